@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How alembic runs here: on the connection that it is handed, or on one of its own.
+
+:mod:`watcher_objects.db.migration` hands over the connection of a transaction. The plain
+``alembic`` command gets the database of ``WATCHER_OBJECTS_DATABASE``.
+"""
+
+import os
+from typing import Any
+
+from alembic import context
+
+from watcher_objects import db
+from watcher_objects.db import models, transactions
+
+
+def _run(connection: Any) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=models.metadata,
+        render_as_batch=True,
+        transactional_ddl=False,
+    )
+    context.run_migrations()
+
+
+if (handed := context.config.attributes.get("connection")) is not None:
+    _run(handed)
+else:
+    db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
+    with transactions.transaction() as own:
+        _run(own)

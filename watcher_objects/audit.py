@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audits: requests to optimise a cluster for one goal, by one strategy."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+from watcher_objects.goal import Goal
+from watcher_objects.states import AuditStateTransitionManager, AuditType, State
+from watcher_objects.strategy import Strategy
+
+__all__ = ["Audit", "AuditStateTransitionManager", "AuditType", "State"]
+
+
+@base.WatcherObjectRegistry.register
+class Audit(base.WatcherPersistentObject, base.WatcherObjectDictCompat):
+    """A request to optimise a cluster, and how far it has come.
+
+    Its ``state`` moves as :class:`~watcher_objects.states.AuditStateTransitionManager` says,
+    for every writer: a move that the row's state does not allow is refused by the database.
+    """
+
+    # 1.0: initial version
+    # 1.1: goal, strategy
+    # 1.2: auto_trigger
+    # 1.3: next_run_time; interval is text, no longer an integer
+    # 1.4: name
+    # 1.5: hostname
+    # 1.6: start_time, end_time
+    # 1.7: force
+    # 1.8: status_message
+    VERSION = "1.8"
+
+    fields = {
+        "id": fields.IntegerField(),
+        "uuid": fields.UUIDField(),
+        "name": fields.StringField(),
+        "audit_type": fields.StringField(),
+        "state": fields.StringField(),
+        "parameters": fields.FlexibleDictField(nullable=True),
+        "interval": fields.StringField(nullable=True),
+        "scope": fields.FlexibleListOfDictField(nullable=True),
+        "goal_id": fields.IntegerField(),
+        "strategy_id": fields.IntegerField(nullable=True),
+        "auto_trigger": fields.BooleanField(),
+        "next_run_time": fields.DateTimeField(nullable=True, tzinfo_aware=False),
+        "hostname": fields.StringField(nullable=True),
+        "start_time": fields.DateTimeField(nullable=True, tzinfo_aware=False),
+        "end_time": fields.DateTimeField(nullable=True, tzinfo_aware=False),
+        "force": fields.BooleanField(default=False, nullable=False),
+        "goal": fields.ObjectField("Goal", nullable=True),
+        "strategy": fields.ObjectField("Strategy", nullable=True),
+        "status_message": fields.StringField(nullable=True),
+    }
+    object_fields = {"goal": (Goal, "goal_id"), "strategy": (Strategy, "strategy_id")}
+
+    table = models.audits
+    resource = "audit"
+    states = AuditStateTransitionManager
+    initial = {"auto_trigger": False}
+    not_found = exception.AuditNotFound
+    already_exists = exception.AuditAlreadyExists
+    referenced = exception.AuditReferenced
+
+    # The remotable methods bear Watcher's parameter names and no annotations, and there is
+    # none but these: all of that is in the fingerprint, by which services see that they agree.
+
+    @classmethod
+    @base.remotable
+    def get(cls, context, audit_id, eager=False):
+        """Return the audit with this id or uuid.
+
+        :param context: the caller's context; deleted audits are found if its
+            ``show_deleted`` is true
+        :param audit_id: an id, as a number or as text, or a uuid
+        :param eager: load goal and strategy too, in the same statement
+        :raises InvalidIdentity: it is neither an id nor a uuid
+        :raises AuditNotFound: there is no such audit, or it is deleted
+        """
+        return super().get(context, audit_id, eager=eager)
+
+    @classmethod
+    @base.remotable
+    def get_by_id(cls, context, audit_id, eager=False):
+        """Return the audit with this id.
+
+        :param context: as for :meth:`get`
+        :param audit_id: an id, as a number or as text
+        :param eager: as for :meth:`get`
+        :raises InvalidIdentity: it is no id
+        :raises AuditNotFound: there is no such audit, or it is deleted
+        """
+        return super().get_by_id(context, audit_id, eager=eager)
+
+    @classmethod
+    @base.remotable
+    def get_by_uuid(cls, context, uuid, eager=False):
+        """Return the audit with this uuid.
+
+        :param context: as for :meth:`get`
+        :param uuid: a uuid in any of its spellings
+        :param eager: as for :meth:`get`
+        :raises InvalidUUID: it is no uuid
+        :raises AuditNotFound: there is no such audit, or it is deleted
+        """
+        return super().get_by_uuid(context, uuid, eager=eager)
+
+    @classmethod
+    @base.remotable
+    def get_by_name(cls, context, name, eager=False):
+        """Return the audit with this name; with ``show_deleted`` a live one before others.
+
+        :param context: as for :meth:`get`
+        :param name: the exact name, of at most 63 characters
+        :param eager: as for :meth:`get`
+        :raises InvalidName: no audit could have that name
+        :raises AuditNotFound: there is no such audit, or it is deleted
+        """
+        return super().get_by_name(context, name, eager=eager)
+
+    @classmethod
+    @base.remotable
+    def list(
+        cls,
+        context,
+        limit=None,
+        marker=None,
+        filters=None,
+        sort_key=None,
+        sort_dir=None,
+        eager=False,
+    ):
+        """Return a list of audits, in one statement.
+
+        :param context: the caller's context; deleted audits are listed too if its
+            ``show_deleted`` is true
+        :param limit: at most so many, 0 or more; None for all
+        :param marker: the audit that the last page ended with, or its uuid or id
+        :param filters: ``field`` or ``field__operator`` to value, all of which must hold. A
+            field is a column, or ``goal_...`` or ``strategy_...`` with a column of theirs; an
+            operator is one of eq, neq, gt, gte, lt, lte, in, notin. None is a value like
+            others: ``hostname__neq='a'`` lists audits without a hostname, too
+        :param sort_key: any column but the documents ``parameters`` and ``scope``; None is
+            ``id``, which also breaks ties. No value at all is the least
+        :param sort_dir: ``asc``, the default, or ``desc``
+        :param eager: load goal and strategy too, in the same statement
+        :raises InvalidFilter: there is no such field or operator, or a value does not fit
+        :raises InvalidSortKey: there is no such column
+        :raises InvalidParameter: another argument can't be used
+        :raises NegativeLimitError: the limit is below 0
+        :raises AuditNotFound: there is no such marker
+        """
+        return super().list(context, limit, marker, filters, sort_key, sort_dir, eager)
+
+    @base.remotable
+    def refresh(self, eager=False):
+        """Read the audit again; it is equal to its row then, and clean.
+
+        :param eager: read goal and strategy again, too
+        :raises AuditNotFound: it is gone, or deleted and the context does not show that
+        """
+        super().refresh(eager=eager)
+
+    @base.remotable
+    def create(self):
+        """Store the audit; it is equal to its row then, and clean.
+
+        It needs a name, an audit_type and a goal. What else was not set is filled in: a uuid,
+        the time, the state PENDING, no auto_trigger.
+
+        :raises ObjectActionError: it is stored already
+        :raises InvalidValue: a field can't be stored, or has no value and needs one
+        :raises InvalidState: there is no such state
+        :raises AuditAlreadyExists: the uuid is taken, or the name by an audit not deleted
+        :raises GoalNotFound, StrategyNotFound: goal_id or strategy_id leads nowhere
+        """
+        super().create()
+
+    @base.remotable
+    def save(self):
+        """Write the fields that have changed; the audit is equal to its row then, and clean.
+
+        A change inside ``parameters`` or ``scope`` counts. A new state is written only if the
+        row, whatever this object says, is in one that leads to it; :attr:`old_state` tells
+        which. Nothing changed, or the state that was loaded, is nothing to write.
+
+        :raises AuditNotFound: it is gone, or deleted: a deleted audit takes no write
+        :raises InvalidStateTransition: the row's state does not lead to the new one; its
+            ``initial`` is what the row says now, ``allowed`` where that leads
+        :raises InvalidState: there is no such state
+        :raises InvalidValue, ReadOnlyField, AuditAlreadyExists, GoalNotFound,
+            StrategyNotFound: as for :meth:`create`; after any error the audit is as it was
+        """
+        super().save()
+
+    @base.remotable
+    def soft_delete(self):
+        """Go to the state DELETED and out of sight, for good, in one statement.
+
+        Changes that were not saved are written with it. A PENDING or ONGOING audit is
+        refused: it has to be cancelled, or to end, first.
+
+        :raises AuditNotFound: it is gone, or deleted already
+        :raises InvalidStateTransition: the row's state does not lead to DELETED
+        """
+        super().soft_delete()
+
+    @base.remotable
+    def destroy(self):
+        """Remove the audit's row for good, in whatever state it is.
+
+        :raises AuditNotFound: it is gone
+        :raises AuditReferenced: an action plan, deleted or not, refers to it
+        """
+        super().destroy()

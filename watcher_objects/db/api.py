@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DB API: create, get, list, update, soft_delete and destroy, on any table.
+
+Rows come back as dicts of column to value, with documents as their JSON text. A ``key`` says
+which row is meant: a dict of a unique column to its value. Every write is one transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects import exception
+from watcher_objects.db import engine, filters, paging, transactions, values
+from watcher_objects.states import StateTransitionManager
+
+Row = dict[str, Any]
+Key = Mapping[str, Any]
+
+
+class Record(NamedTuple):
+    """A row, and the rows that its relations lead to (None where there is none)."""
+
+    row: Row
+    related: Mapping[str, Row | None]
+
+
+class Update(NamedTuple):
+    """A row after an update, and the state that it left; None if the state was not written."""
+
+    row: Row
+    old_state: str | None
+
+
+@transactions.retried
+def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
+    """Store a row and return it.
+
+    :raises InvalidValue: a column can't hold its value
+    :raises DuplicateKey: a unique key is taken
+    :raises MissingReference: a relation leads to no row
+    """
+    bound = {"created_at": timeutils.utcnow(), "deleted": 0, **_storable(table, given)}
+    for column in table.columns:
+        if not (column.nullable or column.primary_key or column.name in bound):
+            values.storable(column, None)
+    key = {"id": bound.get("id", sa.func.last_insert_id())}
+    row = _written(table, sa.insert(table).values(bound), key, bound)
+    if row is None:
+        raise exception.DatabaseError(reason="a row was stored and is not there")
+    return row
+
+
+@transactions.retried
+def get(
+    table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
+) -> Record | None:
+    """Return the row and the rows of the relations named in ``eager``, in one statement."""
+    return _Query(table, eager).first(_meant(table, key, show_deleted))
+
+
+@transactions.retried
+def list(
+    table: sa.Table,
+    *,
+    show_deleted: bool = False,
+    eager: Sequence[str] = (),
+    wanted: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    marker: Mapping[str, Any] | None = None,
+    sort_key: str | None = None,
+    sort_dir: str | None = None,
+) -> Sequence[Record]:
+    """Return rows in one statement; see :mod:`filters` and :mod:`paging` for the arguments.
+
+    :param wanted: the filters
+    :param marker: the row to begin after: its id and the value of its sort key
+    """
+    order = paging.Order(table, sort_key, sort_dir)
+    limit = paging.checked_limit(limit)
+    conditions = [*filters.where(table, wanted), *_meant(table, {}, show_deleted)]
+    if marker is not None:
+        conditions.append(order.after(marker))
+    return () if limit == 0 else _Query(table, eager).all(conditions, order, limit)
+
+
+@transactions.retried
+def update(
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any],
+    moves: type[StateTransitionManager] | None = None,
+    believed: str | None = None,
+) -> Update | None:
+    """Change a row that is not deleted; None where there is no such row.
+
+    :param moves: the rules that a new ``state`` must keep to; they are part of the UPDATE
+    :param believed: the state that the caller takes the row to be in; right or wrong decides
+        about the number of statements only
+    :raises InvalidStateTransition: the row is in a state that does not lead to the new one
+    :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
+    """
+    bound = {"updated_at": timeutils.utcnow(), **_storable(table, given)}
+    return _moved(table, key, bound, moves, believed)
+
+
+@transactions.retried
+def soft_delete(
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any],
+    moves: type[StateTransitionManager] | None = None,
+    believed: str | None = None,
+) -> Update | None:
+    """Mark a row as deleted, with whatever else is to be written, in that one UPDATE."""
+    now = timeutils.utcnow()
+    marks = {"deleted": table.c.id, "deleted_at": now}
+    bound = {"updated_at": now, **_storable(table, given), **marks}
+    return _moved(table, key, bound, moves, believed)
+
+
+@transactions.retried
+def destroy(table: sa.Table, key: Key) -> bool:
+    """Remove a row, deleted or not, and tell whether there was one.
+
+    :raises Referenced: other rows refer to it
+    """
+    statement = sa.delete(table).where(*_meant(table, key, show_deleted=True))
+    try:
+        return transactions.execute(statement).matched > 0
+    except exception.MissingReference as error:
+        # A driver says only that a foreign key was in the way; of a DELETE it is another's.
+        raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
+
+
+def _storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
+    return {name: values.storable(table.columns[name], value) for name, value in given.items()}
+
+
+def _meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnElement[bool]]:
+    conditions = [table.columns[name] == value for name, value in key.items()]
+    return conditions if show_deleted else [*conditions, table.c.deleted == 0]
+
+
+class _Query:
+    """A SELECT of a table with some of its relations joined."""
+
+    def __init__(self, table: sa.Table, eager: Sequence[str]) -> None:
+        keys = dict(filters.relations(table))
+        self.joined = {name: filters.target(keys[name]).alias() for name in eager}
+        source: Any = table
+        for name, other in self.joined.items():
+            source = source.outerjoin(other, keys[name] == other.c.id)
+        self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
+        columns = [column for part in self.parts for column in part.columns]
+        self.select = sa.select(*columns).select_from(source)
+
+    def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
+        # A name may be that of several rows: the one that is not deleted comes first.
+        statement = self.select.where(*conditions).order_by(self.parts[0].c.deleted)
+        rows = transactions.execute(statement.limit(1)).rows
+        return self._record(rows[0]) if rows else None
+
+    def all(
+        self,
+        conditions: Sequence[sa.ColumnElement[bool]],
+        order: paging.Order,
+        limit: int | None,
+    ) -> Sequence[Record]:
+        by = order.by(engine.get_engine().dialect.name)
+        statement = self.select.where(*conditions).order_by(*by).limit(limit)
+        return [self._record(row) for row in transactions.execute(statement).rows]
+
+    def _record(self, row: sa.Row[Any]) -> Record:
+        cells = iter(row)
+        found = [{c.name: next(cells) for c in part.columns} for part in self.parts]
+        related = (r if r["id"] is not None else None for r in found[1:])
+        return Record(found[0], dict(zip(self.joined, related, strict=True)))
+
+
+def _moved(
+    table: sa.Table,
+    key: Key,
+    bound: Row,
+    moves: type[StateTransitionManager] | None,
+    believed: str | None,
+) -> Update | None:
+    """Write the row, and its state only from a state that leads there.
+
+    The UPDATE asks for the state that is believed, so that its success tells the true old
+    one. When it misses, the row says what it is in, and the move is tried from there.
+    """
+    if moves is None or "state" not in bound:
+        row = _update(table, key, bound, {})
+        return None if row is None else Update(row, None)
+    while True:
+        condition = moves.condition(believed, bound["state"])
+        if condition is not None:
+            row = _update(table, key, bound, {"state": believed, **condition})
+            if row is not None:
+                return Update(row, believed)
+        current = get(table, key)
+        if current is None:
+            return None
+        believed = current.row["state"]
+        _check_move(moves, table, current.row, bound["state"])
+
+
+def _check_move(moves: type[StateTransitionManager], table: sa.Table, row: Row, new: str) -> None:
+    allowed = moves.allowed(row)
+    if new not in allowed:
+        raise exception.InvalidStateTransition(
+            name=table.name, id=row.get("uuid"), initial=row["state"], new=new, allowed=allowed
+        )
+
+
+def _update(table: sa.Table, key: Key, bound: Row, guard: Mapping[str, Any]) -> Row | None:
+    conditions = _meant(table, {**key, **guard}, show_deleted=False)
+    return _written(table, sa.update(table).where(*conditions).values(bound), key, bound)
+
+
+def _written(
+    table: sa.Table, statement: sa.Insert | sa.Update, key: Key, bound: Row
+) -> Row | None:
+    """Run a write and return the row as it is stored, None where no row was matched."""
+    try:
+        if engine.get_engine().dialect.update_returning:
+            rows = transactions.execute(statement.returning(*table.columns)).rows
+            return dict(rows[0]._mapping) if rows else None
+        with transactions.joined():
+            if not transactions.execute(statement).matched:
+                return None
+            record = _Query(table, ()).first(_meant(table, key, show_deleted=True))
+            return record.row if record else None
+    except exception.MissingReference as error:
+        raise _missing_reference(table, bound, error) from error
+
+
+def _missing_reference(
+    table: sa.Table, bound: Row, error: exception.MissingReference
+) -> exception.MissingReference:
+    """Return the error that tells which relation leads nowhere; SQLite does not say."""
+    for _, column in filters.relations(table):
+        value = bound.get(column.name)
+        if value is None or error.column not in ("", column.name):
+            continue
+        there = sa.select(filters.target(column).c.id).where(filters.target(column).c.id == value)
+        if error.column or not transactions.execute(there, although_failed=True).rows:
+            return exception.MissingReference(column=column.name, value=value)
+    return error

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connection to the database: the only room that knows a driver.
+
+Connections are in autocommit: a read is one statement, a write that is one statement is its
+own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMIT itself.
+"""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db.sqlalchemy import exc_filters
+from sqlalchemy import event, exc, pool
+
+from watcher_objects import exception
+from watcher_objects.db import errors
+
+#: Seconds to wait for a lock that somebody else holds.
+LOCK_TIMEOUT = 30
+
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mysql+pymysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "mariadb+pymysql": "mysql+pymysql",
+}
+_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql"}
+_SESSION = {
+    "sqlite": (
+        f"PRAGMA busy_timeout = {LOCK_TIMEOUT * 1000}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ),
+    "postgresql": (),
+    "mysql": (
+        "SET SESSION sql_mode = 'TRADITIONAL'",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    ),
+}
+
+
+_engine: sa.Engine | None = None
+
+
+def configure(url: str | sa.URL, **engine_options: Any) -> None:
+    """Say which database the objects live in; nothing is connected yet.
+
+    An earlier database is let go. On SQLite the file is made at first use, for its owner only.
+
+    :param url: ``sqlite:///FILE``, ``postgresql://...`` or ``mysql://...`` (MariaDB)
+    :param engine_options: arguments for SQLAlchemy's ``create_engine``, like ``pool_size``
+    :raises InvalidParameter: the URL or an option can't be used
+    :raises DatabaseError: the database's driver is not installed
+    """
+    global _engine  # noqa: PLW0603 - the one database of this process
+    parsed = _parse(url)
+    options = _options(parsed, engine_options)
+    try:
+        engine = sa.create_engine(parsed, **options)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(parsed.get_backend_name(), "")
+        reason = f"its driver is missing: pip install 'watcher-objects[{extra}]'"
+        raise exception.DatabaseError(reason=reason) from error
+    except TypeError as error:
+        raise _bad_parameter("engine_options", "what create_engine takes") from error
+    _listen(engine)
+    dispose()
+    _engine = engine
+
+
+def dispose() -> None:
+    """Close the pooled connections and forget the database."""
+    global _engine  # noqa: PLW0603 - as above
+    if _engine is not None:
+        _engine.dispose()
+    _engine = None
+
+
+def get_engine() -> sa.Engine:
+    """Return SQLAlchemy's engine of the configured database.
+
+    :raises DatabaseNotConfigured: :func:`configure` has not been called
+    """
+    if _engine is None:
+        raise exception.DatabaseNotConfigured()
+    return _engine
+
+
+def _forget_connections() -> None:
+    # A child process must not talk on its parent's sockets, nor close them.
+    if _engine is not None:
+        _engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _bad_parameter(name: str, allowed: str) -> exception.InvalidParameter:
+    return exception.InvalidParameter(parameter=name, parameter_type=allowed)
+
+
+def _parse(url: str | sa.URL) -> sa.URL:
+    allowed = "sqlite:///FILE, postgresql://... or mysql://..."
+    try:
+        parsed = sa.make_url(url)
+        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    except (exc.ArgumentError, KeyError, ValueError, AttributeError):
+        # The cause would show the URL, and with it the password.
+        raise _bad_parameter("url", allowed) from None
+
+
+def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
+    fixed = {
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "hide_parameters": True,
+    }
+    if clash := fixed.keys() & given.keys():
+        raise _bad_parameter(", ".join(sorted(clash)), "left to this library")
+    options: dict[str, Any] = {"pool_recycle": 3600, "pool_pre_ping": True}
+    if url.get_backend_name() == "sqlite":
+        options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
+        if not url.database or url.database == ":memory:":
+            # One connection, lent to one thread at a time, or each would see its own database.
+            options["connect_args"]["check_same_thread"] = False
+            options |= {"poolclass": pool.QueuePool, "pool_size": 1, "max_overflow": 0}
+    return {**options, **given, **fixed}
+
+
+def _listen(engine: sa.Engine) -> None:
+    event.listen(engine, "handle_error", exc_filters.handler, retval=True)
+    event.listen(engine, "connect", functools.partial(_prepare, _SESSION[engine.dialect.name]))
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and path and path != ":memory:":
+        event.listen(engine, "do_connect", functools.partial(_create_private, path))
+
+
+def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _create_private(path: str, *ignored: Any) -> None:
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+@contextlib.contextmanager
+def connect() -> Iterator[sa.Connection]:
+    """Lend a connection of the pool.
+
+    :raises DatabaseUnavailable: none can be had
+    """
+    engine = get_engine()
+    with errors.translated(engine):
+        connection = engine.connect()
+    with connection:
+        yield connection

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db import exception as oslo_exc
+from sqlalchemy import exc
+
+from watcher_objects import exception
+
+# The codes by which a driver says that another's lock was in the way: SQLSTATE, errno, name.
+_LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
+# ... and those by which it says that the server is not to be had now.
+_AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
+
+
+@contextmanager
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """Raise one of :mod:`watcher_objects.exception` for whatever the database raises inside."""
+    try:
+        yield
+    except (oslo_exc.DBError, exc.SQLAlchemyError) as error:
+        raise _translate(engine, error) from error
+    except Exception as error:
+        # What a driver raises while SQLAlchemy opens a connection has no wrapping yet.
+        driver = engine.dialect.loaded_dbapi
+        if isinstance(error, driver.Error):
+            raise _translate(engine, error) from error
+        raise
+
+
+def _translate(engine: sa.Engine, error: Exception) -> exception.WatcherException:
+    if isinstance(error, oslo_exc.DBDuplicateEntry):
+        return exception.DuplicateKey(columns=tuple(error.columns))
+    if isinstance(error, oslo_exc.DBReferenceError):
+        return exception.MissingReference(column=error.key or "", value="")
+    origin = _origin(error)
+    code = _code(origin)
+    url = engine.url.render_as_string(hide_password=True)
+    # Neither the statement nor the driver's own words: both may show what is stored.
+    reason = f"{type(origin).__name__} {code} at {url}"
+    if code in _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
+        return exception.DatabaseUnavailable(reason=reason, may_retry=True)
+    away = (oslo_exc.DBConnectionError, exc.TimeoutError)
+    if code in _AWAY or isinstance(error, away):
+        return exception.DatabaseUnavailable(reason=reason)
+    return exception.DatabaseError(reason=reason)
+
+
+def _origin(error: Any) -> Any:
+    """Return the driver's own error, where there is one."""
+    while inner := getattr(error, "inner_exception", None) or getattr(error, "orig", None):
+        error = inner
+    return error
+
+
+def _code(origin: Any) -> Any:
+    """Return what a driver calls its error: a SQLSTATE, a name or a number."""
+    named = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    return named or (origin.args[0] if origin.args and isinstance(origin.args[0], int) else "")

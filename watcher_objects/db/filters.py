@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters of a list: ``field`` or ``field__operator``, from the tables themselves.
+
+A field is a column, or a column behind a relation: ``goal_name`` of an audit is ``name`` of
+the row that ``goal_id`` points at, also over several relations, the nearest first. NULL
+counts as a value: ``neq`` and ``notin`` find it, and None asks for it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from watcher_objects import exception
+from watcher_objects.db import values
+
+Condition = sa.ColumnElement[bool]
+
+
+class _Test(NamedTuple):
+    """What a column must satisfy, and whether NULL does."""
+
+    apply: Callable[[sa.ColumnElement[Any]], Condition]
+    takes_null: bool
+
+
+def where(table: sa.Table, filters: Mapping[str, Any] | None) -> list[Condition]:
+    """Return the conditions that rows of ``table`` must meet.
+
+    :param filters: field with operator -> value, or a collection of values for in and notin
+    :raises InvalidFilter: there is no such field or operator, or the value does not fit
+    """
+    if filters is None:
+        return []
+    if not isinstance(filters, Mapping):
+        raise exception.InvalidFilter(filter="filters", reason="a mapping is needed")
+    return [_condition(table, name, value) for name, value in filters.items()]
+
+
+def relations(table: sa.Table) -> Iterator[tuple[str, sa.Column[Any]]]:
+    """Yield the name of each relation and the column that points at the other row."""
+    for column in table.columns:
+        if column.foreign_keys:
+            yield column.name.removesuffix("_id"), column
+
+
+def target(column: sa.Column[Any]) -> sa.Table:
+    """Return the table that a foreign key column points into."""
+    (key,) = column.foreign_keys
+    return key.column.table
+
+
+def _condition(table: sa.Table, name: Any, value: Any) -> Condition:
+    if not isinstance(name, str):
+        raise exception.InvalidFilter(filter=name, reason="its name must be text")
+    field, _, operator = name.partition("__")
+    operator = operator or "eq"
+    if operator not in _OPERATORS:
+        known = ", ".join(_OPERATORS)
+        raise exception.InvalidOperator(filter=name, operator=operator, valid_operators=known)
+    path, column = _resolve(table, field)
+    if "json" in column.info:
+        raise exception.InvalidFilter(filter=name, reason="documents can't be compared")
+    if column.name == "deleted" and isinstance(value, bool) and operator in ("eq", "neq"):
+        # The column holds 0 or the row's id; what is asked is whether it is 0.
+        operator, value = ("neq" if value is (operator == "eq") else "eq"), 0
+    try:
+        test = _OPERATORS[operator](column, value)
+    except exception.InvalidValue as error:
+        raise exception.InvalidFilter(filter=name, reason=str(error)) from error
+    return _through(path, column, test)
+
+
+def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
+    """Find the column that a field means, and the foreign keys on the way to it."""
+    paths: list[tuple[sa.Table, list[sa.Column[Any]]]] = [(table, [])]
+    for here, path in paths:
+        prefix = f"{path[-1].name.removesuffix('_id')}_" if path else ""
+        column = here.columns.get(field.removeprefix(prefix))
+        if field.startswith(prefix) and column is not None:
+            return path, column
+        paths += [(target(key), [*path, key]) for _, key in relations(here)]
+    own = [column.name for column in table.columns if "json" not in column.info]
+    others = [f"{name}_..." for name, _ in relations(table)]
+    reason = f"there is no such field; there are {', '.join(own + others)}"
+    raise exception.InvalidFilter(filter=field, reason=reason)
+
+
+def _through(path: list[sa.Column[Any]], column: sa.Column[Any], test: _Test) -> Condition:
+    """Return the test of a column as a condition on the row at the path's beginning."""
+    condition = test.apply(column)
+    for key in reversed(path):
+        condition = key.in_(sa.select(target(key).c.id).where(condition))
+        if test.takes_null:
+            condition = sa.or_(key.is_(None), condition)
+    return condition
+
+
+def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], _Test]:
+    def operator(column: sa.Column[Any], value: Any) -> _Test:
+        if value is None:
+            raise exception.InvalidFilter(filter=column.name, reason="None has no order")
+        bound = values.storable(column, value)
+        return _Test(lambda tested: compare(tested, bound), False)
+
+    return operator
+
+
+def _one_of(column: sa.Column[Any], value: Any) -> _Test:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        reason = f"it takes a list of values, not a {type(value).__name__}"
+        raise exception.InvalidFilter(filter=column.name, reason=reason)
+    bound = [values.storable(column, v) for v in value if v is not None]
+    if None in value:
+        return _Test(lambda tested: sa.or_(tested.is_(None), tested.in_(bound)), True)
+    return _Test(lambda tested: tested.in_(bound), False)
+
+
+def _equal(column: sa.Column[Any], value: Any) -> _Test:
+    return _one_of(column, [value])
+
+
+def _not(operator: Callable[[Any, Any], _Test]) -> Callable[[Any, Any], _Test]:
+    def negated(column: sa.Column[Any], value: Any) -> _Test:
+        test = operator(column, value)
+        if test.takes_null:
+            return _Test(lambda tested: sa.not_(test.apply(tested)), False)
+        return _Test(lambda tested: sa.or_(tested.is_(None), sa.not_(test.apply(tested))), True)
+
+    return negated
+
+
+_OPERATORS: Mapping[str, Callable[[sa.Column[Any], Any], _Test]] = {
+    "eq": _equal,
+    "neq": _not(_equal),
+    "gt": _compared(lambda tested, bound: tested > bound),
+    "gte": _compared(lambda tested, bound: tested >= bound),
+    "lt": _compared(lambda tested, bound: tested < bound),
+    "lte": _compared(lambda tested, bound: tested <= bound),
+    "in": _one_of,
+    "notin": _not(_one_of),
+}

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables: one for each kind of object, and the scheduler's.
+
+What the rest of the library asks of a table it reads here: lengths and types of the values,
+unique keys, and relations, which are the foreign keys without their ``_id``.
+
+Text compares exactly, by code point and with its trailing blanks, on every database; times
+are in UTC and keep their microseconds; a document is JSON text whose top is ``info['json']``.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData()
+
+
+def _text(length: int) -> sa.types.TypeEngine[str]:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+def _time() -> sa.types.TypeEngine[Any]:
+    return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def _document(name: str, top: type, nullable: bool = True) -> sa.Column[str]:
+    long_text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    return sa.Column(name, long_text, nullable=nullable, info={"json": top})
+
+
+def _reference(name: str, target: str, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, sa.ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+def _common() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("created_at", _time()),
+        sa.Column("updated_at", _time()),
+        sa.Column("deleted_at", _time()),
+        sa.Column("deleted", sa.Integer, server_default="0"),
+    ]
+
+
+def _table(name: str, *items: Any) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        *_common(),
+        *items,
+        mysql_engine="InnoDB",
+        mysql_default_charset="utf8mb4",
+        mysql_collate="utf8mb4_nopad_bin",
+    )
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
+
+
+def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
+    name = "0".join((f"uniq_{table}", *(c for c in columns if c != "deleted")))
+    return sa.UniqueConstraint(*columns, name=name)
+
+
+goals = _table(
+    "goals",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    sa.Column("name", _text(63), nullable=False),
+    sa.Column("display_name", _text(63), nullable=False),
+    _document("efficacy_specification", list, nullable=False),
+    _unique("goals", "uuid"),
+    _unique("goals", "name", "deleted"),
+)
+
+strategies = _table(
+    "strategies",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    sa.Column("name", _text(63), nullable=False),
+    sa.Column("display_name", _text(63), nullable=False),
+    _reference("goal_id", "goals"),
+    _document("parameters_spec", dict),
+    _unique("strategies", "uuid"),
+    _unique("strategies", "name", "deleted"),
+)
+
+audit_templates = _table(
+    "audit_templates",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    sa.Column("name", _text(63)),
+    sa.Column("description", _text(255)),
+    _reference("goal_id", "goals"),
+    _reference("strategy_id", "strategies", nullable=True),
+    _document("scope", list),
+    _document("default_parameters", dict),
+    _unique("audit_templates", "uuid"),
+    _unique("audit_templates", "name", "deleted"),
+)
+
+audits = _table(
+    "audits",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    sa.Column("name", _text(63)),
+    sa.Column("audit_type", _text(20)),
+    sa.Column("state", _text(20)),
+    _document("parameters", dict),
+    sa.Column("interval", _text(36)),
+    _reference("goal_id", "goals"),
+    _reference("strategy_id", "strategies", nullable=True),
+    _document("scope", list),
+    sa.Column("auto_trigger", sa.Boolean, nullable=False),
+    sa.Column("next_run_time", _time()),
+    sa.Column("hostname", _text(255)),
+    sa.Column("start_time", _time()),
+    sa.Column("end_time", _time()),
+    sa.Column("force", sa.Boolean, nullable=False),
+    sa.Column("status_message", _text(255)),
+    _unique("audits", "uuid"),
+    _unique("audits", "name", "deleted"),
+)
+
+action_plans = _table(
+    "action_plans",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    _reference("audit_id", "audits"),
+    _reference("strategy_id", "strategies"),
+    sa.Column("state", _text(20)),
+    _document("global_efficacy", list),
+    sa.Column("hostname", _text(255)),
+    sa.Column("status_message", _text(255)),
+    _unique("action_plans", "uuid"),
+)
+
+actions = _table(
+    "actions",
+    _id(),
+    sa.Column("uuid", _text(36), nullable=False),
+    _reference("action_plan_id", "action_plans"),
+    sa.Column("action_type", _text(255), nullable=False),
+    _document("input_parameters", dict),
+    sa.Column("state", _text(20)),
+    _document("parents", list),
+    sa.Column("status_message", _text(255)),
+    _unique("actions", "uuid"),
+)
+
+efficacy_indicators = _table(
+    "efficacy_indicators",
+    _id(),
+    sa.Column("uuid", _text(36)),
+    sa.Column("name", _text(63)),
+    sa.Column("description", _text(255)),
+    sa.Column("unit", _text(63)),
+    sa.Column("value", sa.Numeric()),
+    sa.Column("data", sa.Double()),
+    _reference("action_plan_id", "action_plans"),
+    _unique("efficacy_indicators", "uuid"),
+)
+
+scoring_engines = _table(
+    "scoring_engines",
+    _id(),
+    sa.Column("uuid", _text(36), nullable=False),
+    sa.Column("name", _text(63), nullable=False),
+    sa.Column("description", _text(255)),
+    sa.Column("metainfo", sa.Text),
+    _unique("scoring_engines", "uuid"),
+    _unique("scoring_engines", "name", "deleted"),
+)
+
+services = _table(
+    "services",
+    _id(),
+    sa.Column("name", _text(255), nullable=False),
+    sa.Column("host", _text(255), nullable=False),
+    sa.Column("last_seen_up", _time()),
+    sa.UniqueConstraint("host", "name", "deleted", name="uniq_services0host0name0deleted"),
+)
+
+action_descriptions = _table(
+    "action_descriptions",
+    _id(),
+    sa.Column("action_type", _text(255), nullable=False),
+    sa.Column("description", _text(255), nullable=False),
+    sa.UniqueConstraint("action_type", name="uniq_action_description0action_type"),
+)
+
+apscheduler_jobs = _table(
+    "apscheduler_jobs",
+    sa.Column("id", _text(191), primary_key=True),
+    sa.Column("next_run_time", sa.Float(25), index=True),
+    sa.Column("job_state", sa.LargeBinary, nullable=False),
+    _document("tag", dict),
+    _reference("service_id", "services"),
+    _unique("apscheduler_jobs", "id"),
+)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a column can hold: every value is judged here, alike for every database.
+
+SQLite checks no lengths, PostgreSQL takes no NUL, MariaDB cuts or refuses by its mode; so
+none of them is asked.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from watcher_objects import fields
+
+#: The widest INTEGER that all three databases hold.
+MAX_INTEGER = 2**31 - 1
+#: Bytes of a JSON document: four of them fit into MariaDB's default ``max_allowed_packet``.
+MAX_DOCUMENT = 4 * 2**20
+#: Containers inside containers of a JSON document; a parser's stack ends not far above.
+MAX_DEPTH = 100
+
+
+def storable(column: sa.Column[Any], value: Any) -> Any:
+    """Return the value as it is bound in a statement.
+
+    :raises InvalidValue: the column can't hold it; the error names column, kind and rule
+    """
+    if value is None:
+        if column.nullable:
+            return None
+        raise fields.refuse(column.name, value, "must have a value")
+    if "json" in column.info:
+        return _document(column, value)
+    return _judge(column)(column, value)
+
+
+def _judge(column: sa.Column[Any]) -> Callable[[sa.Column[Any], Any], Any]:
+    for kind, judge in _JUDGES:
+        if isinstance(column.type, kind):
+            return judge
+    raise NotImplementedError(f"no rule for values of {column.type!r}")
+
+
+def _text(column: sa.Column[Any], value: Any) -> str:
+    text = fields.to_text(column.name, value)
+    length = getattr(column.type, "length", None)
+    if length is not None and len(text) > length:
+        rule = f"takes at most {length} characters, not {len(text)}"
+        raise fields.refuse(column.name, value, rule)
+    if "\0" in text:
+        raise fields.refuse(column.name, value, "takes no NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        rule = "takes no half of a surrogate pair"
+        raise fields.refuse(column.name, value, rule) from None
+    return text
+
+
+def _integer(column: sa.Column[Any], value: Any) -> int:
+    number = fields.to_integer(column.name, value)
+    if -MAX_INTEGER <= number <= MAX_INTEGER:
+        return number
+    rule = f"takes whole numbers from {-MAX_INTEGER} to {MAX_INTEGER}"
+    raise fields.refuse(column.name, value, rule)
+
+
+def _boolean(column: sa.Column[Any], value: Any) -> bool:
+    return fields.to_boolean(column.name, value)
+
+
+def _time(column: sa.Column[Any], value: Any) -> Any:
+    return fields.to_utc(column.name, value).replace(tzinfo=None)
+
+
+_JUDGES: tuple[tuple[type, Callable[[sa.Column[Any], Any], Any]], ...] = (
+    (sa.Boolean, _boolean),
+    (sa.Integer, _integer),
+    (sa.DateTime, _time),
+    (sa.String, _text),
+)
+
+
+def _document(column: sa.Column[Any], value: Any) -> str:
+    top = column.info["json"]
+    rule = f"takes a {top.__name__} of JSON values, with text as keys"
+    if not isinstance(value, top):
+        raise fields.refuse(column.name, value, rule)
+    if _deeper_than(MAX_DEPTH, value):
+        raise fields.refuse(column.name, value, f"takes at most {MAX_DEPTH} levels")
+    try:
+        text = json.dumps(value, allow_nan=False)
+        # A key that is a number, a tuple, an enum: JSON takes them, and gives something else.
+        faithful = json.loads(text) == value
+    except (TypeError, ValueError):
+        faithful = False
+    if not faithful:
+        raise fields.refuse(column.name, value, rule)
+    if len(text) > MAX_DOCUMENT:
+        raise fields.refuse(column.name, value, f"takes at most {MAX_DOCUMENT} bytes of JSON")
+    return text
+
+
+def _deeper_than(limit: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list | tuple)
+        ]
+        if not level:
+            return False
+    return True

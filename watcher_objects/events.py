@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened, told after the commit to whoever asked."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One write that has happened.
+
+    :ivar resource: the kind of object: ``audit``, ``goal``, ...
+    :ivar kind: ``create``, ``update``, ``delete`` (softly) or ``destroy``
+    :ivar context: the context of the object that was written
+    :ivar obj: the object as it was written; inside a transaction a copy, taken then
+    :ivar old_state: the state that the row left in this write; None where it left none
+    """
+
+    resource: str
+    kind: str
+    context: Any
+    obj: Any
+    old_state: str | None = None
+
+
+_callbacks: list[Callable[[Event], Any]] = []
+
+
+def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
+    """Call ``callback`` with every :class:`Event` from now on, in the thread that wrote.
+
+    What it raises is logged: the write has happened and stands.
+
+    :returns: a function that ends the subscription; calling it again does nothing
+    """
+    entry = [callback]
+
+    def unsubscribe() -> None:
+        while entry:
+            _callbacks.remove(entry.pop())
+
+    _callbacks.append(callback)
+    return unsubscribe
+
+
+def publish(event: Event) -> None:
+    """Tell every subscriber."""
+    for callback in tuple(_callbacks):
+        try:
+            callback(event)
+        except Exception:
+            LOG.exception("A subscriber failed on %s.%s", event.resource, event.kind)

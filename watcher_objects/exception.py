@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that this library raises.
+
+::
+
+    WatcherException                     the root; what a caller catches to catch all
+    ├── Invalid (ValueError)             400  what was given can't be used
+    │   ├── InvalidValue                      a field can't hold the value
+    │   ├── InvalidFilter                     a list can't be narrowed so
+    │   │   └── InvalidOperator
+    │   ├── InvalidSortKey, InvalidIdentity, InvalidUUID, InvalidName, InvalidState, ...
+    │   ├── UnknownField (AttributeError)
+    │   ├── MissingReference                  a foreign key points at nothing
+    │   └── Referenced                        other rows still point here
+    │       └── AuditReferenced, GoalReferenced, ...
+    ├── Conflict                         409  what was given clashes with what is stored
+    │   ├── DuplicateKey
+    │   ├── AuditAlreadyExists, GoalAlreadyExists, ...
+    │   └── InvalidStateTransition
+    ├── ObjectNotFound
+    │   └── ResourceNotFound             404
+    │       └── AuditNotFound, GoalNotFound, ...
+    ├── FieldNotSet (NotImplementedError)
+    └── DatabaseError                    500  the database failed; the cause is in __cause__
+        ├── DatabaseNotConfigured
+        └── DatabaseUnavailable          503  ... and the same call may pass later
+
+The first line of a class's docstring is its message, filled from the keyword arguments;
+``msg_fmt`` in a subclass takes its place. The names, bases, codes and keywords are those
+that Watcher's callers know.
+"""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+
+class WatcherException(Exception):
+    """Something went wrong"""
+
+    code: ClassVar[int] = 500
+    headers: ClassVar[dict[str, str]] = {}
+    safe: ClassVar[bool] = False
+    msg_fmt: ClassVar[str] = "Something went wrong"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "msg_fmt" not in vars(cls) and cls.__doc__:
+            cls.msg_fmt = cls.__doc__.strip().splitlines()[0]
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        self.kwargs = {"code": self.code, **kwargs}
+        super().__init__(message if message is not None else self._filled())
+
+    def _filled(self) -> str:
+        try:
+            return self.msg_fmt % self.kwargs
+        except (KeyError, TypeError, ValueError):
+            given = {key: value for key, value in self.kwargs.items() if key != "code"}
+            return f"{self.msg_fmt} {given}"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def format_message(self) -> str:
+        """Return the message, as Watcher's API asks for it."""
+        return str(self)
+
+
+class Invalid(WatcherException, ValueError):
+    """What was given can't be used"""
+
+    code = 400
+
+
+class Conflict(WatcherException):
+    """What was given clashes with what is stored"""
+
+    code = 409
+
+
+class ObjectNotFound(WatcherException):
+    """There is no %(name)s %(id)s"""
+
+
+class ResourceNotFound(ObjectNotFound):
+    """There is no resource %(name)s %(id)s"""
+
+    code = 404
+
+
+class NotAuthorized(WatcherException):
+    """This is not allowed to you"""
+
+    code = 403
+
+
+class UnsupportedError(WatcherException):
+    """This is not supported"""
+
+
+# --- values, fields and arguments ---------------------------------------------------------
+
+
+class InvalidValue(Invalid):
+    """%(field)s %(allowed)s; given was %(kind)s"""
+
+
+class InvalidParameter(Invalid):
+    """%(parameter)s must be %(parameter_type)s"""
+
+
+class UnknownField(Invalid, AttributeError):
+    """%(objname)s has no field %(field)s%(hint)s"""
+
+
+class ReadOnlyField(Invalid):
+    """%(field)s of a stored %(objname)s can't be changed"""
+
+
+class FieldNotSet(WatcherException, NotImplementedError):
+    """%(field)s of this %(objname)s has not been set, and there is nothing to load it from"""
+
+
+class InvalidIdentity(Invalid):
+    """An id or a uuid was expected, not %(identity)s"""
+
+
+class InvalidUUID(Invalid):
+    """A uuid was expected, not %(uuid)s"""
+
+
+class InvalidName(Invalid):
+    """A name was expected, not %(name)s"""
+
+
+class InvalidUuidOrName(Invalid):
+    """A uuid or a name was expected, not %(name)s"""
+
+
+class InvalidIntervalOrCron(Invalid):
+    """A number of seconds or a cron expression was expected, not %(name)s"""
+
+
+class CronFormatIsInvalid(WatcherException):
+    """This is no cron expression: %(message)s"""
+
+
+class InvalidFilter(Invalid):
+    """The filter %(filter)s can't be used: %(reason)s"""
+
+
+class InvalidOperator(InvalidFilter):
+    """The filter %(filter)s can't be used: its operator must be one of %(valid_operators)s"""
+
+
+class InvalidSortKey(Invalid):
+    """%(sort_key)s is no sort key; there are %(allowed)s"""
+
+
+class NegativeLimitError(Invalid):
+    """A limit must be a whole number from 0 up, not %(limit)s"""
+
+    code = 500
+
+
+class MissingReference(Invalid):
+    """%(column)s %(value)s points at nothing"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.column: str = kwargs.get("column", "")
+        self.value: Any = kwargs.get("value")
+
+
+class Referenced(Invalid):
+    """Other rows still refer to %(name)s %(id)s"""
+
+
+class DuplicateKey(Conflict):
+    """A row with the same %(columns)s is stored already"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.columns: Collection[str] = kwargs.get("columns", ())
+
+
+# --- states -------------------------------------------------------------------------------
+
+
+class InvalidState(Invalid):
+    """%(state)s is no state; there are %(allowed)s"""
+
+
+class InvalidStateTransition(Conflict):
+    """%(name)s %(id)s is %(initial)s and can't become %(new)s, only %(choice)s"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        choice = ", ".join(kwargs.get("allowed", ())) or "nothing else"
+        super().__init__(message, choice=choice, **kwargs)
+        self.initial: str | None = kwargs.get("initial")
+        self.new: str | None = kwargs.get("new")
+        self.allowed: Collection[str] = kwargs.get("allowed", ())
+
+
+class DeleteError(Invalid):
+    """Nothing in state %(state)s can be deleted"""
+
+
+class StartError(Invalid):
+    """Nothing in state %(state)s can be started"""
+
+
+class PatchError(Invalid):
+    """The patch %(patch)s can't be applied: %(reason)s"""
+
+
+class NotSoftDeletedStateError(WatcherException):
+    """%(name)s %(id)s has not been soft-deleted"""
+
+
+# --- goals and strategies -----------------------------------------------------------------
+
+
+class InvalidGoal(Invalid):
+    """The goal %(goal)s can't be used"""
+
+
+class GoalNotFound(ResourceNotFound):
+    """There is no goal %(goal)s"""
+
+
+class GoalAlreadyExists(Conflict):
+    """There is a goal %(uuid)s already"""
+
+
+class GoalReferenced(Referenced):
+    """Strategies, templates or audits still refer to goal %(goal)s"""
+
+
+class InvalidStrategy(Invalid):
+    """The strategy %(strategy)s can't be used"""
+
+
+class StrategyNotFound(ResourceNotFound):
+    """There is no strategy %(strategy)s"""
+
+
+class StrategyAlreadyExists(Conflict):
+    """There is a strategy %(uuid)s already"""
+
+
+class StrategyReferenced(Referenced):
+    """Templates, audits or action plans still refer to strategy %(strategy)s"""
+
+
+# --- audit templates and audits -----------------------------------------------------------
+
+
+class AuditTemplateNotFound(ResourceNotFound):
+    """There is no audit template %(audit_template)s"""
+
+
+class AuditTemplateAlreadyExists(Conflict):
+    """There is an audit template %(audit_template)s already"""
+
+
+class InvalidAudit(Invalid):
+    """The audit %(audit)s can't be used"""
+
+
+class EagerlyLoadedAuditRequired(InvalidAudit):
+    """The audit %(audit)s was loaded without its goal and strategy"""
+
+
+class AuditNotFound(ResourceNotFound):
+    """There is no audit %(audit)s"""
+
+
+class AuditAlreadyExists(Conflict):
+    """There is an audit %(audit)s already"""
+
+
+class AuditReferenced(Referenced):
+    """Action plans still refer to audit %(audit)s"""
+
+
+class AuditCancelled(WatcherException):
+    """Audit %(uuid)s has been cancelled"""
+
+
+class AuditTypeNotFound(Invalid):
+    """%(audit_type)s is no audit type"""
+
+
+class AuditTypeNotAllowed(Invalid):
+    """The audit type %(audit_type)s is not allowed here"""
+
+
+class AuditStateNotAllowed(Invalid):
+    """The audit state %(state)s is not allowed here"""
+
+
+class AuditParameterNotAllowed(Invalid):
+    """The audit parameter %(parameter)s is not allowed here"""
+
+
+class AuditIntervalNotSpecified(Invalid):
+    """An audit of type %(audit_type)s needs an interval"""
+
+
+class AuditIntervalNotAllowed(Invalid):
+    """An audit of type %(audit_type)s has no interval"""
+
+
+class AuditStartEndTimeNotAllowed(Invalid):
+    """An audit of type %(audit_type)s has no start or end time"""
+
+
+# --- action plans, actions and what belongs to them ---------------------------------------
+
+
+class InvalidActionPlan(Invalid):
+    """The action plan %(action_plan)s can't be used"""
+
+
+class EagerlyLoadedActionPlanRequired(InvalidActionPlan):
+    """The action plan %(action_plan)s was loaded without its audit and strategy"""
+
+
+class EagerlyLoadedActionRequired(InvalidActionPlan):
+    """The action %(action)s was loaded without its action plan"""
+
+
+class ActionPlanNotFound(ResourceNotFound):
+    """There is no action plan %(action_plan)s"""
+
+
+class ActionPlanAlreadyExists(Conflict):
+    """There is an action plan %(uuid)s already"""
+
+
+class ActionPlanReferenced(Referenced):
+    """Actions still refer to action plan %(action_plan)s"""
+
+
+class ActionPlanCancelled(WatcherException):
+    """Action plan %(uuid)s has been cancelled"""
+
+
+class ActionPlanIsOngoing(Conflict):
+    """Action plan %(action_plan)s is running"""
+
+
+class ActionNotFound(ResourceNotFound):
+    """There is no action %(action)s"""
+
+
+class ActionAlreadyExists(Conflict):
+    """There is an action %(uuid)s already"""
+
+
+class ActionReferenced(Referenced):
+    """Other rows still refer to action %(action)s"""
+
+
+class EfficacyIndicatorNotFound(ResourceNotFound):
+    """There is no efficacy indicator %(efficacy_indicator)s"""
+
+
+class EfficacyIndicatorAlreadyExists(Conflict):
+    """There is an efficacy indicator %(uuid)s already"""
+
+
+class ScoringEngineNotFound(ResourceNotFound):
+    """There is no scoring engine %(scoring_engine)s"""
+
+
+class ScoringEngineAlreadyExists(Conflict):
+    """There is a scoring engine %(uuid)s already"""
+
+
+class ServiceNotFound(ResourceNotFound):
+    """There is no service %(service)s"""
+
+
+class ServiceAlreadyExists(Conflict):
+    """There is a service %(name)s on %(host)s already"""
+
+
+class ActionDescriptionNotFound(ResourceNotFound):
+    """There is no action description %(action_id)s"""
+
+
+class ActionDescriptionAlreadyExists(Conflict):
+    """There is an action description of type %(action_type)s already"""
+
+
+class NotificationPayloadError(WatcherException):
+    """The notification %(class_name)s was sent before its payload was filled"""
+
+
+# --- the database -------------------------------------------------------------------------
+
+
+class DatabaseError(WatcherException):
+    """The database refused: %(reason)s"""
+
+
+class DatabaseNotConfigured(DatabaseError):
+    """No database: call watcher_objects.db.configure('sqlite:///audits.sqlite') first"""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database can't be reached or is too busy: %(reason)s"""
+
+    code = 503
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        #: Whether it is certain that nothing has happened, so that the call can be repeated.
+        self.may_retry: bool = kwargs.get("may_retry", False)

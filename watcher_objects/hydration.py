@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object knows of its row: becoming it, and telling what differs from it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo
+
+from watcher_objects import exception
+from watcher_objects.db import api
+from watcher_objects.states import StateTransitionManager
+
+#: What only the database writes, once the object is stored.
+FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
+
+
+class RowObject(ovo.VersionedObject):
+    """A versioned object whose fields, related objects apart, are the columns of a table."""
+
+    #: The table; its columns have the names of the fields.
+    table: ClassVar[sa.Table]
+    #: What the object is called in events and errors.
+    resource: ClassVar[str]
+    #: Field of a related object -> (its class, the field that holds its id).
+    object_fields: ClassVar[Mapping[str, tuple[Any, str]]] = {}
+    #: The rules of its ``state``; None where it has none.
+    states: ClassVar[type[StateTransitionManager] | None] = None
+    #: What create() fills in where nothing was set.
+    initial: ClassVar[Mapping[str, Any]] = {}
+    #: The errors that tell what happened to an object of this class.
+    not_found: ClassVar[type[exception.ResourceNotFound]]
+    already_exists: ClassVar[type[exception.Conflict]]
+    referenced: ClassVar[type[exception.Referenced]]
+
+    id: Any
+
+    # What the row said, for the fields whose change an assignment does not tell: documents,
+    # which are changed inside, and the state, whose true value decides what may follow.
+    _stored: Mapping[str, Any] = MappingProxyType({})
+    _old_state: str | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            return super().__setattr__(name, value)
+        if name in FROZEN and self._obj_is_stored():
+            self._obj_refuse_change(name, value)
+        if name in self.object_fields:
+            related_id = None if value is None else value.id
+            super().__setattr__(self.object_fields[name][1], related_id)
+        super().__setattr__(name, value)
+        for field, (_, key) in self.object_fields.items():
+            if key == name:
+                self._obj_forget_other(field)
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RowObject) or type(other) is not type(self):
+            return NotImplemented
+        return self._obj_columns() == other._obj_columns()
+
+    def __hash__(self) -> int:
+        return hash((self.obj_name(), vars(self).get("_obj_uuid")))
+
+    def __repr__(self) -> str:
+        shown = (name for name in ("id", "uuid", "state") if name in self.fields)
+        told = (f"{n}={getattr(self, n) if self.obj_attr_is_set(n) else '?'}" for n in shown)
+        return f"{self.obj_name()}({', '.join(told)})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copy = super().__deepcopy__(memo)
+        copy._stored, copy._old_state = self._stored, self._old_state
+        return copy
+
+    @property
+    def old_state(self) -> str | None:
+        """The state that the row was in before this object last changed it; else None."""
+        return self._old_state
+
+    def obj_what_changed(self) -> set[str]:
+        """Return the fields that differ from the row, also by a change inside a document."""
+        changed = super().obj_what_changed()
+        for name, stored in self._stored.items():
+            if self.obj_attr_is_set(name):
+                was = self.fields[name].coerce(self, name, stored)
+                changed = changed - {name} if was == getattr(self, name) else changed | {name}
+        return changed
+
+    def obj_reset_changes(self, fields: Any = None, recursive: bool = False) -> None:
+        """Take the fields as they are now for unchanged; all of them, or those named."""
+        super().obj_reset_changes(fields, recursive)
+        self._obj_remember(fields or self.fields)
+
+    @classmethod
+    def _obj_from_primitive(cls, context: Any, objver: str, primitive: Any) -> Any:
+        self = super()._obj_from_primitive(context, objver, primitive)
+        self._obj_remember(self.fields.keys() - self._changed_fields)
+        return self
+
+    @classmethod
+    def _obj_none(cls, key: api.Key) -> exception.ResourceNotFound:
+        """Return the error that says that there is no such row."""
+        (value,) = key.values()
+        return cls.not_found(**{cls.resource: value})
+
+    def _obj_key(self) -> api.Key:
+        name = "uuid" if "uuid" in self.fields else "id"
+        return {name: getattr(self, name)}
+
+    @classmethod
+    def _obj_made(cls, context: Any, record: api.Record) -> Any:
+        """Return a new object for a row, with the related ones whose rows came along."""
+        self = cls(context)
+        self._obj_become(record.row)
+        for name, row in record.related.items():
+            related = cls.object_fields[name][0]
+            made = None if row is None else related._obj_made(context, api.Record(row, {}))
+            vars(self)[f"_obj_{name}"] = made
+        return self
+
+    def _obj_become(self, row: api.Row) -> None:
+        """Be what the row says, and clean; related objects stay while they are the right ones.
+
+        :raises DatabaseError: the row holds what a field can't
+        """
+        columns = [name for name in self.fields if name not in self.object_fields]
+        try:
+            fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
+        except exception.InvalidValue as error:
+            reason = f"row {row['id']} of {self.table.name} can't be loaded: {error}"
+            raise exception.DatabaseError(reason=reason) from error
+        vars(self).update(fresh)
+        self._changed_fields.clear()
+        self._stored = {name: row[name] for name in columns if self._obj_is_tracked(name)}
+        for name in self.object_fields:
+            self._obj_forget_other(name)
+
+    def _obj_is_tracked(self, name: str) -> bool:
+        return name == "state" or "json" in self.table.columns[name].info
+
+    def _obj_remember(self, names: Iterable[str]) -> None:
+        """Take the values of these fields for what the row says."""
+        known = dict(self._stored)
+        for name in names:
+            if name in self.object_fields or not self._obj_is_tracked(name):
+                continue
+            if self.obj_attr_is_set(name):
+                value = getattr(self, name)
+                known[name] = value if name == "state" else json.dumps(value, default=repr)
+        self._stored = known
+
+    def _obj_is_stored(self) -> bool:
+        return "_obj_id" in vars(self) and "id" not in self._changed_fields
+
+    def _obj_refuse_change(self, name: str, value: Any) -> None:
+        coerced = self.fields[name].coerce(self, name, value)
+        if not self.obj_attr_is_set(name) or getattr(self, name) != coerced:
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
+
+    def _obj_forget_other(self, field: str) -> None:
+        """Drop a related object that is not the one that its id means now."""
+        if f"_obj_{field}" not in vars(self):
+            return
+        related = getattr(self, field)
+        if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
+            delattr(self, field)
+            self._changed_fields.discard(field)
+
+    def _obj_columns(self) -> dict[str, Any]:
+        named = self.fields.keys() - self.object_fields.keys()
+        return {name: getattr(self, name) for name in named if self.obj_attr_is_set(name)}

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs that read: get, list and refresh, and the loading of related objects."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_utils import strutils, uuidutils
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
+
+from watcher_objects import exception, fields
+from watcher_objects.db import api, values
+from watcher_objects.hydration import RowObject
+
+
+class Readable(RowObject):
+    """An object that can be found in its table."""
+
+    def obj_load_attr(self, attrname: str) -> None:
+        """Load a related object, with one statement; deleted or not, as the row has it.
+
+        :raises FieldNotSet: the field is no relation, or its id has not been set
+        :raises OrphanedObjectError: this object has no context to load with
+        """
+        if attrname not in self.object_fields:
+            raise exception.FieldNotSet(objname=self.obj_name(), field=attrname)
+        related, key = self.object_fields[attrname]
+        ident = getattr(self, key)
+        if ident is not None and self._context is None:
+            method = f"obj_load_attr({attrname!r})"
+            raise ovo_exception.OrphanedObjectError(method=method, objtype=self.obj_name())
+        loaded = None if ident is None else related._obj_get(self._context, {"id": ident}, True)
+        vars(self)[f"_obj_{attrname}"] = loaded
+
+    @classmethod
+    def _obj_get(cls, context: Any, key: api.Key, show_deleted: bool, eager: bool = False) -> Any:
+        related = tuple(cls.object_fields) if eager else ()
+        record = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
+        if record is None:
+            raise cls._obj_none(key)
+        return cls._obj_made(context, record)
+
+    @classmethod
+    @ovo.remotable
+    def get(cls, context, identity, eager=False):
+        """Return the object with this id or uuid.
+
+        :param context: the caller's context; deleted rows are found if its ``show_deleted`` is
+        :param identity: an id, also as text, or a uuid
+        :param eager: load the related objects too, in the same statement
+        :raises InvalidIdentity: it is neither
+        :raises ResourceNotFound: there is none; each class has its own
+        """
+        if strutils.is_int_like(identity):
+            return cls.get_by_id(context, identity, eager=eager)
+        if uuidutils.is_uuid_like(identity):
+            return cls.get_by_uuid(context, identity, eager=eager)
+        raise exception.InvalidIdentity(identity=identity)
+
+    @classmethod
+    @ovo.remotable
+    def get_by_id(cls, context, identity, eager=False):
+        """Return the object with this id; see :meth:`get`."""
+        try:
+            key = {"id": fields.to_integer("id", identity)}
+        except exception.InvalidValue as error:
+            raise exception.InvalidIdentity(identity=identity) from error
+        if abs(key["id"]) > values.MAX_INTEGER:
+            raise cls._obj_none(key)
+        return cls._obj_get(context, key, _shows_deleted(context), eager)
+
+    @classmethod
+    @ovo.remotable
+    def get_by_uuid(cls, context, uuid, eager=False):
+        """Return the object with this uuid; see :meth:`get`.
+
+        :raises InvalidUUID: it is none
+        """
+        try:
+            known = fields.to_uuid("uuid", uuid)
+        except exception.InvalidValue as error:
+            raise exception.InvalidUUID(uuid=uuid) from error
+        return cls._obj_get(context, {"uuid": known}, _shows_deleted(context), eager)
+
+    @classmethod
+    @ovo.remotable
+    def get_by_name(cls, context, name, eager=False):
+        """Return the object with this name; see :meth:`get`.
+
+        :raises InvalidName: it is none
+        """
+        try:
+            if not isinstance(name, str):
+                raise fields.refuse("name", name, "takes text")
+            known = values.storable(cls.table.c.name, name)
+        except exception.InvalidValue as error:
+            raise exception.InvalidName(name=name) from error
+        return cls._obj_get(context, {"name": known}, _shows_deleted(context), eager)
+
+    @classmethod
+    @ovo.remotable
+    def list(
+        cls,
+        context,
+        limit=None,
+        marker=None,
+        filters=None,
+        sort_key=None,
+        sort_dir=None,
+        eager=False,
+    ):
+        """Return a list of objects, in one statement.
+
+        :param context: the caller's context; deleted rows are listed if its ``show_deleted`` is
+        :param limit: at most so many; None for all
+        :param marker: the object, or its uuid or id, that the last page ended with
+        :param filters: ``field`` or ``field__operator`` -> value, see
+            :mod:`watcher_objects.db.filters`
+        :param sort_key: a column; the id breaks ties, and is the key if there is no other
+        :param sort_dir: ``asc`` or ``desc``
+        :param eager: load the related objects too, in the same statement
+        :raises InvalidFilter, InvalidSortKey, InvalidParameter, NegativeLimitError: bad use
+        :raises ResourceNotFound: there is no such marker
+        """
+        records = api.list(
+            cls.table,
+            show_deleted=_shows_deleted(context),
+            eager=tuple(cls.object_fields) if eager else (),
+            wanted=filters,
+            limit=limit,
+            marker=None if marker is None else cls._obj_place(marker, sort_key or "id"),
+            sort_key=sort_key,
+            sort_dir=sort_dir,
+        )
+        return [cls._obj_made(context, record) for record in records]
+
+    @classmethod
+    def _obj_place(cls, marker: Any, sort_key: str) -> Mapping[str, Any]:
+        """Return the id and the sort key's value of the row that a marker means."""
+        if isinstance(marker, cls):
+            if sort_key in marker.fields and sort_key in marker:
+                return {"id": marker.id, sort_key: getattr(marker, sort_key)}
+            marker = marker.id
+        if strutils.is_int_like(marker):
+            key = {"id": values.storable(cls.table.c.id, marker)}
+        elif uuidutils.is_uuid_like(marker):
+            key = {"uuid": fields.to_uuid("marker", marker)}
+        else:
+            allowed = f"{cls.obj_name()}, a uuid or an id"
+            raise exception.InvalidParameter(parameter="marker", parameter_type=allowed)
+        record = api.get(cls.table, key, show_deleted=True)
+        if record is None:
+            raise cls.not_found(**{cls.resource: marker})
+        return record.row
+
+    @ovo.remotable
+    def refresh(self, eager=False):
+        """Read the row again: the object is equal to it then, and clean.
+
+        :param eager: read the related objects again, too
+        :raises ResourceNotFound: the row is gone, or deleted
+        """
+        shown = _shows_deleted(self._context)
+        vars(self).update(vars(self._obj_get(self._context, self._obj_key(), shown, eager)))
+        for name in self.object_fields:
+            self._obj_forget_other(name)
+
+
+def _shows_deleted(context: Any) -> bool:
+    if context is None:
+        allowed = "a context like oslo_context.context.RequestContext, not None"
+        raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
+    return bool(getattr(context, "show_deleted", False))

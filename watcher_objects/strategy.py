@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies: how a goal is pursued."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+from watcher_objects.goal import Goal
+
+
+@base.WatcherObjectRegistry.register
+class Strategy(base.WatcherPersistentObject, base.WatcherObjectDictCompat):
+    """One way to pursue a goal, and the parameters that it takes."""
+
+    # 1.0: initial version
+    # 1.1: goal
+    VERSION = "1.1"
+
+    fields = {
+        "id": fields.IntegerField(),
+        "uuid": fields.UUIDField(),
+        "name": fields.StringField(),
+        "display_name": fields.StringField(),
+        "goal_id": fields.IntegerField(),
+        "parameters_spec": fields.FlexibleDictField(nullable=True),
+        "goal": fields.ObjectField("Goal", nullable=True),
+    }
+    object_fields = {"goal": (Goal, "goal_id")}
+
+    table = models.strategies
+    resource = "strategy"
+    not_found = exception.StrategyNotFound
+    already_exists = exception.StrategyAlreadyExists
+    referenced = exception.StrategyReferenced

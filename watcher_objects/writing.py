@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs that write: create, save, soft_delete and destroy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from oslo_utils import uuidutils
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
+
+from watcher_objects import events, exception, fields
+from watcher_objects.db import api, transactions
+from watcher_objects.hydration import FROZEN, RowObject
+from watcher_objects.states import State
+
+
+class Writable(RowObject):
+    """An object that can be stored in its table.
+
+    Every write is one transaction; after an error the object is as it was. What was written
+    is told by :mod:`watcher_objects.events` once it is committed.
+    """
+
+    @ovo.remotable
+    def create(self):
+        """Store the object; it is equal to its row then, and clean.
+
+        What was not set is filled in: a uuid, the time, the first state.
+
+        :raises ObjectActionError: it is stored already
+        :raises InvalidValue: a field can't be stored, or has no value and needs one
+        :raises Conflict: the uuid or the name is taken; each class has its own error
+        :raises ResourceNotFound: a relation leads nowhere; the error is the related class's
+        """
+        if self._obj_is_stored():
+            raise ovo_exception.ObjectActionError(action="create", reason="already created")
+        given = self._obj_initial() | self._obj_given()
+        if given.get("deleted_at") is not None:
+            raise fields.refuse("deleted_at", given["deleted_at"], "is soft_delete's to write")
+        for name, field in self.fields.items():
+            if not (field.nullable or name == "id" or name in given):
+                raise fields.refuse(name, None, "must have a value")
+        with self._obj_typed_errors():
+            row = api.create(self.table, given)
+        self._obj_wrote("create", row)
+
+    @ovo.remotable
+    def save(self):
+        """Write the fields that have changed; the object is equal to its row then, and clean.
+
+        With nothing changed, nothing is written. A new state is written only if the row is in
+        one that leads to it; writing the state DELETED is :meth:`soft_delete`.
+
+        :raises ResourceNotFound: the row is gone, or deleted
+        :raises InvalidStateTransition: the row's state does not lead to the new one
+        :raises InvalidState: there is no such state
+        :raises InvalidValue, ReadOnlyField, Conflict: as for :meth:`create`; after any error
+            the object is as it was
+        """
+        given = self._obj_given()
+        if self.states is not None and given.get("state") == State.DELETED:
+            self._obj_update("delete", api.soft_delete, given)
+        elif given:
+            self._obj_update("update", api.update, given)
+
+    @ovo.remotable
+    def soft_delete(self):
+        """Mark the row as deleted, with the changes not saved yet, in one statement.
+
+        A deleted row is found with ``show_deleted`` only, takes no write, and stays deleted.
+
+        :raises ResourceNotFound: the row is gone, or deleted already
+        :raises InvalidStateTransition: the row's state does not lead to DELETED
+        """
+        given = self._obj_given()
+        if self.states is not None:
+            given["state"] = State.DELETED
+        self._obj_update("delete", api.soft_delete, given)
+
+    @ovo.remotable
+    def destroy(self):
+        """Remove the row for good.
+
+        :raises ResourceNotFound: the row is gone
+        :raises Referenced: other rows refer to it; each class has its own error
+        """
+        key = self._obj_key()
+        with self._obj_typed_errors():
+            if not api.destroy(self.table, key):
+                raise self._obj_none(key)
+        self._obj_wrote("destroy")
+
+    def _obj_given(self) -> dict[str, Any]:
+        """Return the changed fields that are columns; a state among them must be one."""
+        changed = self.obj_what_changed() - self.object_fields.keys()
+        given = {name: getattr(self, name) for name in changed}
+        if self.states is not None and "state" in given:
+            known = self.states.TRANSITIONS
+            if given["state"] not in known:
+                raise exception.InvalidState(state=given["state"], allowed=", ".join(known))
+        return given
+
+    def _obj_initial(self) -> dict[str, Any]:
+        given = dict(self.initial)
+        if "uuid" in self.fields:
+            given["uuid"] = uuidutils.generate_uuid()
+        if self.states is not None:
+            given["state"] = self.states.INITIAL
+        return given
+
+    def _obj_update(self, kind: str, verb: Any, given: dict[str, Any]) -> None:
+        if frozen := FROZEN & given.keys():
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
+        key = self._obj_key()
+        with self._obj_typed_errors():
+            done = verb(self.table, key, given, self.states, self._stored.get("state"))
+        if done is None:
+            raise self._obj_none(key)
+        self._obj_wrote(kind, done.row, done.old_state)
+
+    def _obj_wrote(
+        self, kind: str, row: api.Row | None = None, old_state: str | None = None
+    ) -> None:
+        """Become what was written, tell it after the commit, undo it after a rollback."""
+        before = {**vars(self), "_changed_fields": set(self._changed_fields)}
+        transactions.after_rollback(lambda: self._obj_restore(before))
+        if row is None:
+            self.obj_reset_changes()
+        else:
+            self._obj_become(row)
+        if old_state is not None:
+            self._old_state = old_state
+        obj = self.obj_clone() if transactions.in_transaction() else self
+        event = events.Event(self.resource, kind, self._context, obj, old_state)
+        transactions.after_commit(lambda: events.publish(event))
+
+    def _obj_restore(self, before: dict[str, Any]) -> None:
+        vars(self).clear()
+        vars(self).update(before)
+
+    @contextmanager
+    def _obj_typed_errors(self) -> Iterator[None]:
+        """Tell the errors of the DB API as those of this class and its relations."""
+        try:
+            yield
+        except exception.DuplicateKey as error:
+            keys = (*error.columns, "id", "uuid")
+            taken = next((getattr(self, name) for name in keys if name in self), None)
+            told = {name: getattr(self, name) for name in error.columns if name in self}
+            raise self.already_exists(**{"uuid": taken, self.resource: taken, **told}) from error
+        except exception.MissingReference as error:
+            raise self._obj_missing(error) from error
+        except exception.Referenced as error:
+            raise self.referenced(**{self.resource: error.kwargs["id"]}) from error
+
+    def _obj_missing(self, error: exception.MissingReference) -> Exception:
+        for related, key in self.object_fields.values():
+            if key == error.column:
+                return related.not_found(**{related.resource: error.value})
+        return error
