@@ -11,7 +11,7 @@ __all__ = ["Audit", "AuditStateTransitionManager", "AuditType", "State"]
 
 
 @base.WatcherObjectRegistry.register
-class Audit(base.WatcherPersistentObject, base.WatcherObjectDictCompat):
+class Audit(base.WatcherPersistentObject):
     """A request to optimise a cluster, and how far it has come.
 
     Its ``state`` moves as :class:`~watcher_objects.states.AuditStateTransitionManager` says,

@@ -41,12 +41,12 @@ class WatcherObject(ovo.VersionedObject):
 
 
 class WatcherObjectDictCompat(ovo.VersionedObjectDictCompat):
-    """Access to the fields of an object as if it were a dict; ``get`` stays the verb."""
-
-    get: Any
+    """Access to the fields of an object as if it were a dict."""
 
 
-class WatcherPersistentObject(Readable, Writable, WatcherObject):
+class WatcherPersistentObject(  # type: ignore[misc] - `get` finds an object, not a field
+    Readable, Writable, WatcherObject, WatcherObjectDictCompat
+):
     """A versioned object that is stored in a table.
 
     All remotable methods need the object's context, and raise OrphanedObjectError without.
