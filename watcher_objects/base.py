@@ -44,10 +44,10 @@ class WatcherObjectDictCompat(ovo.VersionedObjectDictCompat):
     """Access to the fields of an object as if it were a dict."""
 
 
-class WatcherPersistentObject(  # type: ignore[misc] - `get` finds an object, not a field
+class WatcherPersistentObject(  # type: ignore[misc]
     Readable, Writable, WatcherObject, WatcherObjectDictCompat
 ):
-    """A versioned object that is stored in a table.
+    """A versioned object that is stored in a table; its ``get`` finds one, no field.
 
     All remotable methods need the object's context, and raise OrphanedObjectError without.
     """

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The databases that the tests run on.
+
+SQLite is always there. PostgreSQL and MariaDB are used when their servers can be reached at
+the URLs below; where the environment says ``CI=true``, a missing server is a failure.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+from oslo_context.context import RequestContext
+
+with warnings.catch_warnings():
+    # Every warning is an error in these tests, but for what oslo.messaging, which
+    # oslo.versionedobjects imports, has to say of its own imports.
+    warnings.simplefilter("ignore")
+    import oslo_messaging  # noqa: F401
+
+from tests import factory
+from watcher_objects import db
+from watcher_objects.db import migration, models
+
+SERVERS = {
+    "postgresql": os.environ.get(
+        "WATCHER_OBJECTS_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
+    ),
+    "mariadb": os.environ.get("WATCHER_OBJECTS_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1/"),
+}
+SCRATCH = f"watcher_objects_test_{os.getpid()}"
+
+settings.register_profile("default", deadline=None, max_examples=40)
+settings.register_profile("ci", deadline=None, max_examples=80, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
+
+
+def _admin(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+def _server(name: str) -> Iterator[str]:
+    url = sa.make_url(SERVERS[name])
+    try:
+        with closing(_admin(url).connect()) as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {SCRATCH}")
+    except sa.exc.OperationalError as error:
+        message = f"no {name} server at {url.render_as_string(hide_password=True)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{message}: {error.orig}")
+        pytest.skip(message)
+    yield url.set(database=SCRATCH).render_as_string(hide_password=False)
+    with closing(_admin(url).connect()) as connection:
+        force = " WITH (FORCE)" if name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP DATABASE {SCRATCH}{force}")
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
+def empty_url(request, tmp_path_factory) -> Iterator[str]:
+    """The URL of a database with nothing in it, one of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'audits.sqlite'}"
+    else:
+        yield from _server(request.param)
+
+
+@pytest.fixture(scope="session")
+def url(empty_url) -> Iterator[str]:
+    """The URL of a database with our schema."""
+    db.configure(empty_url)
+    migration.upgrade()
+    db.dispose()
+    return empty_url
+
+
+@pytest.fixture
+def database(url) -> Iterator[str]:
+    """A configured database with empty tables; the value is its kind."""
+    db.configure(url)
+    clean()
+    factory.forget_owners()
+    yield sa.make_url(url).get_backend_name()
+    db.dispose()
+
+
+def clean() -> None:
+    """Empty every table."""
+    with db.transaction() as connection:
+        for table in reversed(models.metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+
+
+@pytest.fixture
+def context() -> RequestContext:
+    return RequestContext()
+
+
+@pytest.fixture
+def all_seeing() -> RequestContext:
+    return RequestContext(show_deleted=True)
+
+
+@pytest.fixture
+def statements(database) -> Iterator[list[str]]:
+    """The statements that the database was sent, in order, without BEGIN and COMMIT."""
+    sent: list[str] = []
+
+    def note(connection, cursor, statement, *rest):
+        if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            sent.append(statement)
+
+    sa.event.listen(db.get_engine(), "before_cursor_execute", note)
+    yield sent
+    sa.event.remove(db.get_engine(), "before_cursor_execute", note)

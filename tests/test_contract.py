@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every registered class does, on every database."""
+
+import copy
+import inspect
+import re
+
+import pytest
+from oslo_utils import uuidutils
+from oslo_versionedobjects import exception as ovo_exception
+
+from tests import factory
+from watcher_objects import db, events, exception
+from watcher_objects.db import models
+from watcher_objects.states import State
+
+VERBS = {"create", "get", "get_by_id", "list", "refresh", "save", "soft_delete", "destroy"}
+
+
+@pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+def deletable(obj):
+    """Bring an object to where it may be soft-deleted."""
+    if obj.states:
+        with db.get_engine().connect() as connection:
+            state = min(s for s, to in obj.states.TRANSITIONS.items() if State.DELETED in to)
+            mine = obj.table.update().where(obj.table.c.id == obj.id)
+            connection.execute(mine.values(state=state))
+        obj.refresh()
+    return obj
+
+
+def text_field(cls):
+    return next(n for n in ("display_name", "description", "status_message") if n in cls.fields)
+
+
+def values_of(obj):
+    return {name: obj[name] for name in obj.fields if name not in obj.object_fields}
+
+
+def test_every_column_but_the_mark_of_deletion_is_a_field(cls):
+    columns = {column.name for column in cls.table.columns} - {"deleted"}
+    assert columns == cls.fields.keys() - cls.object_fields.keys()
+
+
+def test_every_verb_is_remotable_and_documented(cls):
+    for verb in VERBS:
+        method = getattr(cls, verb)
+        assert method.remotable
+        for parameter in inspect.signature(method.original_fn).parameters.keys() - {"self", "cls"}:
+            assert f":param {parameter}:" in method.__doc__ or ":meth:`get`" in method.__doc__
+
+
+def test_a_created_object_is_its_row_and_clean(cls, database, context):
+    obj = factory.built(cls, context)
+    set_before = {name: obj[name] for name in obj}
+    obj.create()
+    assert obj.obj_what_changed() == set()
+    assert set_before.items() <= values_of(obj).items()
+    assert obj == cls.get(context, obj.id)
+    assert obj.created_at.tzinfo is not None
+    assert obj.updated_at is obj.deleted_at is None
+
+
+def test_a_created_object_can_not_be_created_again(cls, database, context):
+    with pytest.raises(ovo_exception.ObjectActionError):
+        factory.stored(cls, context).create()
+
+
+def test_it_is_found_by_each_of_its_names(cls, database, context):
+    obj = factory.stored(cls, context)
+    assert cls.get(context, obj.id) == obj
+    assert cls.get(context, str(obj.id)) == obj
+    assert cls.get(context, obj.uuid) == obj
+    assert cls.get_by_id(context, obj.id) == obj
+    assert cls.get_by_uuid(context, obj.uuid.upper()) == obj
+    assert cls.get_by_name(context, obj.name) == obj
+
+
+@pytest.mark.parametrize("identity", [0, -1, 2**31, 2**70, "99", uuidutils.generate_uuid()])
+def test_what_is_not_there_is_not_found(cls, database, context, identity):
+    with pytest.raises(cls.not_found, match=str(identity)) as caught:
+        cls.get(context, identity)
+    assert caught.value.code == 404
+    assert str(caught.value.kwargs[cls.resource]) == str(identity)
+
+
+@pytest.mark.parametrize("identity", [None, "", "1abc", 1.0, True, "x" * 36, [1]])
+def test_what_is_no_identity_is_refused(cls, database, context, identity):
+    with pytest.raises(exception.InvalidIdentity):
+        cls.get(context, identity)
+
+
+def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, context):
+    obj = factory.stored(cls, context)
+    for same in ({"uuid": obj.uuid}, {"name": obj.name}, {"id": obj.id}):
+        with pytest.raises(cls.already_exists) as caught:
+            factory.stored(cls, context, **same)
+        assert str(*same.values()) in str(caught.value)
+    assert cls.list(context) == [obj]
+
+
+def test_a_missing_relation_is_refused_by_its_own_error(cls, database, context):
+    for related, key in cls.object_fields.values():
+        with pytest.raises(related.not_found, match="4711"):
+            factory.stored(cls, context, **{key: 4711})
+        obj = factory.stored(cls, context)
+        obj[key] = 4711
+        with pytest.raises(related.not_found, match="4711"):
+            obj.save()
+        assert obj.obj_what_changed() == {key}
+        assert cls.list(context) == [cls.get(context, obj.id)]
+        deletable(obj).destroy()
+
+
+def test_a_required_field_must_be_given(cls, database, context):
+    for name, field in cls.fields.items():
+        if field.nullable or name in {"id", "uuid", "state", "force", "auto_trigger"}:
+            continue
+        obj = factory.built(cls, context)
+        delattr(obj, name)
+        obj._changed_fields.discard(name)
+        with pytest.raises(exception.InvalidValue, match=name):
+            obj.create()
+    assert cls.list(context) == []
+
+
+def test_save_writes_the_changed_columns_only(cls, database, context, statements):
+    obj, other = factory.stored(cls, context), text_field(cls)
+    setattr(obj, other, "changed")
+    statements.clear()
+    obj.save()
+    written = re.search("SET (.*) WHERE", statements[0]).group(1)
+    assert set(re.findall(r"(\w+) ?=", written)) == {other, "updated_at"}
+    assert len(statements) == (2 if database == "mysql" else 1)
+    assert obj.obj_what_changed() == set()
+    assert obj == cls.get(context, obj.id)
+    assert obj.updated_at >= obj.created_at
+
+
+def test_save_of_nothing_writes_nothing(cls, database, context, statements):
+    obj = factory.stored(cls, context)
+    statements.clear()
+    obj.save()
+    assert statements == []
+
+
+def test_refresh_makes_the_object_its_row_and_clean(cls, database, context):
+    obj, other = factory.stored(cls, context), text_field(cls)
+    stale = cls.get(context, obj.id)
+    setattr(obj, other, "changed")
+    obj.save()
+    setattr(stale, other, "never saved")
+    stale.refresh()
+    assert stale == obj
+    assert stale.obj_what_changed() == set()
+    assert stale.old_state == obj.old_state
+
+
+def test_a_soft_deleted_object_is_out_of_sight_and_takes_no_write(
+    cls, database, context, all_seeing
+):
+    obj, other = deletable(factory.stored(cls, context)), text_field(cls)
+    stale = cls.get(context, obj.id)
+    obj.soft_delete()
+    assert obj.deleted_at is not None
+    assert obj.obj_what_changed() == set()
+    assert obj == cls.get(all_seeing, obj.id)
+    assert cls.list(context) == []
+    assert cls.list(all_seeing) == [obj]
+    setattr(stale, other, "too late")
+    for write in (stale.save, stale.soft_delete, stale.refresh):
+        with pytest.raises(cls.not_found, match=obj.uuid):
+            write()
+    assert cls.list(all_seeing) == [obj]
+
+
+def test_the_name_of_a_deleted_object_is_free(cls, database, context, all_seeing):
+    first = deletable(factory.stored(cls, context))
+    first.soft_delete()
+    second = factory.stored(cls, context, name=first.name)
+    assert cls.get_by_name(context, first.name) == second
+    assert cls.get_by_name(all_seeing, first.name) == second
+
+
+def test_destroy_removes_the_row(cls, database, context, all_seeing):
+    obj = factory.stored(cls, context)
+    obj.destroy()
+    assert cls.list(all_seeing) == []
+    for gone in (obj.destroy, obj.refresh):
+        with pytest.raises(cls.not_found):
+            gone()
+
+
+def test_destroy_of_a_row_that_others_refer_to_is_refused(cls, database, context):
+    owned = factory.stored(cls, context)
+    for related, key in owned.object_fields.values():
+        with pytest.raises(related.referenced):
+            related.get(context, owned[key]).destroy()
+    assert cls.get(context, owned.id) == owned
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_a_list_is_one_statement_also_with_its_relations(cls, database, context, statements, rows):
+    objects = [factory.stored(cls, context) for _ in range(rows)]
+    for eager in (False, True):
+        statements.clear()
+        found = cls.list(context, eager=eager)
+        assert found == objects
+        for obj in found:
+            for name, (_, key) in cls.object_fields.items():
+                assert not eager or obj[name].id == obj[key]
+        assert len(statements) == 1
+
+
+def test_get_is_one_statement_also_with_its_relations(cls, database, context, statements):
+    obj = factory.stored(cls, context)
+    statements.clear()
+    eager = cls.get(context, obj.uuid, eager=True)
+    for name in cls.object_fields:
+        assert eager[name] is not None
+        assert eager[name] is eager[name]
+    assert eager.obj_what_changed() == set()
+    assert len(statements) == 1
+
+
+def test_a_related_object_loads_itself_once(cls, database, context, statements):
+    obj = factory.stored(cls, context)
+    for name, (_, key) in cls.object_fields.items():
+        statements.clear()
+        assert obj[name].id == obj[key]
+        assert obj[name] is obj[name]
+        assert len(statements) == 1
+    assert obj.obj_what_changed() == set()
+
+
+def test_an_orphan_can_do_nothing_and_says_so(cls, database, context):
+    obj = factory.stored(cls, context)
+    obj._context = None
+    actions = [obj.save, obj.refresh, obj.soft_delete, obj.destroy, obj.create]
+    actions += [lambda name=name: obj[name] for name in cls.object_fields]
+    for action in actions:
+        with pytest.raises(ovo_exception.OrphanedObjectError):
+            action()
+
+
+def test_no_context_is_refused(cls, database):
+    for call in (lambda: cls.get(None, 1), lambda: cls.list(None)):
+        with pytest.raises(exception.InvalidParameter, match="context"):
+            call()
+
+
+def test_what_is_stored_can_not_be_changed_by_hand(cls, database, context):
+    obj = factory.stored(cls, context)
+    before = values_of(obj)
+    for name, value in {
+        "id": 99,
+        "uuid": uuidutils.generate_uuid(),
+        "created_at": factory.MOMENT,
+        "updated_at": factory.MOMENT,
+        "deleted_at": factory.MOMENT,
+    }.items():
+        with pytest.raises(exception.ReadOnlyField, match=name):
+            setattr(obj, name, value)
+        setattr(obj, name, before[name])
+        obj.obj_reset_changes()
+        forged = cls.obj_from_primitive(obj.obj_to_primitive(), context)
+        forged._changed_fields = {name}
+        with pytest.raises(exception.ReadOnlyField, match=name):
+            forged.save()
+    assert values_of(obj) == before
+
+
+def test_an_unknown_name_is_refused_and_the_nearest_is_named(cls, context):
+    with pytest.raises(exception.UnknownField, match="the nearest is created_at"):
+        cls(context, create_at=factory.MOMENT)
+    with pytest.raises(AttributeError, match="created_at"):
+        cls(context).createdat = factory.MOMENT
+    with pytest.raises(exception.FieldNotSet, match="uuid"):
+        cls(context).uuid  # noqa: B018 - reading is what is tested
+
+
+def test_equal_fields_make_equal_objects(cls, database, context):
+    obj = factory.stored(cls, context)
+    same = cls.get(context, obj.id, eager=True)
+    assert obj == same
+    assert hash(obj) == hash(same)
+    assert obj == copy.deepcopy(obj) == obj.obj_clone()
+    setattr(same, text_field(cls), "other")
+    assert obj != same
+    assert obj != values_of(obj)
+
+
+def test_repr_shows_who_it_is_and_nothing_else(cls, database, context):
+    obj = factory.stored(cls, context)
+    state = f", state={obj.state}" if obj.states else ""
+    assert repr(obj) == f"{cls.__name__}(id={obj.id}, uuid={obj.uuid}{state})"
+    assert repr(cls(context)).startswith(f"{cls.__name__}(id=?, uuid=?")
+
+
+def test_a_primitive_of_it_reads_back_as_itself(cls, database, context):
+    obj = factory.stored(cls, context)
+    for eager in (False, True):
+        loaded = cls.get(context, obj.id, eager=eager)
+        setattr(loaded, text_field(cls), "dirty")
+        read = cls.obj_from_primitive(loaded.obj_to_primitive(), context)
+        assert read == loaded
+        assert read.obj_what_changed() == {text_field(cls)}
+
+
+def test_every_write_is_told_once(cls, database, context):
+    told = []
+    end = events.subscribe(told.append)
+    obj = factory.stored(cls, context)
+    setattr(obj, text_field(cls), "changed")
+    obj.save()
+    deletable(obj).soft_delete()
+    obj.destroy()
+    end()
+    mine = [event for event in told if event.obj is obj]
+    assert [event.kind for event in mine] == ["create", "update", "delete", "destroy"]
+    assert {(event.resource, event.context) for event in mine} == {(cls.resource, context)}
+
+
+def test_the_tables_of_the_whole_family_are_there(database):
+    with db.get_engine().connect() as connection:
+        for table in models.metadata.sorted_tables:
+            assert connection.execute(table.select()).fetchall() == []
