@@ -62,12 +62,17 @@ class Readable(RowObject):
     def get_by_id(cls, context, identity, eager=False):
         """Return the object with this id; see :meth:`get`."""
         try:
-            key = {"id": fields.to_integer("id", identity)}
+            key = cls._obj_id_key(identity)
         except exception.InvalidValue as error:
             raise exception.InvalidIdentity(identity=identity) from error
+        return cls._obj_get(context, key, _shows_deleted(context), eager)
+
+    @classmethod
+    def _obj_id_key(cls, ident: Any) -> api.Key:
+        key = {"id": fields.to_integer("id", ident)}
         if abs(key["id"]) > values.MAX_INTEGER:
             raise cls._obj_none(key)
-        return cls._obj_get(context, key, _shows_deleted(context), eager)
+        return key
 
     @classmethod
     @ovo.remotable
@@ -142,7 +147,7 @@ class Readable(RowObject):
                 return {"id": marker.id, sort_key: getattr(marker, sort_key)}
             marker = marker.id
         if strutils.is_int_like(marker):
-            key = {"id": values.storable(cls.table.c.id, marker)}
+            key = cls._obj_id_key(marker)
         elif uuidutils.is_uuid_like(marker):
             key = {"uuid": fields.to_uuid("marker", marker)}
         else:
@@ -150,7 +155,7 @@ class Readable(RowObject):
             raise exception.InvalidParameter(parameter="marker", parameter_type=allowed)
         record = api.get(cls.table, key, show_deleted=True)
         if record is None:
-            raise cls.not_found(**{cls.resource: marker})
+            raise cls._obj_none(key)
         return record.row
 
     @ovo.remotable

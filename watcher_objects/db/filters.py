@@ -100,7 +100,7 @@ def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], 
     def operator(column: sa.Column[Any], value: Any) -> _Test:
         if value is None:
             raise exception.InvalidFilter(filter=column.name, reason="None has no order")
-        bound = values.storable(column, value)
+        bound = sa.literal(values.storable(column, value), column.type)
         return _Test(lambda tested: compare(tested, bound), False)
 
     return operator

@@ -50,7 +50,7 @@ class Order:
         if value is None:
             tied = sa.and_(self.key.is_(None), later_id)
             return tied if self.descending else sa.or_(self.key.is_not(None), tied)
-        bound = values.storable(self.key, value)
+        bound = sa.literal(values.storable(self.key, value), self.key.type)
         later = sa.or_(self._beyond(self.key, bound), sa.and_(self.key == bound, later_id))
         return sa.or_(later, self.key.is_(None)) if self.descending else later
 

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters, beside what a few lines of Python say that they mean."""
+
+import datetime
+import operator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import factory
+from watcher_objects import Audit, Goal, Strategy, exception
+
+HOSTS = [None, "", "a", "A", "a ", "ä", "b"]
+STATES = ["PENDING", "CANCELLED"]
+MOMENTS = [None, *(factory.MOMENT + datetime.timedelta(microseconds=n) for n in (0, 1, 2))]
+
+
+def unknown_safe(compare):
+    return lambda value, asked: value is not None and compare(value, asked)
+
+
+MEANINGS = {
+    "": operator.eq,
+    "__": operator.eq,
+    "__eq": operator.eq,
+    "__neq": operator.ne,
+    "__in": lambda value, asked: value in asked,
+    "__notin": lambda value, asked: value not in asked,
+    "__gt": unknown_safe(operator.gt),
+    "__gte": unknown_safe(operator.ge),
+    "__lt": unknown_safe(operator.lt),
+    "__lte": unknown_safe(operator.le),
+}
+
+
+@pytest.fixture
+def population(database, context):
+    """Audits that differ in every way that the filters below ask for."""
+    goals = [factory.stored(Goal, context, name=name) for name in ("one", "two")]
+    ways = [factory.stored(Strategy, context, name=n, goal_id=goals[0].id) for n in ("x", "Y")]
+    audits = []
+    for number, host in enumerate(HOSTS * 2):
+        audits.append(
+            factory.stored(
+                Audit,
+                context,
+                hostname=host,
+                state=STATES[number % 2],
+                goal_id=goals[number % 2].id,
+                strategy_id=[None, ways[0].id, ways[1].id][number % 3],
+                next_run_time=MOMENTS[number % 4],
+                auto_trigger=bool(number % 3),
+            )
+        )
+    return audits
+
+
+def naive(moment):
+    return moment and moment.replace(tzinfo=None)
+
+
+def related(name, field):
+    return lambda audit: audit[name][field] if audit[name] else None
+
+
+# What a filter's field reads of an audit, and the values worth asking for.
+FIELDS = {
+    "hostname": (lambda audit: audit.hostname, HOSTS),
+    "state": (lambda audit: audit.state, [*STATES, "ONGOING"]),
+    "auto_trigger": (lambda audit: audit.auto_trigger, [True, False]),
+    "next_run_time": (lambda audit: audit.next_run_time, [naive(m) for m in MOMENTS]),
+    "goal_name": (related("goal", "name"), [None, "one", "two", "three"]),
+    "strategy_name": (related("strategy", "name"), [None, "x", "y", "Y"]),
+    "strategy_id": (lambda audit: audit.strategy_id, [None, 1, 2, 3]),
+}
+
+
+@st.composite
+def some_filters(draw):
+    made = {}
+    for field in draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=3)):
+        sign = draw(st.sampled_from(sorted(MEANINGS)))
+        asked = st.sampled_from(FIELDS[field][1])
+        if sign in ("__in", "__notin"):
+            asked = st.lists(asked, max_size=3)
+        elif sign in ("__gt", "__gte", "__lt", "__lte"):
+            asked = asked.filter(lambda value: value is not None)
+        made[field + sign] = draw(asked)
+    return made
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filters=some_filters())
+def test_filters_mean_what_python_means(population, context, filters):
+    def holds(audit):
+        for name, asked in filters.items():
+            field, sign, rest = name.partition("__")
+            if not MEANINGS[sign + rest](FIELDS[field][0](audit), asked):
+                return False
+        return True
+
+    expected = [audit for audit in population if holds(audit)]
+    assert Audit.list(context, filters=filters) == expected
+    assert Audit.list(context, filters=filters, eager=True) == expected
+
+
+@pytest.mark.parametrize("relation", ["goal", "strategy"])
+@pytest.mark.parametrize("sign", ["", "__neq", "__in", "__notin"])
+def test_relations_are_found_by_uuid(population, context, relation, sign):
+    asked = population[1][relation].uuid
+    expected = [
+        audit
+        for audit in population
+        if MEANINGS[sign](related(relation, "uuid")(audit), [asked] if "in" in sign else asked)
+    ]
+    filters = {f"{relation}_uuid{sign}": [asked] if "in" in sign else asked}
+    assert Audit.list(context, filters=filters) == expected
+
+
+def test_every_column_but_the_documents_can_be_filtered(population, context):
+    for column in Audit.table.columns:
+        if "json" in column.info:
+            with pytest.raises(exception.InvalidFilter, match="documents"):
+                Audit.list(context, filters={column.name: {}})
+        else:
+            Audit.list(context, filters={f"{column.name}__neq": None, f"{column.name}__in": []})
+
+
+def test_deleted_is_asked_as_yes_or_no(population, context, all_seeing):
+    gone = population[1]
+    gone.soft_delete()
+    for name, value in (("deleted", True), ("deleted__neq", False), ("deleted", gone.id)):
+        assert Audit.list(all_seeing, filters={name: value}) == [gone]
+        assert Audit.list(context, filters={name: value}) == []
+    for name, value in (("deleted", False), ("deleted__neq", True), ("deleted__eq", 0)):
+        assert gone not in Audit.list(all_seeing, filters={name: value})
+        assert len(Audit.list(context, filters={name: value})) == len(population) - 1
+
+
+def test_the_callers_filters_stay_as_they_are(population, context):
+    filters = {"deleted": False, "hostname__in": ["a", None], "next_run_time": "2026-11-22"}
+    before = dict(filters)
+    Audit.list(context, filters=filters)
+    assert filters == before
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ({"foo": 1}, "foo"),
+        ({"hostnam": "a"}, "hostname"),
+        ({"goal_foo": 1}, "goal_..."),
+        ({"audit_uuid": "x"}, "audit_uuid"),
+        ({"name__like": "a"}, "gte, lt, lte, in, notin"),
+        ({"name__eq__eq": "a"}, "name__eq__eq"),
+        ({"goal_id": "x"}, "goal_id takes a whole number"),
+        ({"goal_id": 1.5}, "goal_id takes a whole number"),
+        ({"goal_id": True}, "goal_id takes a whole number"),
+        ({"id": 2**31}, "from -2147483647 to 2147483647"),
+        ({"name": ["a"]}, "name takes text"),
+        ({"name": b"a"}, "name takes text"),
+        ({"name": "a\0"}, "NUL"),
+        ({"name": "\ud800"}, "surrogate"),
+        ({"name": "a" * 64}, "at most 63 characters"),
+        ({"name__gt": None}, "None has no order"),
+        ({"name__in": "abc"}, "a list of values, not a str"),
+        ({"name__in": {"a": 1}}, "a list of values, not a dict"),
+        ({"name__in": 5}, "a list of values, not a int"),
+        ({"name__notin": None}, "a list of values, not a NoneType"),
+        ({"name__in": [["a"]]}, "name takes text"),
+        ({"created_at": "yesterday"}, "ISO 8601"),
+        ({"created_at__gt": 5}, "created_at takes a datetime"),
+        ({"auto_trigger": "maybe"}, "auto_trigger takes True or False"),
+        ({"deleted__gt": True}, "deleted takes a whole number"),
+        ({1: 2}, "its name must be text"),
+        ("name", "a mapping is needed"),
+        (["name"], "a mapping is needed"),
+    ],
+)
+def test_a_filter_that_can_not_be_used_is_refused_by_name(database, context, filters, named):
+    with pytest.raises(exception.InvalidFilter) as caught:
+        Audit.list(context, filters=filters)
+    assert named in str(caught.value)
+    assert caught.value.code == 400
+
+
+def test_an_unknown_operator_keeps_its_own_error(database, context):
+    with pytest.raises(exception.InvalidOperator):
+        Audit.list(context, filters={"name__like": "a"})
