@@ -158,11 +158,10 @@ def upgrade() -> None:
     )
     _create(
         "apscheduler_jobs",
-        sa.Column("next_run_time", sa.Float(25), nullable=True),
+        sa.Column("next_run_time", sa.Double(), nullable=True),
         sa.Column("job_state", sa.LargeBinary(), nullable=False),
         sa.Column("tag", _document(), nullable=True),
         _reference("service_id", "services"),
-        sa.UniqueConstraint("id", name="uniq_apscheduler_jobs0id"),
         ident=_text(191),
     )
     op.create_index("ix_apscheduler_jobs_next_run_time", "apscheduler_jobs", ["next_run_time"])

@@ -161,7 +161,7 @@ def connect() -> Iterator[sa.Connection]:
     :raises DatabaseUnavailable: none can be had
     """
     engine = get_engine()
-    with errors.translated(engine):
+    with errors.translated(engine, connecting=True):
         connection = engine.connect()
     with connection:
         yield connection

@@ -18,21 +18,23 @@ _AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
 
 
 @contextmanager
-def translated(engine: sa.Engine) -> Iterator[None]:
+def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
     """Raise one of :mod:`watcher_objects.exception` for whatever the database raises inside."""
     try:
         yield
     except (oslo_exc.DBError, exc.SQLAlchemyError) as error:
-        raise _translate(engine, error) from error
+        raise _translate(engine, error, connecting) from error
     except Exception as error:
         # What a driver raises while SQLAlchemy opens a connection has no wrapping yet.
         driver = engine.dialect.loaded_dbapi
         if isinstance(error, driver.Error):
-            raise _translate(engine, error) from error
+            raise _translate(engine, error, connecting) from error
         raise
 
 
-def _translate(engine: sa.Engine, error: Exception) -> exception.WatcherException:
+def _translate(
+    engine: sa.Engine, error: Exception, connecting: bool
+) -> exception.WatcherException:
     if isinstance(error, oslo_exc.DBDuplicateEntry):
         return exception.DuplicateKey(columns=tuple(error.columns))
     if isinstance(error, oslo_exc.DBReferenceError):
@@ -41,11 +43,11 @@ def _translate(engine: sa.Engine, error: Exception) -> exception.WatcherExceptio
     code = _code(origin)
     url = engine.url.render_as_string(hide_password=True)
     # Neither the statement nor the driver's own words: both may show what is stored.
-    reason = f"{type(origin).__name__} {code} at {url}"
+    reason = " ".join(filter(None, (type(origin).__name__, str(code), "at", url)))
     if code in _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
         return exception.DatabaseUnavailable(reason=reason, may_retry=True)
     away = (oslo_exc.DBConnectionError, exc.TimeoutError)
-    if code in _AWAY or isinstance(error, away):
+    if connecting or code in _AWAY or isinstance(error, away):
         return exception.DatabaseUnavailable(reason=reason)
     return exception.DatabaseError(reason=reason)
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters of a list: ``field`` or ``field__operator``, from the tables themselves.
 
-A field is a column, or a column behind a relation: ``goal_name`` of an audit is ``name`` of
-the row that ``goal_id`` points at, also over several relations, the nearest first. NULL
-counts as a value: ``neq`` and ``notin`` find it, and None asks for it.
+A field is a column, or a column behind a relation: where there is a foreign key ``owner_id``,
+``owner_name`` is ``name`` of the row that it points at. Relations are followed over any
+distance, the nearest first. NULL counts as a value: ``neq`` and ``notin`` find it, and None
+asks for it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

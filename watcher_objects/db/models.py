@@ -193,9 +193,8 @@ action_descriptions = _table(
 apscheduler_jobs = _table(
     "apscheduler_jobs",
     sa.Column("id", _text(191), primary_key=True),
-    sa.Column("next_run_time", sa.Float(25), index=True),
+    sa.Column("next_run_time", sa.Double(), index=True),
     sa.Column("job_state", sa.LargeBinary, nullable=False),
     _document("tag", dict),
     _reference("service_id", "services"),
-    _unique("apscheduler_jobs", "id"),
 )

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Being told which database, and what becomes of one that is not there."""
+
+import os
+import subprocess
+import sys
+import threading
+import traceback
+
+import pytest
+import sqlalchemy as sa
+
+from tests import factory
+from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import migration
+
+
+@pytest.fixture
+def unconfigured():
+    db.dispose()
+    yield
+    db.dispose()
+
+
+@pytest.fixture
+def path(unconfigured, tmp_path):
+    return tmp_path / "audits.sqlite"
+
+
+def pragma(name):
+    with db.get_engine().connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_before_it_is_configured_an_error_says_how(unconfigured, context):
+    for call in (
+        db.get_engine,
+        lambda: Audit.list(context),
+        lambda: factory.stored(Goal, context),
+    ):
+        with pytest.raises(exception.DatabaseNotConfigured, match=r"db\.configure\("):
+            call()
+    with pytest.raises(exception.DatabaseNotConfigured), db.transaction():
+        pass
+
+
+def test_sqlite_is_durable_patient_and_private(path):
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    assert pragma("journal_mode") == "wal"
+    assert pragma("synchronous") == 2
+    assert pragma("foreign_keys") == 1
+    assert pragma("busy_timeout") >= 5000
+    modes = {entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
+    assert modes == {0o600}
+
+
+def test_a_file_that_was_there_keeps_its_mode(path):
+    path.touch(mode=0o640)
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(path, context):
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    began = []
+    sa.event.listen(
+        db.get_engine(), "before_cursor_execute", lambda *a: began.append(a[2].split(" level")[0])
+    )
+    with db.transaction():
+        assert began == ["BEGIN IMMEDIATE"]
+
+
+def test_memory_is_one_database_for_all_threads(unconfigured, context):
+    db.configure("sqlite://")
+    migration.upgrade()
+    thread = threading.Thread(target=lambda: factory.stored(Goal, context))
+    thread.start()
+    thread.join()
+    assert len(Goal.list(context)) == 1
+
+
+def test_configure_again_means_the_other_database(path, context):
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    factory.stored(Goal, context)
+    db.configure(f"sqlite:///{path.with_suffix('.other')}")
+    migration.upgrade()
+    assert Goal.list(context) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "oracle://u:CANARY@h/d",
+        "sqlite+aiosqlite:///x",
+        "postgresql+psycopg2://u:CANARY@h/d",
+        "mysql://u:CANARY@h:port/d",
+        None,
+        5,
+    ],
+)
+def test_a_url_that_can_not_be_used_is_refused_and_not_shown(unconfigured, url):
+    with pytest.raises(exception.InvalidParameter, match=r"^url must be sqlite:///FILE") as caught:
+        db.configure(url)
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("options", [{"isolation_level": "SERIALIZABLE"}, {"no_such_option": 1}])
+def test_an_option_that_can_not_be_used_is_refused(unconfigured, options):
+    with pytest.raises(exception.InvalidParameter):
+        db.configure("sqlite://", **options)
+
+
+def test_options_reach_the_engine(unconfigured):
+    db.configure("postgresql://nobody@127.0.0.1/x", pool_size=3)
+    assert db.get_engine().pool.size() == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:CANARY@127.0.0.1:1/x",
+        "mysql://u:CANARY@127.0.0.1:1/x",
+        "sqlite:////no/dir/x",
+    ],
+)
+def test_a_database_that_is_away_is_unavailable_without_its_password(unconfigured, context, url):
+    db.configure(url)
+    for call in (lambda: Goal.list(context), lambda: factory.stored(Goal, context)):
+        with pytest.raises(exception.DatabaseUnavailable) as caught:
+            call()
+        assert caught.value.code == 503
+        assert "CANARY" not in "".join(traceback.format_exception(caught.value))
+        assert caught.value.__cause__ is not None
+
+
+def test_a_database_without_our_tables_says_so_in_our_words(path, context):
+    db.configure(f"sqlite:///{path}")
+    with pytest.raises(exception.DatabaseError, match="OperationalError"):
+        Goal.list(context)
+
+
+def test_what_is_stored_is_in_no_error_of_the_database(database, context):
+    # The column is taken away, so that the driver itself must complain about the write.
+    goal = factory.built(Goal, context, display_name="canary")
+    goal.create()
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE goals RENAME COLUMN display_name TO other")
+    try:
+        goal.display_name = "canary again"
+        with pytest.raises(exception.DatabaseError) as caught:
+            goal.save()
+    finally:
+        with db.get_engine().connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE goals RENAME COLUMN other TO display_name")
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # eventlet's, and Python's
+def test_a_child_process_uses_connections_of_its_own(database, context):
+    factory.stored(Goal, context)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        found = len(Goal.list(context))
+        factory.stored(Goal, context)
+        os.write(writer, bytes([found]))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 1) == b"\x01"
+    assert len(Goal.list(context)) == 2
+
+
+def test_importing_the_library_imports_no_driver_and_no_alembic():
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore'); import watcher_objects.db;"
+        "print(sorted({'psycopg', 'pymysql', 'alembic', 'cliff'} & set(sys.modules)))"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

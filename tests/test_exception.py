@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors: their messages, their arguments, and their way through pickle."""
+
+import inspect
+import pickle
+
+import pytest
+
+from watcher_objects import exception
+
+ERRORS = [
+    error
+    for _, error in inspect.getmembers(exception, inspect.isclass)
+    if issubclass(error, exception.WatcherException)
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_has_a_message_of_its_own_and_survives_pickle(error):
+    made = error(message=None)
+    assert str(made)
+    assert error.msg_fmt == error.__doc__.splitlines()[0]
+    again = pickle.loads(pickle.dumps(error("told", name="n")))  # noqa: S301 - our own
+    assert (type(again), str(again), again.kwargs["name"]) == (error, "told", "n")
+
+
+def test_a_message_is_filled_from_the_keywords():
+    error = exception.AuditNotFound(audit="nightly")
+    assert str(error) == error.format_message() == "There is no audit nightly"
+    assert error.kwargs == {"audit": "nightly", "code": 404}
+    assert error.code == 404
+
+
+def test_a_keyword_that_is_missing_breaks_nothing():
+    assert "name" in str(exception.AuditNotFound(name="nightly"))
+    assert str(exception.AuditNotFound())
+
+
+def test_a_subclass_may_set_its_message():
+    class Mine(exception.AuditNotFound):
+        msg_fmt = "gone: %(audit)s"
+
+    class Yours(Mine):
+        pass
+
+    assert str(Mine(audit=1)) == str(Yours(audit=1)) == "gone: 1"
+
+
+def test_what_a_caller_of_watcher_catches_catches_it():
+    assert issubclass(exception.Invalid, ValueError)
+    assert issubclass(exception.AuditNotFound, exception.ResourceNotFound)
+    assert issubclass(exception.ResourceNotFound, exception.ObjectNotFound)
+    assert issubclass(exception.AuditAlreadyExists, exception.Conflict)
+    assert issubclass(exception.AuditReferenced, exception.Invalid)
+    assert issubclass(exception.UnknownField, AttributeError)
+
+
+def test_a_refused_transition_tells_what_is_allowed():
+    error = exception.InvalidStateTransition(
+        name="audits", id=1, initial="PENDING", new="FAILED", allowed=("CANCELLED", "ONGOING")
+    )
+    assert (error.initial, error.new) == ("PENDING", "FAILED")
+    assert error.allowed == ("CANCELLED", "ONGOING")
+    assert str(error).endswith("is PENDING and can't become FAILED, only CANCELLED, ONGOING")

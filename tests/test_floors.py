@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports go down only, as the README's section on the architecture draws it."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1] / "watcher_objects"
+FLOORS = [
+    {"exception"},
+    {"states", "fields", "events"},
+    {"db.errors", "db.engine", "db.models", "db.values"},
+    {"db.filters", "db.paging", "db.transactions"},
+    {"db", "db.api", "db.migration"},
+    {"hydration"},
+    {"reading", "writing"},
+    {"base"},
+    {"goal", "strategy", "audit", ""},
+    {"cli", "cli.app", "cli.audit", "cli.database", "cli.demo"},
+]
+# Within a floor the rooms of these packages may use one another, as long as none does in turn.
+FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
+
+
+def modules():
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+
+
+def imported(tree):
+    """Yield the rooms of this library that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, room = name.partition(".")
+            if package == "watcher_objects":
+                while room not in FLOOR_OF:
+                    room = room.rpartition(".")[0]
+                yield room
+
+
+def test_every_module_has_its_floor():
+    assert {name for name, _ in modules()} == FLOOR_OF.keys()
+
+
+def test_imports_go_down_only():
+    edges = {(name, room) for name, tree in modules() for room in imported(tree)}
+    upwards = {(name, room) for name, room in edges if FLOOR_OF[room] > FLOOR_OF[name]}
+    mutual = {(name, room) for name, room in edges if (room, name) in edges and room != name}
+    assert upwards == set()
+    assert mutual == set()
+
+
+def test_no_room_below_the_objects_knows_one_by_name():
+    for name, tree in modules():
+        if name.startswith("db.") and name != "db.models":
+            text = ast.unparse(tree).lower()
+            assert not any(word in text for word in ("goal", "strateg", "audit")), name

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schema that the migrations make is the one that the tables describe."""
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from watcher_objects import db
+from watcher_objects.db import migration, models
+
+HEAD = "f56ba02662b4"
+
+
+def differences():
+    with db.get_engine().connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return compare_metadata(context, models.metadata)
+
+
+def test_the_migrations_make_what_the_models_say(database):
+    assert differences() == []
+    assert migration.version() == HEAD
+
+
+def test_upgrading_twice_changes_nothing(database):
+    migration.upgrade()
+    assert migration.version() == HEAD
+    assert differences() == []
+
+
+def test_names_of_unique_keys_are_those_of_watcher(database):
+    inspector = sa.inspect(db.get_engine())
+    for table in models.metadata.sorted_tables:
+        expected = {c.name for c in table.constraints if isinstance(c, sa.UniqueConstraint)}
+        assert {key["name"] for key in inspector.get_unique_constraints(table.name)} >= expected
+
+
+def test_down_and_up_again_is_the_same_schema(database):
+    with db.transaction() as connection:
+        config = migration.config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert migration.version() is None
+    assert set(sa.inspect(db.get_engine()).get_table_names()) <= {"alembic_version"}
+    migration.upgrade()
+    assert differences() == []
+
+
+def test_a_database_without_a_schema_has_no_version(tmp_path):
+    db.configure(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    assert migration.version() is None
+    db.dispose()
+
+
+def test_there_is_one_head():
+    assert ScriptDirectory.from_config(migration.config()).get_heads() == [HEAD]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "migrations/versions").glob("[!_]*.py")), ids=str
+)
+def test_a_revision_imports_alembic_and_sqlalchemy_only(path):
+    imported = re.findall(r"^(?:from|import) (\w+)", path.read_text(), flags=re.M)
+    assert set(imported) <= {"alembic", "sqlalchemy", "typing"}

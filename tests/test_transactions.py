@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes that are grouped: all of them happen, or none, and the objects know."""
+
+import logging
+import threading
+
+import pytest
+
+from tests import factory
+from watcher_objects import Audit, Goal, Strategy, db, events, exception
+
+
+class Rollback(Exception):
+    """What a caller raises to leave a transaction."""
+
+
+@pytest.fixture
+def told():
+    seen = []
+    end = events.subscribe(seen.append)
+    yield seen
+    end()
+
+
+def kinds(told):
+    return [(event.resource, event.kind, event.old_state) for event in told]
+
+
+def test_several_objects_are_stored_together(database, context, told):
+    with db.transaction():
+        goal = factory.stored(Goal, context)
+        strategy = factory.stored(Strategy, context, goal_id=goal.id)
+        audit = factory.stored(Audit, context, goal_id=goal.id, strategy_id=strategy.id)
+        audit.state = "ONGOING"
+        audit.save()
+        assert Audit.get(context, audit.id) == audit
+        assert told == []
+    assert kinds(told) == [
+        ("goal", "create", None),
+        ("strategy", "create", None),
+        ("audit", "create", None),
+        ("audit", "update", "PENDING"),
+    ]
+    assert [event.obj.state for event in told[2:]] == ["PENDING", "ONGOING"]
+
+
+def test_after_an_error_nothing_is_stored_and_the_objects_are_as_before(database, context, told):
+    audit = factory.stored(Audit, context)
+    audit.parameters["more"] = 1
+    audit.state = "ONGOING"
+    new = factory.built(Audit, context)
+    told.clear()
+
+    def fail():
+        with db.transaction():
+            new.create()
+            audit.save()
+            audit.state = "FAILED"
+            audit.save()
+            raise Rollback
+
+    with pytest.raises(Rollback):
+        fail()
+    assert audit.obj_what_changed() == {"parameters", "state"}
+    assert (audit.state, audit.old_state) == ("ONGOING", None)
+    assert not new.obj_attr_is_set("id")
+    assert len(Audit.list(context)) == 1
+    assert told == []
+    new.create()
+    audit.save()
+    assert audit.old_state == "PENDING"
+
+
+def test_a_transaction_inside_another_is_rolled_back_alone(database, context, told):
+    with db.transaction():
+        first = factory.stored(Goal, context)
+        try:
+            with db.transaction():
+                second = factory.stored(Goal, context)
+                raise Rollback
+        except Rollback:
+            pass
+        with db.transaction():
+            third = factory.stored(Goal, context)
+    assert Goal.list(context) == [first, third]
+    assert not second.obj_attr_is_set("id")
+    assert [event.obj.name for event in told] == [first.name, third.name]
+
+
+def test_the_outer_error_takes_the_inner_transaction_along(database, context, told):
+    goal = factory.built(Goal, context)
+
+    def fail():
+        with db.transaction():
+            with db.transaction():
+                goal.create()
+            raise Rollback
+
+    with pytest.raises(Rollback):
+        fail()
+    assert Goal.list(context) == []
+    assert not goal.obj_attr_is_set("id")
+    assert told == []
+
+
+def test_a_refused_write_inside_a_savepoint_spoils_nothing(database, context):
+    with db.transaction():
+        goal = factory.stored(Goal, context)
+        with pytest.raises(exception.GoalAlreadyExists), db.transaction():
+            factory.stored(Goal, context, name=goal.name)
+        with pytest.raises(exception.GoalNotFound), db.transaction():
+            factory.stored(Strategy, context, goal_id=4711)
+    assert Goal.list(context) == [goal]
+
+
+def test_an_error_of_the_database_that_is_swallowed_ends_the_transaction(database, context):
+    def swallow():
+        with db.transaction():
+            goal = factory.stored(Goal, context)
+            with pytest.raises(exception.GoalAlreadyExists):
+                factory.stored(Goal, context, name=goal.name)
+            with pytest.raises(exception.DatabaseError, match="only be rolled back"):
+                Goal.list(context)
+
+    with pytest.raises(exception.DatabaseError, match="only be rolled back"):
+        swallow()
+    assert Goal.list(context) == []
+
+
+def test_a_refusal_of_ours_does_not_end_the_transaction(database, context):
+    with db.transaction():
+        audit = factory.stored(Audit, context)
+        audit.state = "SUCCEEDED"
+        with pytest.raises(exception.InvalidStateTransition):
+            audit.save()
+        with pytest.raises(exception.AuditNotFound):
+            Audit.get(context, 4711)
+        audit.state = "ONGOING"
+        audit.save()
+    assert Audit.get(context, audit.id).state == "ONGOING"
+
+
+@pytest.mark.parametrize("missing", ["goal_id", "strategy_id"])
+def test_a_missing_relation_is_named_in_a_transaction_too(database, context, missing):
+    error = {"goal_id": exception.GoalNotFound, "strategy_id": exception.StrategyNotFound}
+    with pytest.raises(error[missing], match="4711"), db.transaction():
+        factory.stored(Audit, context, **{missing: 4711})
+
+
+def test_each_thread_has_its_own_transaction(database, context):
+    goals, begun, done = {}, threading.Event(), threading.Event()
+
+    def other():
+        begun.wait(10)
+        goals["seen"] = Goal.list(context)
+        done.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with db.transaction():
+        factory.stored(Goal, context)
+        begun.set()
+        assert done.wait(10)
+    thread.join()
+    assert goals["seen"] == []
+    assert len(Goal.list(context)) == 1
+
+
+def test_threads_that_write_at_once_all_succeed(database, context):
+    errors = []
+
+    def work():
+        try:
+            for _ in range(5):
+                goal = factory.stored(Goal, context)
+                goal.display_name = "changed"
+                goal.save()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(Goal.list(context, filters={"display_name": "changed"})) == 40
+
+
+def test_a_subscriber_that_fails_is_logged_and_the_write_stands(database, context, told, caplog):
+    def fail(event):
+        raise Rollback
+
+    end = events.subscribe(fail)
+    with caplog.at_level(logging.ERROR):
+        goal = factory.stored(Goal, context)
+    end()
+    end()
+    assert "goal.create" in caplog.text
+    assert Goal.list(context) == [goal]
+    assert kinds(told) == [("goal", "create", None)]
+    factory.stored(Goal, context)
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_subscriber_may_read_and_write(database, context):
+    def answer(event):
+        if event.resource == "goal" and event.kind == "create":
+            goal = Goal.get(context, event.obj.id)
+            goal.display_name = "seen"
+            goal.save()
+
+    end = events.subscribe(answer)
+    with db.transaction():
+        goal = factory.stored(Goal, context)
+    end()
+    assert Goal.get(context, goal.id).display_name == "seen"
