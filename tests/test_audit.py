@@ -57,6 +57,18 @@ def test_a_change_inside_a_document_of_a_received_object_is_noticed(audit, conte
     assert audit.parameters == received.parameters
 
 
+def test_a_document_that_can_not_be_stored_is_received_and_refused_by_save(audit, context):
+    deep = []
+    for _ in range(20_000):
+        deep = [deep]
+    primitive = audit.obj_to_primitive()
+    primitive["watcher_object.data"]["scope"] = deep
+    primitive["watcher_object.changes"] = ["scope"]
+    received = Audit.obj_from_primitive(primitive, context)
+    with pytest.raises(exception.InvalidValue, match="scope takes at most 100 levels"):
+        received.save()
+
+
 def test_an_equal_document_is_no_change(audit):
     audit.parameters = json.loads(json.dumps(audit.parameters))
     assert audit.obj_what_changed() == set()

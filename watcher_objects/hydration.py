@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -146,9 +147,11 @@ class RowObject(ovo.VersionedObject):
         for name in names:
             if name in self.object_fields or not self._obj_is_tracked(name):
                 continue
-            if self.obj_attr_is_set(name):
-                value = getattr(self, name)
-                known[name] = value if name == "state" else json.dumps(value, default=repr)
+            known.pop(name, None)
+            # What JSON can't tell could not be stored: there is no row that says it.
+            with suppress(KeyError, TypeError, ValueError, RecursionError):
+                value = vars(self)[f"_obj_{name}"]
+                known[name] = value if name == "state" else json.dumps(value)
         self._stored = known
 
     def _obj_is_stored(self) -> bool:

@@ -88,6 +88,33 @@ class StateTransitionManager:
         return tuple(sorted(extra.union(cls.TRANSITIONS.get(row["state"], ()))))
 
 
+    @classmethod
+    def diagram(cls) -> str:
+        """Return the tables as a drawing: each state, and arrows to those that may follow."""
+        width = max(map(len, cls.TRANSITIONS))
+        lines = []
+        for initial, following in cls.TRANSITIONS.items():
+            marked = [(new, "") for new in cls.TRANSITIONS if new in following]
+            for move in cls.CONDITIONAL_MOVES:
+                if move.initial == initial:
+                    told = ", ".join(f"{name} is {value}" for name, value in move.condition.items())
+                    marked.append((move.new, f"  (if {told})"))
+            lines += _arrows(initial.ljust(width), marked)
+        return "\n".join(lines)
+
+
+def _arrows(initial: str, marked: list[tuple[str, str]]) -> list[str]:
+    if not marked:
+        return [f"{initial} (final)"]
+    last = len(marked) - 1
+    lines = []
+    for place, (new, note) in enumerate(marked):
+        branch = ("─" if last == 0 else "┬") if place == 0 else ("└" if place == last else "├")
+        start = f"{initial} ──" if place == 0 else " " * (len(initial) + 3)
+        lines.append(f"{start}{branch}──▶ {new}{note}")
+    return lines
+
+
 class AuditStateTransitionManager(StateTransitionManager):
     """The life-cycle of an audit, as OpenStack Watcher documents it.
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README says is so."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from watcher_objects import db
+from watcher_objects.states import AuditStateTransitionManager
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.rst").read_text()
+
+
+def block(after):
+    """Return the indented block behind a marker."""
+    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", README, flags=re.M)
+    return dedent(found.group(1)).strip()
+
+
+def test_the_drawing_is_that_of_the_table():
+    assert block("states begin") == AuditStateTransitionManager.diagram()
+
+
+def test_the_example_runs_and_its_audit_is_claimed_once(tmp_path, monkeypatch, context):
+    monkeypatch.chdir(tmp_path)
+    example = block("example")
+    assert len([line for line in example.splitlines() if line]) == 15
+    found = {}
+    exec(example, found)  # noqa: S102 - the README's own example
+    (audit,) = found["Audit"].list(context)
+    assert (audit.state, audit.old_state) == ("ONGOING", None)
+    assert audit.parameters == {"cpu": 0.8}
+    db.dispose()
+
+
+def test_the_gate_runs_the_command_that_the_readme_names():
+    gate = (ROOT / ".ci/run").read_text()
+    pattern = re.search(r"s/\^ \*(.*)\$/", gate).group(1)
+    assert len(re.findall(pattern.replace("\\(", "(").replace("\\)", ")"), README)) == 1
+
+
+def test_the_architecture_names_every_room():
+    drawn = README.split("Architecture\n")[1]
+    for path in (ROOT / "watcher_objects").rglob("*.py"):
+        name = path.relative_to(ROOT / "watcher_objects").with_suffix("").parts
+        if name[-1] != "__init__" and name[0] != "cli":
+            assert re.search(rf"\b{re.escape('.'.join(name))}\b", drawn), name
