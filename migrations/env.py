@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 
 from watcher_objects import db
 from watcher_objects.db import models, transactions
@@ -26,6 +27,8 @@ def _run(connection: Any) -> None:
 
 if (handed := context.config.attributes.get("connection")) is not None:
     _run(handed)
+elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
+    raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:
     db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
     with transactions.transaction() as own:

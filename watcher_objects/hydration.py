@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an object knows of its row: becoming it, and telling what differs from it."""
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -126,7 +127,7 @@ class RowObject(ovo.VersionedObject):
 
         :raises DatabaseError: the row holds what a field can't
         """
-        columns = [name for name in self.fields if name not in self.object_fields]
+        columns = self.fields.keys() - self.object_fields.keys()
         try:
             fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
         except exception.InvalidValue as error:
@@ -134,19 +135,21 @@ class RowObject(ovo.VersionedObject):
             raise exception.DatabaseError(reason=reason) from error
         vars(self).update(fresh)
         self._changed_fields.clear()
-        self._stored = {name: row[name] for name in columns if self._obj_is_tracked(name)}
+        self._stored = {name: row[name] for name in self._obj_tracked()}
         for name in self.object_fields:
             self._obj_forget_other(name)
 
-    def _obj_is_tracked(self, name: str) -> bool:
-        return name == "state" or "json" in self.table.columns[name].info
+    @classmethod
+    @functools.cache
+    def _obj_tracked(cls) -> frozenset[str]:
+        """Return the names of the fields whose stored value an object keeps in mind."""
+        documents = {column.name for column in cls.table.columns if "json" in column.info}
+        return frozenset(cls.fields.keys() & {"state", *documents})
 
     def _obj_remember(self, names: Iterable[str]) -> None:
         """Take the values of these fields for what the row says."""
         known = dict(self._stored)
-        for name in names:
-            if name in self.object_fields or not self._obj_is_tracked(name):
-                continue
+        for name in self._obj_tracked().intersection(names):
             known.pop(name, None)
             # What JSON can't tell could not be stored: there is no row that says it.
             with suppress(KeyError, TypeError, ValueError, RecursionError):
