@@ -137,6 +137,9 @@ def test_a_goal_that_is_not_stored_can_not_be_assigned(audit, context):
         audit.goal = Goal(context, name="new")
     with pytest.raises(exception.InvalidValue, match="goal_id must have a value"):
         audit.goal = None
+    for other in (audit.strategy, 5, "goal"):
+        with pytest.raises(exception.InvalidValue, match="goal takes a Goal"):
+            audit.goal = other
     assert (audit.goal_id, audit.obj_what_changed()) == (before, set())
 
 

@@ -17,9 +17,6 @@ from oslo_versionedobjects import fields as ovo
 
 from watcher_objects import exception
 
-ObjectField = ovo.ObjectField
-
-
 def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
     """Return the error that tells what ``field`` allows, and never shows the value."""
     kind = "None" if value is None else f"a value of type {type(value).__name__}"
@@ -166,6 +163,17 @@ class FlexibleListOfDict(ovo.FieldType[list[Any]]):
         raise refuse(attr, value, allowed)
 
 
+class Object(ovo.Object):
+    """An object of one class."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> Any:
+        """Return the object as it is."""
+        try:
+            return super().coerce(obj, attr, value)
+        except ValueError:
+            raise refuse(attr, value, f"takes a {self._obj_name}") from None
+
+
 class _NullHandling(ovo.Field[Any]):
     """What every field here does with None: the default, or a typed refusal."""
 
@@ -205,6 +213,14 @@ class DateTimeField(_NullHandling, ovo.AutoTypedField[datetime.datetime]):
     def __init__(self, tzinfo_aware: bool = True, **kwargs: Any) -> None:
         self.AUTO_TYPE = DateTime(tzinfo_aware=tzinfo_aware)
         super().__init__(**kwargs)
+
+
+class ObjectField(ovo.ObjectField):
+    """A field of an object of the class that has this name."""
+
+    def __init__(self, objtype: str, **kwargs: Any) -> None:
+        super().__init__(objtype, **kwargs)
+        self._type = Object(objtype)
 
 
 class FlexibleDictField(_NullHandling, ovo.AutoTypedField[dict[str, Any]]):

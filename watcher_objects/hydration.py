@@ -50,6 +50,7 @@ class RowObject(ovo.VersionedObject):
         if name in FROZEN and self._obj_is_stored():
             self._obj_refuse_change(name, value)
         if name in self.object_fields:
+            value = self.fields[name].coerce(self, name, value)
             related_id = None if value is None else value.id
             super().__setattr__(self.object_fields[name][1], related_id)
         super().__setattr__(name, value)
