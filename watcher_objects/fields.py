@@ -17,6 +17,7 @@ from oslo_versionedobjects import fields as ovo
 
 from watcher_objects import exception
 
+
 def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
     """Return the error that tells what ``field`` allows, and never shows the value."""
     kind = "None" if value is None else f"a value of type {type(value).__name__}"

@@ -38,6 +38,10 @@ class ConditionalMove(NamedTuple):
     new: str
     condition: Mapping[str, Any]
 
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} is {value}" for name, value in self.condition.items())
+        return f"{self.new}  (if {told})"
+
 
 class HasState(Protocol):
     """Anything with a state."""
@@ -87,32 +91,26 @@ class StateTransitionManager:
         extra = {move.new for move in holds if move.initial == row["state"]}
         return tuple(sorted(extra.union(cls.TRANSITIONS.get(row["state"], ()))))
 
-
     @classmethod
     def diagram(cls) -> str:
         """Return the tables as a drawing: each state, and arrows to those that may follow."""
         width = max(map(len, cls.TRANSITIONS))
-        lines = []
+        lines: list[str] = []
         for initial, following in cls.TRANSITIONS.items():
-            marked = [(new, "") for new in cls.TRANSITIONS if new in following]
-            for move in cls.CONDITIONAL_MOVES:
-                if move.initial == initial:
-                    told = ", ".join(f"{name} is {value}" for name, value in move.condition.items())
-                    marked.append((move.new, f"  (if {told})"))
-            lines += _arrows(initial.ljust(width), marked)
+            arrows = [new for new in cls.TRANSITIONS if new in following]
+            arrows += [str(move) for move in cls.CONDITIONAL_MOVES if move.initial == initial]
+            lines += _drawn(initial.ljust(width), arrows)
         return "\n".join(lines)
 
 
-def _arrows(initial: str, marked: list[tuple[str, str]]) -> list[str]:
-    if not marked:
+def _drawn(initial: str, arrows: list[str]) -> list[str]:
+    if not arrows:
         return [f"{initial} (final)"]
-    last = len(marked) - 1
-    lines = []
-    for place, (new, note) in enumerate(marked):
-        branch = ("─" if last == 0 else "┬") if place == 0 else ("└" if place == last else "├")
-        start = f"{initial} ──" if place == 0 else " " * (len(initial) + 3)
-        lines.append(f"{start}{branch}──▶ {new}{note}")
-    return lines
+    if len(arrows) == 1:
+        return [f"{initial} ─────▶ {arrows[0]}"]
+    space = " " * len(initial)
+    starts = [f"{initial} ──┬", *[f"{space}   ├"] * (len(arrows) - 2), f"{space}   └"]
+    return [f"{start}──▶ {new}" for start, new in zip(starts, arrows, strict=True)]
 
 
 class AuditStateTransitionManager(StateTransitionManager):
