@@ -100,6 +100,7 @@ def test_configure_again_means_the_other_database(path, context):
         "sqlite+aiosqlite:///x",
         "postgresql+psycopg2://u:CANARY@h/d",
         "mysql://u:CANARY@h:port/d",
+        "mysql://u:a@CANARY@h/d",
         None,
         5,
     ],
@@ -125,6 +126,7 @@ def test_options_reach_the_engine(unconfigured):
     "url",
     [
         "postgresql://u:CANARY@127.0.0.1:1/x",
+        "postgresql://u@127.0.0.1:1/x?password=CANARY",
         "mysql://u:CANARY@127.0.0.1:1/x",
         "sqlite:////no/dir/x",
     ],

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from watcher_objects import db
+from watcher_objects import db, exception
 from watcher_objects.db import migration, models
 
 HEAD = "f56ba02662b4"
@@ -57,6 +57,23 @@ def test_down_and_up_again_is_the_same_schema(database):
 def test_a_database_without_a_schema_has_no_version(tmp_path):
     db.configure(f"sqlite:///{tmp_path / 'new.sqlite'}")
     assert migration.version() is None
+    db.dispose()
+
+
+@pytest.mark.parametrize("revision", ["nonsense", "+7"])
+def test_a_revision_that_is_not_there_is_refused(database, revision):
+    with pytest.raises(exception.InvalidRevision):
+        migration.upgrade(revision)
+    assert migration.version() == HEAD
+
+
+def test_a_foreign_version_table_gives_an_error_of_ours(tmp_path):
+    db.configure(f"sqlite:///{tmp_path / 'foreign.sqlite'}")
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (other INTEGER)")
+    for call in (migration.version, migration.upgrade):
+        with pytest.raises(exception.DatabaseError):
+            call()
     db.dispose()
 
 

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Persistent versioned objects of an optimisation service."""
 
+import warnings
+
+with warnings.catch_warnings():
+    # oslo.versionedobjects imports oslo.messaging, and that eventlet, which none of us uses.
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+    import oslo_messaging  # noqa: F401
+
 from watcher_objects.audit import Audit
 from watcher_objects.goal import Goal
 from watcher_objects.strategy import Strategy

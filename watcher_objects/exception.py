@@ -192,7 +192,7 @@ class InvalidState(Invalid):
 
 
 class InvalidStateTransition(Conflict):
-    """%(name)s %(id)s is %(initial)s and can't become %(new)s, only %(choice)s"""
+    """%(id)s in %(name)s is %(initial)s and can't become %(new)s, only %(choice)s"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         choice = ", ".join(kwargs.get("allowed", ())) or "nothing else"
@@ -404,6 +404,10 @@ class NotificationPayloadError(WatcherException):
 
 class DatabaseError(WatcherException):
     """The database refused: %(reason)s"""
+
+
+class InvalidRevision(Invalid):
+    """The schema can't be moved there: %(reason)s"""
 
 
 class DatabaseNotConfigured(DatabaseError):

@@ -108,13 +108,17 @@ def _bad_parameter(name: str, allowed: str) -> exception.InvalidParameter:
 
 
 def _parse(url: str | sa.URL) -> sa.URL:
-    allowed = "sqlite:///FILE, postgresql://... or mysql://..."
+    allowed = "sqlite:///FILE, postgresql://... or mysql://..., an @ in a password as %40"
     try:
         parsed = sa.make_url(url)
-        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+        parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     except (exc.ArgumentError, KeyError, ValueError, AttributeError):
         # The cause would show the URL, and with it the password.
         raise _bad_parameter("url", allowed) from None
+    # A password with a bare @ ends there, and its rest is taken for a part of the host.
+    if "@" in (parsed.host or ""):
+        raise _bad_parameter("url", allowed)
+    return parsed
 
 
 def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,9 +41,11 @@ def _translate(
         return exception.MissingReference(column=error.key or "", value="")
     origin = _origin(error)
     code = _code(origin)
-    url = engine.url.render_as_string(hide_password=True)
-    # Neither the statement nor the driver's own words: both may show what is stored.
-    reason = " ".join(filter(None, (type(origin).__name__, str(code), "at", url)))
+    # Neither the statement nor the driver's own words: both may show what is stored. Of the
+    # URL nothing but the place: a password may be in its query, too.
+    place = engine.url.host or engine.url.database or "memory"
+    told = (type(origin).__name__, str(code), "from", engine.dialect.name, "at", place)
+    reason = " ".join(filter(None, told))
     if code in _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
         return exception.DatabaseUnavailable(reason=reason, may_retry=True)
     away = (oslo_exc.DBConnectionError, exc.TimeoutError)

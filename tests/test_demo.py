@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: what it makes, what it leaves alone, and that it tells what happened."""
+
+import contextlib
+import json
+import shlex
+import sqlite3
+from collections import defaultdict
+
+import pytest
+
+from watcher_objects.audit import AuditStateTransitionManager
+from watcher_objects.cli.app import main
+
+STEP, AUDIT, WHO, WHAT, WAS, IS, OUTCOME = range(7)
+
+
+@pytest.fixture(autouse=True)
+def no_database_named(monkeypatch):
+    monkeypatch.delenv("WATCHER_OBJECTS_DATABASE", raising=False)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "demo.sqlite"
+
+
+@pytest.fixture
+def output(place, capsys):
+    """What the demo prints."""
+    assert main(["demo", str(place)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out
+
+
+@pytest.fixture
+def story(output):
+    return read(output)
+
+
+def read(output):
+    """Return the steps of the demo's first table, each a list of its cells."""
+    steps = []
+    for line in output.split("Those that are there now")[0].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if cells and cells[STEP].isdigit():
+            steps.append(cells)
+        elif cells and steps:
+            steps[-1] = [f"{a} {b}".strip() for a, b in zip(steps[-1], cells, strict=True)]
+    return steps
+
+
+def audits(place, capsys, *options):
+    """Return what the database holds: name -> row of ``audit list``."""
+    url = f"sqlite:///{place}"
+    assert main(["--database", url, "audit", "list", "-f", "json", *options]) == 0
+    return {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def cells(place, query):
+    with contextlib.closing(sqlite3.connect(place)) as connection:
+        return [value for (value,) in connection.execute(query)]
+
+
+# --- the story ------------------------------------------------------------------------------
+
+
+def test_the_story_ends_with_what_the_database_holds(story, place, capsys):
+    told = {step[AUDIT]: step[IS] for step in story}
+    stored = audits(place, capsys, "--deleted")
+    assert told == {name: row["state"] for name, row in stored.items()}
+
+
+def test_the_story_of_each_audit_is_a_chain(story):
+    chains = defaultdict(list)
+    for step in story:
+        chains[step[AUDIT]].append(step)
+    for chain in chains.values():
+        assert chain[0][WAS] == ""
+        assert [step[WAS] for step in chain[1:]] == [step[IS] for step in chain[:-1]]
+
+
+def test_of_two_workers_at_once_one_wins(story):
+    first, second = (step for step in story if "at once" in step[WHAT])
+    won, lost = sorted((first, second), key=lambda step: step[OUTCOME], reverse=True)
+    assert (won[WAS], won[IS], won[OUTCOME]) == ("PENDING", "ONGOING", "event audit.update")
+    assert lost[OUTCOME].startswith("InvalidStateTransition: ")
+    assert {won[WHO], lost[WHO]} == {"engine-1", "engine-2"}
+
+
+def test_the_story_shows_every_kind_of_life(story, place, capsys):
+    moves = {(step[WAS], step[IS]) for step in story if step[OUTCOME].startswith("event")}
+    assert {("ONGOING", "SUSPENDED"), ("SUSPENDED", "ONGOING")} <= moves
+    assert {("ONGOING", "FAILED"), ("PENDING", "CANCELLED"), ("SUCCEEDED", "DELETED")} <= moves
+    kinds = {row["audit_type"] for row in audits(place, capsys).values()}
+    assert kinds == {"ONESHOT", "CONTINUOUS", "EVENT"}
+
+
+def test_a_failure_comes_with_its_message(story, place):
+    (message,) = cells(place, "SELECT status_message FROM audits WHERE state = 'FAILED'")
+    (failed,) = (step for step in story if step[IS] == "FAILED")
+    assert failed[OUTCOME] == f"event audit.update: {message}"
+
+
+def test_an_event_audit_is_triggered_again_and_a_oneshot_is_not(story):
+    again = {step[AUDIT]: step for step in story if step[WHAT] == "trigger again"}
+    assert again["host-down"][IS] == "ONGOING"
+    assert again["try-basic"][OUTCOME].startswith("InvalidStateTransition: ")
+
+
+def test_nothing_in_the_story_is_written_beforehand(place, capsys, monkeypatch):
+    monkeypatch.setattr(AuditStateTransitionManager, "CONDITIONAL_MOVES", ())
+    assert main(["demo", str(place)]) == 0
+    again = {step[AUDIT]: step for step in read(capsys.readouterr().out)}
+    assert again["host-down"][IS] == "SUCCEEDED"
+    assert again["host-down"][OUTCOME].startswith("InvalidStateTransition: ")
+
+
+def test_the_deleted_audit_is_not_listed(output, place, capsys):
+    listing = output.split("Those that are there now")[1]
+    assert "try-basic" not in listing
+    assert all(row["uuid"] in listing for row in audits(place, capsys).values())
+    assert audits(place, capsys, "--deleted")["try-basic"]["state"] == "DELETED"
+
+
+def test_the_goals_and_strategies_are_watchers(output, place):
+    assert "4 of goal, 6 of strategy" in output
+    assert set(cells(place, "SELECT name FROM strategies WHERE goal_id = 1")) == {
+        "basic",
+        "vm_workload_consolidation",
+    }
+    assert cells(place, "SELECT name FROM goals ORDER BY id") == [
+        "server_consolidation",
+        "workload_balancing",
+        "thermal_optimization",
+        "saving_energy",
+    ]
+
+
+# --- the file -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["demo.sqlite", "a demo, 100% 'mine' #1?.sqlite"])
+def test_the_last_line_is_a_command_that_works(tmp_path, capsys, name):
+    assert main(["demo", str(tmp_path / name)]) == 0
+    output = capsys.readouterr().out
+    assert str(tmp_path / name) in output.splitlines()[0]
+    program, *words = shlex.split(output.splitlines()[-1].partition(": ")[2])
+    assert program == "watcher-objects"
+    assert main(words) == 0
+    assert capsys.readouterr().out in output
+
+
+def test_demo_is_made_here_by_default(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["watcher-objects-demo.sqlite"]
+
+
+def make_text(path):
+    path.write_text("Dear diary")
+
+
+def make_empty(path):
+    path.touch()
+
+
+def make_database(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+
+
+@pytest.mark.parametrize("make", [make_text, make_empty, make_database])
+@pytest.mark.parametrize("end", ["", "-wal", "-journal"])
+def test_demo_refuses_a_file_that_is_not_its_own(tmp_path, capsys, make, end):
+    there = tmp_path / f"demo.sqlite{end}"
+    make(there)
+    before = there.read_bytes(), there.stat().st_mtime_ns
+    assert main(["demo", str(tmp_path / "demo.sqlite")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(there) in line
+    assert (there.read_bytes(), there.stat().st_mtime_ns) == before
+    assert list(tmp_path.iterdir()) == [there]
+
+
+def test_demo_refuses_a_directory(tmp_path, capsys):
+    assert main(["demo", str(tmp_path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_demo_replaces_its_own_file_and_what_belongs_to_it(output, place, capsys):
+    uuids = cells(place, "SELECT uuid FROM audits")
+    for end in ("-wal", "-shm"):
+        place.with_name(place.name + end).write_text("left over")
+    assert main(["demo", str(place)]) == 0
+    assert len(read(capsys.readouterr().out)) == len(read(output))
+    assert set(uuids).isdisjoint(cells(place, "SELECT uuid FROM audits"))
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_demo_refuses_the_database_of_the_option(place, capsys):
+    assert main(["--database", f"sqlite:///{place}", "demo"]) == 1
+    assert "PATH" in capsys.readouterr().err
+    assert not place.exists()
+
+
+def test_demo_leaves_the_environments_database_alone(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WATCHER_OBJECTS_DATABASE", f"sqlite:///{tmp_path / 'real.sqlite'}")
+    assert main(["demo", str(place)]) == 0
+    assert list(tmp_path.iterdir()) == [place]

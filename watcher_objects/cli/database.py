@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands ``db upgrade`` and ``db version``, and how any command gets its database."""
+
+import argparse
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from cliff.command import Command
+from cliff.show import ShowOne
+
+from watcher_objects import db, exception
+from watcher_objects.db import migration
+
+VARIABLE = "WATCHER_OBJECTS_DATABASE"
+#: What every SQLite file but an empty one begins with.
+SQLITE = b"SQLite format 3\0"
+
+
+def url(given: str | None) -> str | None:
+    """Return the URL of the database to use: the one given, else the environment's."""
+    return given or os.environ.get(VARIABLE)
+
+
+def use(app: Any, *, ready: bool = True, may_be_missing: bool = False) -> None:
+    """Configure the library with the database that the user named.
+
+    :param ready: its tables must be there and new enough
+    :param may_be_missing: an SQLite file need not be there, and is made then
+    :raises WatcherException: none was named, or it is not what is needed
+    """
+    named = url(app.options.database)
+    if not named:
+        raise exception.DatabaseNotConfigured(
+            f"No database: give --database URL or set {VARIABLE}"
+        )
+    db.configure(named)
+    _check_file(may_be_missing)
+    if ready:
+        _check_revision(migration.version())
+
+
+def _check_file(may_be_missing: bool) -> None:
+    """Refuse a file that SQLite would make when it is opened, or that it could not read."""
+    place = db.get_engine().url
+    if place.get_backend_name() != "sqlite" or place.database in (None, "", ":memory:"):
+        return
+    path = Path(str(place.database))
+    if not path.exists():
+        if not may_be_missing:
+            raise exception.DatabaseError(f"There is no file {path}; db upgrade makes it")
+        return
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) not in (SQLITE, b""):
+            raise exception.DatabaseError(f"{path} is no SQLite database")
+
+
+def _check_revision(revision: str | None) -> None:
+    script = ScriptDirectory.from_config(migration.config())
+    if revision is None:
+        problem = "has no tables of this program yet; db upgrade makes them"
+    elif revision not in {known.revision for known in script.walk_revisions()}:
+        problem = f"is at revision {revision}: another program's, or of a newer version of this"
+    elif revision != (newest := script.get_current_head()):
+        problem = f"is at revision {revision} and {newest} is needed; db upgrade goes there"
+    else:
+        return
+    raise exception.DatabaseError(f"The database {problem}")
+
+
+def make_file(path: Path, mark: int) -> bool:
+    """Make an SQLite file with an application id, and tell whether there was none before.
+
+    One with that id is replaced, and what belongs to it; anything else stays as it is.
+
+    :raises Conflict: something else is in the way
+    """
+    family = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))]
+    is_new = not _has_mark(path, mark)
+    for member in family:
+        if is_new and os.path.lexists(member):
+            raise exception.Conflict(f"{member} is not the demo's: left alone; give another PATH")
+        member.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {mark}")
+    return is_new
+
+
+def _has_mark(path: Path, mark: int) -> bool:
+    # Read from the header itself: SQLite might write to a file that it opens.
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.read(100)
+    return header.startswith(SQLITE) and int.from_bytes(header[68:72]) == mark
+
+
+class Upgrade(Command):
+    """Make the database's tables, or bring them up to a revision."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's options."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--revision", default="head", help="the newest one by default")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Upgrade, and tell from where to where."""
+        use(self.app, ready=False, may_be_missing=True)
+        before = migration.version()
+        migration.upgrade(parsed_args.revision)
+        after = migration.version()
+        nothing = " (nothing to do)" if before == after else ""
+        self.app.stdout.write(f"{before or 'no tables'} -> {after}{nothing}\n")
+
+
+class Version(ShowOne):
+    """Show which revision the database's tables are at, and which is the newest."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
+        """Return the two revisions; that of a database without tables is None."""
+        use(self.app, ready=False)
+        newest = ScriptDirectory.from_config(migration.config()).get_current_head()
+        return ("revision", "newest"), (migration.version(), newest)
