@@ -163,6 +163,22 @@ def test_what_is_stored_is_in_no_error_of_the_database(database, context):
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_a_row_that_postgresql_refuses_is_in_no_error(database, context):
+    # Of a row that breaks a rule of the schema PostgreSQL tells every value.
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE goals ADD COLUMN surprise INTEGER NOT NULL")
+    try:
+        with pytest.raises(exception.DatabaseError) as caught:
+            factory.stored(Goal, context, efficacy_specification=[{"canary": 1}])
+    finally:
+        with db.get_engine().connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE goals DROP COLUMN surprise")
+    told = "".join(traceback.format_exception(caught.value))
+    assert "surprise" in told
+    assert "canary" not in told
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # eventlet's, and Python's
 def test_a_child_process_uses_connections_of_its_own(database, context):
     factory.stored(Goal, context)

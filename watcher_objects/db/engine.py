@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import event, exc, pool
 
 from watcher_objects import exception
@@ -140,7 +139,7 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listen(engine: sa.Engine) -> None:
-    event.listen(engine, "handle_error", exc_filters.handler, retval=True)
+    event.listen(engine, "handle_error", errors.handle, retval=True)
     event.listen(engine, "connect", functools.partial(_prepare, _SESSION[engine.dialect.name]))
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":

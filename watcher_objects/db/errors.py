@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as oslo_exc
+from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import exc
 
 from watcher_objects import exception
@@ -15,6 +16,15 @@ from watcher_objects import exception
 _LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
 # ... and those by which it says that the server is not to be had now.
 _AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
+
+
+def handle(context: Any) -> Exception | None:
+    """Translate an error inside SQLAlchemy, without the details in which a row is shown."""
+    made: Exception | None = exc_filters.handler(context)
+    for error in (context.original_exception, context.sqlalchemy_exception, made):
+        if error is not None and error.args and isinstance(error.args[0], str):
+            error.args = (error.args[0].partition("\nDETAIL:")[0], *error.args[1:])
+    return made
 
 
 @contextmanager
