@@ -164,19 +164,20 @@ def test_what_is_stored_is_in_no_error_of_the_database(database, context):
 
 
 @pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
-def test_a_row_that_postgresql_refuses_is_in_no_error(database, context):
+def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(database, context, caplog):
     # Of a row that breaks a rule of the schema PostgreSQL tells every value.
+    secret = [{"canary": 1}]
     with db.get_engine().connect() as connection:
         connection.exec_driver_sql("ALTER TABLE goals ADD COLUMN surprise INTEGER NOT NULL")
     try:
         with pytest.raises(exception.DatabaseError) as caught:
-            factory.stored(Goal, context, efficacy_specification=[{"canary": 1}])
+            factory.stored(Goal, context, efficacy_specification=secret)
     finally:
         with db.get_engine().connect() as connection:
             connection.exec_driver_sql("ALTER TABLE goals DROP COLUMN surprise")
     told = "".join(traceback.format_exception(caught.value))
     assert "surprise" in told
-    assert "canary" not in told
+    assert "canary" not in told + caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # eventlet's, and Python's

@@ -16,15 +16,21 @@ from watcher_objects import exception
 _LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
 # ... and those by which it says that the server is not to be had now.
 _AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
+# The codes with which PostgreSQL tells which key is taken, or leads nowhere.
+_TELLS_A_KEY = {"23503", "23505"}
 
 
-def handle(context: Any) -> Exception | None:
-    """Translate an error inside SQLAlchemy, without the details in which a row is shown."""
-    made: Exception | None = exc_filters.handler(context)
-    for error in (context.original_exception, context.sqlalchemy_exception, made):
-        if error is not None and error.args and isinstance(error.args[0], str):
-            error.args = (error.args[0].partition("\nDETAIL:")[0], *error.args[1:])
-    return made
+def handle(context: Any) -> Any:
+    """Translate an error inside SQLAlchemy as oslo.db does, which logs it, too.
+
+    PostgreSQL's details of a row that it refuses are cut off before: they show the row. Those
+    of a key stay, since the translation needs them.
+    """
+    if getattr(context.original_exception, "sqlstate", None) not in _TELLS_A_KEY:
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None and error.args and isinstance(error.args[0], str):
+                error.args = (error.args[0].partition("\n")[0], *error.args[1:])
+    return exc_filters.handler(context)
 
 
 @contextmanager
