@@ -31,5 +31,5 @@ elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
     raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:
     db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
-    with transactions.transaction() as own:
+    with transactions.transaction(), transactions.connected() as own:
         _run(own)

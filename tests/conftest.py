@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 
 from tests import factory
 from watcher_objects import db
-from watcher_objects.db import migration, models
+from watcher_objects.db import migration, models, transactions
 
 SERVERS = {
     "postgresql": os.environ.get(
@@ -88,7 +88,7 @@ def database(url) -> Iterator[str]:
 
 def clean() -> None:
     """Empty every table."""
-    with db.transaction() as connection:
+    with db.transaction(), transactions.connected() as connection:
         for table in reversed(models.metadata.sorted_tables):
             connection.execute(sa.delete(table))
 

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from watcher_objects import db, exception
-from watcher_objects.db import migration, models
+from watcher_objects.db import migration, models, transactions
 
 HEAD = "f56ba02662b4"
 
@@ -44,7 +44,7 @@ def test_names_of_unique_keys_are_those_of_watcher(database):
 
 
 def test_down_and_up_again_is_the_same_schema(database):
-    with db.transaction() as connection:
+    with db.transaction(), transactions.connected() as connection:
         config = migration.config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")

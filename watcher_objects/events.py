@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happened, told after the commit to whoever asked."""
 
+import collections
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +29,13 @@ class Event:
     old_state: str | None = None
 
 
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.waiting: collections.deque[Event] = collections.deque()
+
+
 _callbacks: list[Callable[[Event], Any]] = []
+_thread = _Thread()
 
 
 def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
@@ -48,7 +56,20 @@ def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
 
 
 def publish(event: Event) -> None:
-    """Tell every subscriber."""
+    """Tell every subscriber; what happens while they are told, they are told after that."""
+    waiting = _thread.waiting
+    waiting.append(event)
+    if len(waiting) > 1:
+        return
+    try:
+        while waiting:
+            _tell(waiting[0])
+            waiting.popleft()
+    finally:
+        waiting.clear()
+
+
+def _tell(event: Event) -> None:
     for callback in tuple(_callbacks):
         try:
             callback(event)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error that this library raises.
+"""Every error that this library raises, but for three that are oslo.versionedobjects' own:
+OrphanedObjectError, ObjectActionError and IncompatibleObjectVersion.
 
 ::
 
@@ -34,6 +35,16 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it: not too long, and printable everywhere."""
+    try:
+        text = str(value)
+    except ValueError:
+        text = f"a huge {type(value).__name__}"
+    text = text if len(text) <= 500 else f"{text[:500]}..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class WatcherException(Exception):
     """Something went wrong"""
 
@@ -52,11 +63,12 @@ class WatcherException(Exception):
         super().__init__(message if message is not None else self._filled())
 
     def _filled(self) -> str:
+        shown = {key: _shown(value) for key, value in self.kwargs.items()}
         try:
-            return self.msg_fmt % self.kwargs
+            return self.msg_fmt % shown
         except (KeyError, TypeError, ValueError):
-            given = {key: value for key, value in self.kwargs.items() if key != "code"}
-            return f"{self.msg_fmt} {given}"
+            del shown["code"]
+            return f"{self.msg_fmt} {shown}"
 
     def __str__(self) -> str:
         return str(self.args[0])

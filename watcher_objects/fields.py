@@ -27,7 +27,8 @@ def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
 def to_text(field: str, value: Any) -> str:
     """Return text: a string as it is, a whole number as its digits."""
     if isinstance(value, str):
-        return str(value)
+        # Not str(value): of a member of an enum that would be the name.
+        return str.__str__(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return str(value)
     raise refuse(field, value, "takes text")

@@ -5,14 +5,13 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception
-from watcher_objects.db import api
+from watcher_objects.db import api, transactions
 from watcher_objects.states import StateTransitionManager
 
 #: What only the database writes, once the object is stored.
@@ -41,7 +40,7 @@ class RowObject(ovo.VersionedObject):
 
     # What the row said, for the fields whose change an assignment does not tell: documents,
     # which are changed inside, and the state, whose true value decides what may follow.
-    _stored: Mapping[str, Any] = MappingProxyType({})
+    _stored: Mapping[str, Any] = {}
     _old_state: str | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -58,6 +57,12 @@ class RowObject(ovo.VersionedObject):
             if key == name:
                 self._obj_forget_other(field)
         return None
+
+    def __delattr__(self, name: str) -> None:
+        if name in FROZEN and self._obj_is_stored():
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
+        super().__delattr__(name)
+        self._changed_fields.discard(name)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RowObject) or type(other) is not type(self):
@@ -84,11 +89,13 @@ class RowObject(ovo.VersionedObject):
 
     def obj_what_changed(self) -> set[str]:
         """Return the fields that differ from the row, also by a change inside a document."""
-        changed = super().obj_what_changed()
+        # Not super's: what changed in a related object is that object's to save.
+        changed = self.fields.keys() & self._changed_fields
         for name, stored in self._stored.items():
             if self.obj_attr_is_set(name):
                 was = self.fields[name].coerce(self, name, stored)
-                changed = changed - {name} if was == getattr(self, name) else changed | {name}
+                same = _as_json(was) == _as_json(getattr(self, name))
+                changed = changed - {name} if same else changed | {name}
         return changed
 
     def obj_reset_changes(self, fields: Any = None, recursive: bool = False) -> None:
@@ -128,7 +135,7 @@ class RowObject(ovo.VersionedObject):
 
         :raises DatabaseError: the row holds what a field can't
         """
-        columns = self.fields.keys() - self.object_fields.keys()
+        columns = self.fields.keys() & row.keys()
         try:
             fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
         except exception.InvalidValue as error:
@@ -173,8 +180,24 @@ class RowObject(ovo.VersionedObject):
         related = getattr(self, field)
         if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
             delattr(self, field)
-            self._changed_fields.discard(field)
 
     def _obj_columns(self) -> dict[str, Any]:
         named = self.fields.keys() - self.object_fields.keys()
         return {name: getattr(self, name) for name in named if self.obj_attr_is_set(name)}
+
+    def _obj_keep_for_rollback(self) -> None:
+        """Be what it is now again if the transaction around this is rolled back."""
+        before = {**vars(self), "_changed_fields": set(self._changed_fields)}
+        transactions.after_rollback(lambda: self._obj_restore(before))
+
+    def _obj_restore(self, before: dict[str, Any]) -> None:
+        vars(self).clear()
+        vars(self).update(before)
+
+
+def _as_json(value: Any) -> Any:
+    """Return text that tells True from 1; what has none is like nothing else."""
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return object()

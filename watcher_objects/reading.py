@@ -2,9 +2,9 @@
 """The verbs that read: get, list and refresh, and the loading of related objects."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from oslo_utils import strutils, uuidutils
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
@@ -51,10 +51,16 @@ class Readable(RowObject):
         :raises InvalidIdentity: it is neither
         :raises ResourceNotFound: there is none; each class has its own
         """
-        if strutils.is_int_like(identity):
-            return cls.get_by_id(context, identity, eager=eager)
-        if uuidutils.is_uuid_like(identity):
-            return cls.get_by_uuid(context, identity, eager=eager)
+        key = cls._obj_identity_key(identity)
+        return cls._obj_get(context, key, _shows_deleted(context), eager)
+
+    @classmethod
+    def _obj_identity_key(cls, identity: Any) -> api.Key:
+        with suppress(exception.InvalidValue):
+            return cls._obj_id_key(identity)
+        if "uuid" in cls.fields:
+            with suppress(exception.InvalidValue):
+                return {"uuid": fields.to_uuid("uuid", identity)}
         raise exception.InvalidIdentity(identity=identity)
 
     @classmethod
@@ -146,13 +152,11 @@ class Readable(RowObject):
             if sort_key in marker.fields and sort_key in marker:
                 return {"id": marker.id, sort_key: getattr(marker, sort_key)}
             marker = marker.id
-        if strutils.is_int_like(marker):
-            key = cls._obj_id_key(marker)
-        elif uuidutils.is_uuid_like(marker):
-            key = {"uuid": fields.to_uuid("marker", marker)}
-        else:
+        try:
+            key = cls._obj_identity_key(marker)
+        except exception.InvalidIdentity as error:
             allowed = f"{cls.obj_name()}, a uuid or an id"
-            raise exception.InvalidParameter(parameter="marker", parameter_type=allowed)
+            raise exception.InvalidParameter(parameter="marker", parameter_type=allowed) from error
         record = api.get(cls.table, key, show_deleted=True)
         if record is None:
             raise cls._obj_none(key)
@@ -166,7 +170,9 @@ class Readable(RowObject):
         :raises ResourceNotFound: the row is gone, or deleted
         """
         shown = _shows_deleted(self._context)
-        vars(self).update(vars(self._obj_get(self._context, self._obj_key(), shown, eager)))
+        fresh = self._obj_get(self._context, self._obj_key(), shown, eager)
+        self._obj_keep_for_rollback()
+        vars(self).update(vars(fresh))
         for name in self.object_fields:
             self._obj_forget_other(name)
 

@@ -93,7 +93,7 @@ class Writable(RowObject):
 
     def _obj_given(self) -> dict[str, Any]:
         """Return the changed fields that are columns; a state among them must be one."""
-        changed = self.obj_what_changed() - self.object_fields.keys()
+        changed = self.obj_what_changed().intersection(self.table.columns.keys())
         given = {name: getattr(self, name) for name in changed}
         if self.states is not None and "state" in given:
             known = self.states.TRANSITIONS
@@ -123,8 +123,7 @@ class Writable(RowObject):
         self, kind: str, row: api.Row | None = None, old_state: str | None = None
     ) -> None:
         """Become what was written, tell it after the commit, undo it after a rollback."""
-        before = {**vars(self), "_changed_fields": set(self._changed_fields)}
-        transactions.after_rollback(lambda: self._obj_restore(before))
+        self._obj_keep_for_rollback()
         if row is None:
             self.obj_reset_changes()
         else:
@@ -134,10 +133,6 @@ class Writable(RowObject):
         obj = self.obj_clone() if transactions.in_transaction() else self
         event = events.Event(self.resource, kind, self._context, obj, old_state)
         transactions.after_commit(lambda: events.publish(event))
-
-    def _obj_restore(self, before: dict[str, Any]) -> None:
-        vars(self).clear()
-        vars(self).update(before)
 
     @contextmanager
     def _obj_typed_errors(self) -> Iterator[None]:

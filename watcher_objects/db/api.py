@@ -5,13 +5,14 @@ Rows come back as dicts of column to value, with documents as their JSON text. A
 which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
 
-from watcher_objects import exception
+from watcher_objects import exception, fields
 from watcher_objects.db import engine, filters, paging, transactions, values
 from watcher_objects.states import StateTransitionManager
 
@@ -41,12 +42,16 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
     """
-    bound = {"created_at": timeutils.utcnow(), "deleted": 0, **_storable(table, given)}
+    bound = {"deleted": 0, **_storable(table, given)}
+    bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
+    if bound.get("id", 1) < 1:
+        raise fields.refuse("id", bound["id"], "takes whole numbers from 1 up")
     for column in table.columns:
         if not (column.nullable or column.primary_key or column.name in bound):
             values.storable(column, None)
-    key = {"id": bound.get("id", sa.func.last_insert_id())}
-    row = _written(table, sa.insert(table).values(bound), key, bound)
+    with _numbered(table, "id" in bound):
+        key = {"id": bound.get("id", sa.func.last_insert_id())}
+        row = _written(table, sa.insert(table).values(bound), key, bound)
     if row is None:
         raise exception.DatabaseError(reason="a row was stored and is not there")
     return row
@@ -134,6 +139,23 @@ def destroy(table: sa.Table, key: Key) -> bool:
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
 
 
+@contextmanager
+def _numbered(table: sa.Table, explicitly: bool) -> Iterator[None]:
+    """Let PostgreSQL's numbers go on behind an id that was given, as the others' do."""
+    if not explicitly or engine.get_engine().dialect.name != "postgresql":
+        yield
+        return
+    with transactions.joined():
+        # Nobody else may draw a number until the sequence is where it belongs.
+        transactions.execute(sa.text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
+        yield
+        sequence = sa.func.pg_get_serial_sequence(table.name, "id")
+        latest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
+        drawn = sa.func.nextval(sequence) - 1
+        following = sa.func.greatest(latest, drawn)
+        transactions.execute(sa.select(sa.func.setval(sequence, following)))
+
+
 def _storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     return {name: values.storable(table.columns[name], value) for name, value in given.items()}
 
@@ -204,15 +226,15 @@ def _moved(
         if current is None:
             return None
         believed = current.row["state"]
-        _check_move(moves, table, current.row, bound["state"])
-
-
-def _check_move(moves: type[StateTransitionManager], table: sa.Table, row: Row, new: str) -> None:
-    allowed = moves.allowed(row)
-    if new not in allowed:
-        raise exception.InvalidStateTransition(
-            name=table.name, id=row.get("uuid"), initial=row["state"], new=new, allowed=allowed
-        )
+        allowed = moves.allowed(current.row)
+        if bound["state"] not in allowed:
+            raise exception.InvalidStateTransition(
+                name=table.name,
+                id=current.row.get("uuid"),
+                initial=believed,
+                new=bound["state"],
+                allowed=allowed,
+            )
 
 
 def _update(table: sa.Table, key: Key, bound: Row, guard: Mapping[str, Any]) -> Row | None:

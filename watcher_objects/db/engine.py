@@ -31,17 +31,28 @@ _DRIVERS = {
     "mariadb+pymysql": "mysql+pymysql",
 }
 _EXTRAS = {"postgresql": "postgresql", "mysql": "mysql"}
+_OPTIONS = {
+    "connect_args",
+    "echo",
+    "max_overflow",
+    "pool_pre_ping",
+    "pool_recycle",
+    "pool_size",
+    "pool_timeout",
+    "pool_use_lifo",
+    "poolclass",
+}
 _SESSION = {
     "sqlite": (
-        f"PRAGMA busy_timeout = {LOCK_TIMEOUT * 1000}",
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
     ),
-    "postgresql": (),
+    "postgresql": (f"SET lock_timeout = '{LOCK_TIMEOUT}s'",),
     "mysql": (
         "SET SESSION sql_mode = 'TRADITIONAL'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        f"SET SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT}",
     ),
 }
 
@@ -55,7 +66,8 @@ def configure(url: str | sa.URL, **engine_options: Any) -> None:
     An earlier database is let go. On SQLite the file is made at first use, for its owner only.
 
     :param url: ``sqlite:///FILE``, ``postgresql://...`` or ``mysql://...`` (MariaDB)
-    :param engine_options: arguments for SQLAlchemy's ``create_engine``, like ``pool_size``
+    :param engine_options: arguments for SQLAlchemy's ``create_engine``, of those that tell
+        about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...
     :raises InvalidParameter: the URL or an option can't be used
     :raises DatabaseError: the database's driver is not installed
     """
@@ -68,8 +80,9 @@ def configure(url: str | sa.URL, **engine_options: Any) -> None:
         extra = _EXTRAS.get(parsed.get_backend_name(), "")
         reason = f"its driver is missing: pip install 'watcher-objects[{extra}]'"
         raise exception.DatabaseError(reason=reason) from error
-    except TypeError as error:
-        raise _bad_parameter("engine_options", "what create_engine takes") from error
+    except Exception as error:
+        allowed = f"what create_engine takes, which raised {type(error).__name__}"
+        raise _bad_parameter("engine_options", allowed) from None
     _listen(engine)
     dispose()
     _engine = engine
@@ -114,28 +127,29 @@ def _parse(url: str | sa.URL) -> sa.URL:
     except (exc.ArgumentError, KeyError, ValueError, AttributeError):
         # The cause would show the URL, and with it the password.
         raise _bad_parameter("url", allowed) from None
-    # A password with a bare @ ends there, and its rest is taken for a part of the host.
-    if "@" in (parsed.host or ""):
+    # A password with a bare @ ends there, and its rest is taken for a part of the host. Of a
+    # SQLite URI the path is not known, and so not whose file it is.
+    if "@" in (parsed.host or "") or "uri" in parsed.query:
         raise _bad_parameter("url", allowed)
     return parsed
 
 
 def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
-    fixed = {
+    if unknown := given.keys() - _OPTIONS:
+        allowed = f"one of {', '.join(sorted(_OPTIONS))}"
+        raise _bad_parameter(f"engine option {min(unknown)}", allowed)
+    options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "hide_parameters": True,
     }
-    if clash := fixed.keys() & given.keys():
-        raise _bad_parameter(", ".join(sorted(clash)), "left to this library")
-    options: dict[str, Any] = {"pool_recycle": 3600, "pool_pre_ping": True}
-    if url.get_backend_name() == "sqlite":
-        options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
-        if not url.database or url.database == ":memory:":
-            # One connection, lent to one thread at a time, or each would see its own database.
-            options["connect_args"]["check_same_thread"] = False
-            options |= {"poolclass": pool.QueuePool, "pool_size": 1, "max_overflow": 0}
-    return {**options, **given, **fixed}
+    if url.get_backend_name() != "sqlite":
+        return {**options, "pool_recycle": 3600, "pool_pre_ping": True, **given}
+    connect_args = {"timeout": LOCK_TIMEOUT, "check_same_thread": False}
+    if not url.database or url.database == ":memory:":
+        # One connection, lent to one thread at a time, or each would see its own database.
+        options |= {"poolclass": pool.QueuePool, "pool_size": 1, "max_overflow": 0}
+    return {**options, **given, "connect_args": {**connect_args, **given.get("connect_args", {})}}
 
 
 def _listen(engine: sa.Engine) -> None:

@@ -2,7 +2,7 @@
 """The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,21 +16,36 @@ from watcher_objects import exception
 _LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
 # ... and those by which it says that the server is not to be had now.
 _AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
-# The codes with which PostgreSQL tells which key is taken, or leads nowhere.
-_TELLS_A_KEY = {"23503", "23505"}
+# The codes of errors whose text tells which key is taken, or leads nowhere.
+_TELLS_A_KEY = {"23503", "23505", 1062, 1216, 1217, 1451, 1452}
+# ... and of those whose text shows a value, besides PostgreSQL's class 22.
+_SHOWS_A_VALUE = {1292, 1366, 1367, 1411}
 
 
 def handle(context: Any) -> Any:
     """Translate an error inside SQLAlchemy as oslo.db does, which logs it, too.
 
-    PostgreSQL's details of a row that it refuses are cut off before: they show the row. Those
-    of a key stay, since the translation needs them.
+    What shows a stored value is cut off before.
     """
-    if getattr(context.original_exception, "sqlstate", None) not in _TELLS_A_KEY:
-        for error in (context.original_exception, context.sqlalchemy_exception):
-            if error is not None and error.args and isinstance(error.args[0], str):
-                error.args = (error.args[0].partition("\n")[0], *error.args[1:])
+    if not isinstance(context.original_exception, Exception):
+        # An interrupt: SQLAlchemy drops the connection, but a cursor that is still open would
+        # keep SQLite's lock.
+        with suppress(Exception):
+            context.cursor.close()
+        return None
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None:
+            error.args = _cut(_code(context.original_exception), error.args)
     return exc_filters.handler(context)
+
+
+def _cut(code: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    if code in _TELLS_A_KEY:
+        return args
+    if code in _SHOWS_A_VALUE or str(code).startswith("22"):
+        return (*args[:-1], f"({code}, a value does not fit its column)")
+    # Behind the first line PostgreSQL tells the row.
+    return tuple(arg.partition("\n")[0] if isinstance(arg, str) else arg for arg in args)
 
 
 @contextmanager
@@ -38,14 +53,15 @@ def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
     """Raise one of :mod:`watcher_objects.exception` for whatever the database raises inside."""
     try:
         yield
-    except (oslo_exc.DBError, exc.SQLAlchemyError) as error:
-        raise _translate(engine, error, connecting) from error
-    except Exception as error:
-        # What a driver raises while SQLAlchemy opens a connection has no wrapping yet.
-        driver = engine.dialect.loaded_dbapi
-        if isinstance(error, driver.Error):
-            raise _translate(engine, error, connecting) from error
+    except exception.WatcherException:
         raise
+    except (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        raise _translate(engine, error, connecting) from error
+    except (AttributeError, OSError, LookupError, TypeError, ValueError) as error:
+        # A driver on arguments that it can't use, or on a stored value that it can't read;
+        # either may be in the message.
+        reason = f"{type(error).__name__} from {engine.dialect.name}'s driver"
+        raise exception.DatabaseError(reason=reason) from None
 
 
 def _translate(

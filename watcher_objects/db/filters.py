@@ -17,6 +17,10 @@ from watcher_objects.db import values
 
 Condition = sa.ColumnElement[bool]
 
+#: Values of ``in`` and ``notin``: a statement has room for 65,535 on PostgreSQL.
+MAX_CHOICES = 10_000
+_NO_LIST = (str, bytes, bytearray, memoryview, Mapping)
+
 
 class _Test(NamedTuple):
     """What a column must satisfy, and whether NULL does."""
@@ -108,11 +112,14 @@ def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], 
 
 
 def _one_of(column: sa.Column[Any], value: Any) -> _Test:
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+    if isinstance(value, _NO_LIST) or not isinstance(value, Collection):
         reason = f"it takes a list of values, not a {type(value).__name__}"
         raise exception.InvalidFilter(filter=column.name, reason=reason)
+    if len(value) > MAX_CHOICES:
+        reason = f"it takes at most {MAX_CHOICES} values"
+        raise exception.InvalidFilter(filter=column.name, reason=reason)
     bound = [values.storable(column, v) for v in value if v is not None]
-    if None in value:
+    if len(bound) < len(value):
         return _Test(lambda tested: sa.or_(tested.is_(None), tested.in_(bound)), True)
     return _Test(lambda tested: tested.in_(bound), False)
 

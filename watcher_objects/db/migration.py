@@ -31,13 +31,15 @@ def upgrade(revision: str = "head") -> None:
     :param revision: a revision's id, ``head``, or a number of steps like ``+1``
     :raises InvalidRevision: there is no such revision, or no way from the schema's to it
     """
-    with transactions.transaction() as connection, _translated():
+    if not isinstance(revision, str) or not revision:
+        raise exception.InvalidRevision(reason="a revision is named by text")
+    with transactions.transaction(), transactions.connected() as connection, _translated():
         command.upgrade(_on(connection), revision)
 
 
 def version() -> str | None:
     """Return the revision of the configured database's schema; None: it has none."""
-    with engine.connect() as connection, _translated():
+    with transactions.connected() as connection, _translated():
         return MigrationContext.configure(connection).get_current_revision()
 
 

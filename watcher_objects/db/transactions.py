@@ -5,11 +5,13 @@ import contextlib
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from oslo_db import api as oslo_db_api
+from sqlalchemy import exc
 
 from watcher_objects import exception
 from watcher_objects.db import engine, errors
@@ -34,31 +36,28 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def _forget_transaction() -> None:
-    # A child process is in none of its parent's transactions.
-    _thread.transaction = None
+def execute(statement: sa.Executable, although_failed: bool = False) -> Result:
+    """Run one statement, in this thread's transaction if there is one.
 
-
-os.register_at_fork(after_in_child=_forget_transaction)
+    :param although_failed: also in a transaction in which a statement has failed
+    """
+    current = _current()
+    if current is None:
+        with engine.connect() as connection:
+            return _run(connection, statement)
+    if not although_failed:
+        current.check()
+    try:
+        return _run(current.connection, statement)
+    except exception.WatcherException as error:
+        current.failure = error
+        raise
 
 
 def _run(connection: sa.Connection, statement: sa.Executable) -> Result:
     with errors.translated(connection.engine):
         result = connection.execute(statement)
         return Result(result.fetchall() if result.returns_rows else [], result.rowcount)
-
-
-def execute(statement: sa.Executable, although_failed: bool = False) -> Result:
-    """Run one statement, in this thread's transaction if there is one.
-
-    :param although_failed: also in a transaction in which a statement has failed
-    """
-    if _thread.transaction is not None:
-        if not although_failed:
-            _thread.transaction.check()
-        return _thread.transaction.execute(statement)
-    with engine.connect() as connection:
-        return _run(connection, statement)
 
 
 class _Transaction:
@@ -68,21 +67,23 @@ class _Transaction:
         self.connection = connection
         self.parent = parent
         self.depth: int = parent.depth + 1 if parent else 0
+        self.process = os.getpid()
         self.failure: Exception | None = None
+        self.is_over = False
         self.after_commit: list[Callable[[], None]] = []
         self.after_rollback: list[Callable[[], None]] = []
 
-    def execute(self, statement: sa.Executable) -> Result:
-        try:
-            return _run(self.connection, statement)
-        except exception.WatcherException as error:
-            self.failure = error
-            raise
-
     def check(self) -> None:
-        """Refuse to go on after a statement failed: the databases differ in what is left."""
-        if self.failure is not None:
+        """Refuse to go on where nothing could be said of the outcome."""
+        reason = None
+        if self.process != os.getpid():
+            reason = "a child process can't go on with its parent's transaction"
+        elif _thread.transaction is not self:
+            reason = "transactions end in their own thread, the inner before the outer"
+        elif self.failure is not None:
+            # The databases differ in what is left after an error.
             reason = "a statement of this transaction has failed, so it can only be rolled back"
+        if reason is not None:
             raise exception.DatabaseError(reason=reason) from self.failure
 
     def _say(self, outermost: str, nested: str) -> None:
@@ -96,22 +97,42 @@ class _Transaction:
     def commit(self) -> None:
         self.check()
         self._say("COMMIT", "RELEASE SAVEPOINT")
+        self.is_over = True
 
     def rollback(self) -> None:
+        """Roll back, unless it is committed, and let the objects be as they were."""
+        if self.is_over:
+            return
+        self.is_over = True
         try:
-            self._say("ROLLBACK", "ROLLBACK TO SAVEPOINT")
+            if self.process == os.getpid():
+                self._say("ROLLBACK", "ROLLBACK TO SAVEPOINT")
         except exception.DatabaseError as error:
-            # Whatever is still open goes with the connection, and the outer levels with it.
+            self._give_up(error)
+        finally:
+            for undo in reversed(self.after_rollback):
+                undo()
+
+    def _give_up(self, error: Exception) -> None:
+        """Let whatever is open go with its connection, and the outer levels with it."""
+        with contextlib.suppress(exc.SQLAlchemyError):
             self.connection.invalidate()
-            outer = self.parent
-            while outer is not None:
-                outer.failure, outer = error, outer.parent
-        for undo in reversed(self.after_rollback):
-            undo()
+        outer = self.parent
+        while outer is not None:
+            outer.failure, outer = error, outer.parent
+
+
+def _current() -> _Transaction | None:
+    """Return the innermost transaction of this thread that has not ended."""
+    found = _thread.transaction
+    while found is not None and (found.is_over or found.connection.closed):
+        found = found.parent
+    _thread.transaction = found
+    return found
 
 
 @contextlib.contextmanager
-def transaction() -> Iterator[sa.Connection]:
+def transaction() -> Iterator[None]:
     """Group writes: all of them happen, or none does and the objects are as before.
 
     A transaction inside another is a savepoint of it. Each thread has its own. An error of
@@ -119,19 +140,19 @@ def transaction() -> Iterator[sa.Connection]:
 
     :raises DatabaseUnavailable: also when COMMIT was not answered; the outcome is unknown then
     """
-    parent = _thread.transaction
-    with contextlib.nullcontext(parent.connection) if parent else engine.connect() as connection:
+    parent = _current()
+    with connected() as connection:
         current = _Transaction(connection, parent)
         current.begin()
         _thread.transaction = current
         try:
-            yield connection
+            yield
             current.commit()
         except BaseException:
             current.rollback()
             raise
         finally:
-            _thread.transaction = parent
+            _current()
     if parent is None:
         for tell in current.after_commit:
             tell()
@@ -140,45 +161,66 @@ def transaction() -> Iterator[sa.Connection]:
         parent.after_rollback += current.after_rollback
 
 
-def _lost_to_a_lock(error: Exception) -> bool:
-    return isinstance(error, exception.DatabaseUnavailable) and error.may_retry
+@contextlib.contextmanager
+def connected() -> Iterator[sa.Connection]:
+    """Lend the connection of this thread's transaction, or one of the pool's in autocommit."""
+    current = _current()
+    if current is not None:
+        yield current.connection
+    else:
+        with engine.connect() as connection:
+            yield connection
 
 
-def retried(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a call try again when it lost to a lock: nothing of it has happened then.
-
-    Inside a transaction it does not: the whole of that is lost, and its owner's to repeat.
-    """
-    again = oslo_db_api.wrap_db_retry(
-        retry_interval=0.02, max_retry_interval=1, jitter=True, exception_checker=_lost_to_a_lock
-    )(function)
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return (again if _thread.transaction is None else function)(*args, **kwargs)
-
-    return call
-
-
-def joined() -> contextlib.AbstractContextManager[Any]:
+def joined() -> contextlib.AbstractContextManager[None]:
     """Return this thread's transaction as it is, or a new one."""
     return contextlib.nullcontext() if in_transaction() else transaction()
 
 
 def in_transaction() -> bool:
     """Tell whether this thread is inside :func:`transaction`."""
-    return _thread.transaction is not None
+    return _current() is not None
 
 
 def after_commit(tell: Callable[[], None]) -> None:
     """Call ``tell`` once what was written is there to stay: now, outside a transaction."""
-    if _thread.transaction is None:
+    current = _current()
+    if current is None:
         tell()
     else:
-        _thread.transaction.after_commit.append(tell)
+        current.after_commit.append(tell)
 
 
 def after_rollback(undo: Callable[[], None]) -> None:
     """Call ``undo`` if the transaction around this is rolled back; outside one, never."""
-    if _thread.transaction is not None:
-        _thread.transaction.after_rollback.append(undo)
+    current = _current()
+    if current is not None:
+        current.after_rollback.append(undo)
+
+
+def retried(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a call try again when it lost to a lock: nothing of it has happened then.
+
+    It does so for ``engine.LOCK_TIMEOUT`` seconds. Inside a transaction it does not: the
+    whole of that is lost, and its owner's to repeat.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if in_transaction():
+            return function(*args, **kwargs)
+        deadline = time.monotonic() + engine.LOCK_TIMEOUT
+
+        def lost_to_a_lock(error: Exception) -> bool:
+            lost = isinstance(error, exception.DatabaseUnavailable) and error.may_retry
+            return lost and time.monotonic() < deadline
+
+        again = oslo_db_api.wrap_db_retry(
+            retry_interval=0.02,
+            max_retry_interval=1,
+            jitter=True,
+            exception_checker=lost_to_a_lock,
+        )
+        return again(function)(*args, **kwargs)
+
+    return call

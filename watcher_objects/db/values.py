@@ -15,10 +15,12 @@ from watcher_objects import fields
 
 #: The widest INTEGER that all three databases hold.
 MAX_INTEGER = 2**31 - 1
-#: Bytes of a JSON document: four of them fit into MariaDB's default ``max_allowed_packet``.
-MAX_DOCUMENT = 4 * 2**20
+#: Bytes of a JSON document: three fit into MariaDB's default ``max_allowed_packet`` of 16 MiB,
+#: also if each of their characters must be escaped there.
+MAX_DOCUMENT = 2 * 2**20
 #: Containers inside containers of a JSON document; a parser's stack ends not far above.
 MAX_DEPTH = 100
+_TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 
 def storable(column: sa.Column[Any], value: Any) -> Any:
@@ -87,8 +89,8 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     rule = f"takes a {top.__name__} of JSON values, with text as keys"
     if not isinstance(value, top):
         raise fields.refuse(column.name, value, rule)
-    if _deeper_than(MAX_DEPTH, value):
-        raise fields.refuse(column.name, value, f"takes at most {MAX_DEPTH} levels")
+    if problem := _beyond_bounds(value):
+        raise fields.refuse(column.name, value, problem)
     try:
         text = json.dumps(value, allow_nan=False)
         # A key that is a number, a tuple, an enum: JSON takes them, and gives something else.
@@ -98,19 +100,25 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     if not faithful:
         raise fields.refuse(column.name, value, rule)
     if len(text) > MAX_DOCUMENT:
-        raise fields.refuse(column.name, value, f"takes at most {MAX_DOCUMENT} bytes of JSON")
+        raise fields.refuse(column.name, value, _TOO_LONG)
     return text
 
 
-def _deeper_than(limit: int, value: Any) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for container in level
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, dict | list | tuple)
-        ]
-        if not level:
-            return False
-    return True
+def _beyond_bounds(value: Any) -> str | None:
+    """Return what is wrong with a document that is too deep or too long to be written at all.
+
+    Depth first, so that one that contains itself ends soon; and what stands in two places
+    counts twice, as it would be written.
+    """
+    waiting, length = [(value, 1)], 0
+    while waiting:
+        container, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return f"takes at most {MAX_DEPTH} levels"
+        children = container.values() if isinstance(container, dict) else container
+        length += 2 * len(container) + sum(len(c) for c in children if isinstance(c, str))
+        if length > MAX_DOCUMENT:
+            return _TOO_LONG
+        inner = [c for c in children if isinstance(c, dict | list | tuple)]
+        waiting += [(child, depth + 1) for child in inner]
+    return None
