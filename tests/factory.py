@@ -42,8 +42,8 @@ def stored(cls, context, **given):
 
 
 def _settable(cls):
-    unset = {"id", "uuid", "created_at", "updated_at", "deleted_at", *cls.object_fields}
-    return cls.fields.keys() - unset
+    unset = {"id", "uuid", "created_at", "updated_at", "deleted_at"}
+    return cls.fields.keys() & set(cls.table.columns.keys()) - unset
 
 
 def _value(cls, name, context):

@@ -3,6 +3,7 @@
 
 import datetime
 import json
+import pickle
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from oslo_context.context import RequestContext
 from oslo_versionedobjects import fixture
 
 from tests import factory
-from watcher_objects import Audit, Goal, Strategy, base, db, exception
+from watcher_objects import Audit, Goal, Strategy, base, db, exception, fields
 from watcher_objects.db import models
 
 FINGERPRINT = "1.8-9cadb11a1fbe7200fb32891b37672a62"
@@ -45,6 +46,15 @@ def test_a_change_inside_a_document_is_noticed_and_saved(audit, context):
     assert found.parameters == {"host": {"cpu": [0.5, 1, 7]}}
     assert found.scope == [{"compute": []}]
     assert audit.obj_what_changed() == set()
+
+
+@pytest.mark.parametrize(("was", "now"), [(True, 1), (1, 1.0), (0, False), ({}, []), ("1", 1)])
+def test_a_change_that_python_calls_equal_is_a_change(database, context, was, now):
+    audit = factory.stored(Audit, context, parameters={"inside": was})
+    audit.parameters["inside"] = now
+    audit.save()
+    found = Audit.get(context, audit.id).parameters["inside"]
+    assert (found, type(found)) == (now, type(now))
 
 
 def test_a_change_inside_a_document_of_a_received_object_is_noticed(audit, context):
@@ -129,6 +139,53 @@ def test_assigning_an_id_forgets_the_related_object_that_it_does_not_mean(audit,
     assert audit.strategy_id is None
     audit.save()
     assert audit.strategy is None
+
+
+def test_what_changed_in_a_related_object_is_that_objects_to_save(audit, context):
+    audit.goal.display_name = "changed"
+    assert audit.obj_what_changed() == set()
+    audit.hostname = "node-2"
+    audit.save()
+    assert audit.goal.obj_what_changed() == {"display_name"}
+
+
+def test_a_field_that_was_deleted_is_no_change(audit, context):
+    audit.hostname = "node-2"
+    del audit.hostname
+    audit.save()
+    assert Audit.get(context, audit.id).hostname != "node-2"
+    with pytest.raises(exception.ReadOnlyField, match="id"):
+        del audit.id
+
+
+def test_only_fields_may_be_given_or_assigned(context):
+    for name in ("states", "table", "save", "old_state", "fields", "_stored", "VERSION"):
+        with pytest.raises(exception.UnknownField, match=name):
+            Audit(context, **{name: None})
+    for name in ("states", "table", "save", "initial"):
+        with pytest.raises(exception.UnknownField, match=name):
+            setattr(Audit(context), name, None)
+
+
+def test_a_subclass_may_have_fields_that_are_no_columns(database, context):
+    @base.WatcherObjectRegistry.register_if(False)
+    class Watched(Audit):
+        fields = {"watchers": fields.IntegerField(nullable=True)}
+
+    audit = factory.built(Watched, context, watchers=3)
+    audit.create()
+    audit.watchers, audit.hostname = 4, "node-2"
+    audit.save()
+    found = Watched.get(context, audit.id)
+    assert (found.hostname, found.obj_attr_is_set("watchers")) == ("node-2", False)
+
+
+def test_objects_survive_pickle(audit, context):
+    for obj in (audit, factory.built(Audit, context), audit.obj_clone()):
+        obj._context = None
+        again = pickle.loads(pickle.dumps(obj))  # noqa: S301 - our own
+        assert again == obj
+        assert again.obj_what_changed() == obj.obj_what_changed()
 
 
 def test_a_goal_that_is_not_stored_can_not_be_assigned(audit, context):

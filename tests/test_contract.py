@@ -103,6 +103,21 @@ def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, cont
     assert cls.list(context) == [obj]
 
 
+@pytest.mark.parametrize("ident", [0, -1])
+def test_an_id_begins_at_one(cls, database, context, ident):
+    with pytest.raises(exception.InvalidValue, match="id takes whole numbers from 1 up"):
+        factory.stored(cls, context, id=ident)
+    assert cls.list(context) == []
+
+
+def test_numbers_go_on_behind_an_id_that_was_given(cls, database, context):
+    first = factory.stored(cls, context)
+    given = factory.stored(cls, context, id=first.id + 2)
+    later = [factory.stored(cls, context) for _ in range(3)]
+    assert given.id == first.id + 2
+    assert cls.list(context) == [first, given, *later]
+
+
 def test_a_missing_relation_is_refused_by_its_own_error(cls, database, context):
     for related, key in cls.object_fields.values():
         with pytest.raises(related.not_found, match="4711"):

@@ -97,6 +97,7 @@ def test_configure_again_means_the_other_database(path, context):
         "",
         "nonsense",
         "oracle://u:CANARY@h/d",
+        "sqlite:///file:audits.sqlite?uri=true",
         "sqlite+aiosqlite:///x",
         "postgresql+psycopg2://u:CANARY@h/d",
         "mysql://u:CANARY@h:port/d",
@@ -111,7 +112,16 @@ def test_a_url_that_can_not_be_used_is_refused_and_not_shown(unconfigured, url):
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("options", [{"isolation_level": "SERIALIZABLE"}, {"no_such_option": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"isolation_level": "SERIALIZABLE"},
+        {"execution_options": {"isolation_level": "SERIALIZABLE"}},
+        {"creator": lambda: None},
+        {"no_such_option": 1},
+        {"poolclass": 5},
+    ],
+)
 def test_an_option_that_can_not_be_used_is_refused(unconfigured, options):
     with pytest.raises(exception.InvalidParameter):
         db.configure("sqlite://", **options)
@@ -139,6 +149,16 @@ def test_a_database_that_is_away_is_unavailable_without_its_password(unconfigure
         assert caught.value.code == 503
         assert "CANARY" not in "".join(traceback.format_exception(caught.value))
         assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u@127.0.0.1/x?charset=CANARY", "mysql://u:CANARY\ud800@127.0.0.1/x"], ids=repr
+)
+def test_what_a_driver_can_not_use_is_in_no_error(unconfigured, context, url):
+    db.configure(url)
+    with pytest.raises(exception.DatabaseError) as caught:
+        Goal.list(context)
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_database_without_our_tables_says_so_in_our_words(path, context):

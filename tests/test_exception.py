@@ -36,6 +36,17 @@ def test_a_keyword_that_is_missing_breaks_nothing():
     assert str(exception.AuditNotFound())
 
 
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, "x" * 10_000, "\ud800", "a\0b", "two\nlines", object()],
+    ids=["huge", "long", "surrogate", "nul", "lines", "object"],
+)
+def test_a_message_can_be_printed_whatever_is_in_it(value):
+    message = str(exception.AuditNotFound(audit=value))
+    assert message.isprintable()
+    assert len(message) < 600
+
+
 def test_a_subclass_may_set_its_message():
     class Mine(exception.AuditNotFound):
         msg_fmt = "gone: %(audit)s"

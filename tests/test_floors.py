@@ -10,7 +10,7 @@ FLOORS = [
     {"states", "fields", "events"},
     {"db.errors", "db.engine", "db.models", "db.values"},
     {"db.filters", "db.paging", "db.transactions"},
-    {"db", "db.api", "db.migration"},
+    {"db", "db.api", "db.migration", "db.queries"},
     {"hydration"},
     {"reading", "writing"},
     {"base"},

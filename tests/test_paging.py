@@ -112,10 +112,16 @@ def test_a_limit_is_kept(database, context):
     assert Audit.list(context, limit=2**80) == audits
 
 
+def str_of_keys(value):
+    return "-".join(value) if isinstance(value, dict) else value.__name__
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
         ({"limit": -1}, exception.NegativeLimitError),
+        ({"limit": -(10**5000)}, exception.NegativeLimitError),
+        ({"sort_key": 10**5000}, exception.InvalidSortKey),
         ({"limit": "2"}, exception.InvalidParameter),
         ({"limit": 1.5}, exception.InvalidParameter),
         ({"limit": True}, exception.InvalidParameter),
@@ -134,6 +140,7 @@ def test_a_limit_is_kept(database, context):
         ({"marker": 2**40}, exception.AuditNotFound),
         ({"marker": uuidutils.generate_uuid()}, exception.AuditNotFound),
     ],
+    ids=str_of_keys,
 )
 def test_an_argument_that_can_not_be_used_is_refused(database, context, arguments, error):
     with pytest.raises(error) as caught:

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes that are grouped: all of them happen, or none, and the objects know."""
 
+import contextlib
 import logging
+import os
 import threading
+import time
 
 import pytest
+import sqlalchemy as sa
 
 from tests import factory
 from watcher_objects import Audit, Goal, Strategy, db, events, exception
+from watcher_objects.db import engine
 
 
 class Rollback(Exception):
@@ -147,6 +152,161 @@ def test_a_missing_relation_is_named_in_a_transaction_too(database, context, mis
         factory.stored(Audit, context, **{missing: 4711})
 
 
+def test_a_refreshed_object_is_as_before_too(database, context):
+    audit = factory.stored(Audit, context)
+    other = Audit.get(context, audit.id)
+    other.status_message = "not saved"
+    audit.state = "ONGOING"
+
+    def fail():
+        with db.transaction():
+            audit.save()
+            other.refresh()
+            assert other.state == "ONGOING"
+            raise Rollback
+
+    with pytest.raises(Rollback):
+        fail()
+    assert (other.state, other.obj_what_changed()) == ("PENDING", {"status_message"})
+
+
+def suspended(context):
+    with db.transaction():
+        factory.stored(Goal, context)
+        yield
+
+
+def test_transactions_that_cross_are_refused_and_leave_nothing_behind(database, context):
+    outer, inner = suspended(context), suspended(context)
+    next(outer)
+    next(inner)
+    with pytest.raises(exception.DatabaseError, match="the inner before the outer"):
+        next(outer)
+    with pytest.raises(exception.DatabaseError):
+        next(inner)
+    assert Goal.list(context) == []
+    goal = factory.stored(Goal, context)
+    assert Goal.list(context) == [goal]
+
+
+def test_a_transaction_that_ends_in_another_thread_spoils_none_there(database, context):
+    begun = []
+
+    def begin():
+        begun.append(suspended(context))
+        next(begun[0])
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    thread.join()
+
+    def fail():
+        with db.transaction():
+            begun.pop().close()
+            factory.stored(Goal, context)
+            raise Rollback
+
+    if database == "sqlite":
+        # The one writer of SQLite is the other thread's transaction until that ends.
+        begun.pop().close()
+        begun.append(iter_nothing())
+    with pytest.raises(Rollback):
+        fail()
+    assert Goal.list(context) == []
+
+
+def iter_nothing():
+    yield
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # eventlet's, and Python's
+def test_a_child_process_can_not_end_its_parents_transaction(database, context):
+    def fail():
+        with db.transaction():
+            factory.stored(Goal, context)
+            child = os.fork()
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+                factory.stored(Goal, context)
+                raise Rollback
+
+    parent = os.getpid()
+    try:
+        fail()
+    except exception.DatabaseError as error:
+        os._exit(0 if os.getpid() != parent and "child process" in str(error) else 1)
+    except Rollback:
+        pass
+    assert Goal.list(context) == []
+    assert os.getpid() == parent
+
+
+def test_an_interrupt_in_the_rollback_still_restores_the_objects(database, context):
+    goal = factory.built(Goal, context)
+
+    def interrupt(connection, cursor, statement, *rest):
+        if statement == "ROLLBACK":
+            raise KeyboardInterrupt
+
+    def fail():
+        with db.transaction():
+            goal.create()
+            raise Rollback
+
+    sa.event.listen(db.get_engine(), "before_cursor_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    sa.event.remove(db.get_engine(), "before_cursor_execute", interrupt)
+    assert not goal.obj_attr_is_set("id")
+    assert Goal.list(context) == []
+
+
+def test_an_interrupt_behind_a_write_leaves_no_lock(database, context):
+    goal = factory.stored(Goal, context)
+
+    def interrupt(connection, cursor, statement, *rest):
+        if statement.startswith("UPDATE"):
+            raise KeyboardInterrupt
+
+    for group in (contextlib.nullcontext, db.transaction):
+        goal.display_name += "?"
+        sa.event.listen(db.get_engine(), "after_cursor_execute", interrupt)
+        with pytest.raises(KeyboardInterrupt), group():
+            goal.save()
+        sa.event.remove(db.get_engine(), "after_cursor_execute", interrupt)
+        started = time.monotonic()
+        factory.stored(Goal, context)
+        assert time.monotonic() - started < 5
+
+
+def test_waiting_for_a_lock_has_a_limit(url, database, context, monkeypatch):
+    goal = factory.stored(Goal, context)
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT", 1)
+    db.configure(url)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with db.transaction():
+            mine = Goal.get(context, goal.id)
+            mine.display_name = "held"
+            mine.save()
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    goal.display_name = "wanted"
+    started = time.monotonic()
+    with pytest.raises(exception.DatabaseUnavailable):
+        goal.save()
+    assert 1 <= time.monotonic() - started < 10
+    done.set()
+    thread.join()
+    goal.save()
+    assert Goal.get(context, goal.id).display_name == "wanted"
+
+
 def test_each_thread_has_its_own_transaction(database, context):
     goals, begun, done = {}, threading.Event(), threading.Event()
 
@@ -201,6 +361,21 @@ def test_a_subscriber_that_fails_is_logged_and_the_write_stands(database, contex
     assert kinds(told) == [("goal", "create", None)]
     factory.stored(Goal, context)
     assert caplog.text.count("Traceback") == 1
+
+
+def test_events_are_told_in_order_also_of_what_a_subscriber_writes(database, context):
+    def answer(event):
+        if event.kind == "create":
+            event.obj.display_name = "seen"
+            event.obj.save()
+
+    ends = [events.subscribe(answer)]
+    heard = []
+    ends.append(events.subscribe(lambda event: heard.append((event.kind, event.obj.id))))
+    first, second = factory.stored(Goal, context), factory.stored(Goal, context)
+    for end in ends:
+        end()
+    assert heard == [(kind, g.id) for g in (first, second) for kind in ("create", "update")]
 
 
 def test_a_subscriber_may_read_and_write(database, context):

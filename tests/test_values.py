@@ -4,17 +4,36 @@
 import datetime
 import enum
 import sys
+import traceback
 import uuid
 
 import pytest
 
 from tests import factory
-from watcher_objects import Audit, exception
-from watcher_objects.db import values
+from watcher_objects import Audit, db, exception
+from watcher_objects.db import migration, values
 
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Kind(str, enum.Enum):  # noqa: UP042 - the older kind, whose str() is its name
+    ONESHOT = "ONESHOT"
+
+
+def shared(levels):
+    """Return a document of a few lists that would be written as two to the power of levels."""
+    document = ["leaf"]
+    for _ in range(levels):
+        document = [document, document]
+    return document
+
+
+def endless():
+    document = {}
+    document["again"] = document["and again"] = document
+    return document
 
 
 def nested(depth):
@@ -28,6 +47,7 @@ KEPT = [
     ("name", "n" * 63, "n" * 63),
     ("name", "😀" * 63, "😀" * 63),
     ("name", 5, "5"),
+    ("audit_type", Kind.ONESHOT, "ONESHOT"),
     ("interval", 3600, "3600"),
     ("interval", "*/5 * * * *", "*/5 * * * *"),
     ("interval", None, None),
@@ -95,6 +115,8 @@ REFUSED = [
     ("parameters", {"time": datetime.datetime(2026, 1, 1)}),
     ("parameters", {"big": "x" * values.MAX_DOCUMENT}),
     ("parameters", {"huge": 10**5000}),
+    ("parameters", {"shared": shared(60)}),
+    ("parameters", endless()),
     ("scope", {}),
     ("scope", "{}"),
     ("scope", nested(values.MAX_DEPTH + 1)),
@@ -177,6 +199,24 @@ def test_an_error_never_shows_the_value(database, context):
         with pytest.raises(exception.InvalidValue) as caught:
             factory.stored(Audit, context, **{field: value})
         assert "canary" not in str(caught.value)
+
+
+def test_the_longest_documents_are_kept_with_every_character_escaped(database, context):
+    long = '"' * (values.MAX_DOCUMENT // 2 - 10)
+    audit = factory.stored(Audit, context, parameters={"a": long}, scope=[long.replace('"', "\\")])
+    assert Audit.get(context, audit.id) == audit
+
+
+def test_a_time_that_sqlite_can_not_read_is_in_no_error(tmp_path, context):
+    db.configure(f"sqlite:///{tmp_path / 'broken.sqlite'}")
+    migration.upgrade()
+    factory.stored(Audit, context)
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("UPDATE audits SET next_run_time = 'can' || 'ary'")
+    with pytest.raises(exception.DatabaseError, match="ValueError") as caught:
+        Audit.list(context)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+    db.dispose()
 
 
 def test_a_deep_stack_changes_no_verdict(database, context):

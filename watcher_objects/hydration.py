@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception
-from watcher_objects.db import api, transactions
+from watcher_objects.db import transactions, values
+from watcher_objects.db.queries import Key, Record, Row
 from watcher_objects.states import StateTransitionManager
 
 #: What only the database writes, once the object is stored.
@@ -94,7 +95,8 @@ class RowObject(ovo.VersionedObject):
         for name, stored in self._stored.items():
             if self.obj_attr_is_set(name):
                 was = self.fields[name].coerce(self, name, stored)
-                same = _as_json(was) == _as_json(getattr(self, name))
+                told = _as_json(getattr(self, name))
+                same = told is not None and told == _as_json(was)
                 changed = changed - {name} if same else changed | {name}
         return changed
 
@@ -110,27 +112,27 @@ class RowObject(ovo.VersionedObject):
         return self
 
     @classmethod
-    def _obj_none(cls, key: api.Key) -> exception.ResourceNotFound:
+    def _obj_none(cls, key: Key) -> exception.ResourceNotFound:
         """Return the error that says that there is no such row."""
         (value,) = key.values()
         return cls.not_found(**{cls.resource: value})
 
-    def _obj_key(self) -> api.Key:
+    def _obj_key(self) -> Key:
         name = "uuid" if "uuid" in self.fields else "id"
         return {name: getattr(self, name)}
 
     @classmethod
-    def _obj_made(cls, context: Any, record: api.Record) -> Any:
+    def _obj_made(cls, context: Any, record: Record) -> Any:
         """Return a new object for a row, with the related ones whose rows came along."""
         self = cls(context)
         self._obj_become(record.row)
         for name, row in record.related.items():
             related = cls.object_fields[name][0]
-            made = None if row is None else related._obj_made(context, api.Record(row, {}))
+            made = None if row is None else related._obj_made(context, Record(row, {}))
             vars(self)[f"_obj_{name}"] = made
         return self
 
-    def _obj_become(self, row: api.Row) -> None:
+    def _obj_become(self, row: Row) -> None:
         """Be what the row says, and clean; related objects stay while they are the right ones.
 
         :raises DatabaseError: the row holds what a field can't
@@ -158,12 +160,10 @@ class RowObject(ovo.VersionedObject):
         """Take the values of these fields for what the row says."""
         known = dict(self._stored)
         for name in self._obj_tracked().intersection(names):
-            known.pop(name, None)
-            # What JSON can't tell could not be stored: there is no row that says it.
-            with suppress(KeyError, TypeError, ValueError, RecursionError):
-                value = vars(self)[f"_obj_{name}"]
-                known[name] = value if name == "state" else json.dumps(value)
-        self._stored = known
+            value = vars(self).get(f"_obj_{name}")
+            known[name] = value if name == "state" else _as_json(value)
+        # What JSON can't tell could not be stored: there is no row that says it.
+        self._stored = {name: told for name, told in known.items() if told is not None}
 
     def _obj_is_stored(self) -> bool:
         return "_obj_id" in vars(self) and "id" not in self._changed_fields
@@ -195,9 +195,9 @@ class RowObject(ovo.VersionedObject):
         vars(self).update(before)
 
 
-def _as_json(value: Any) -> Any:
-    """Return text that tells True from 1; what has none is like nothing else."""
-    try:
-        return json.dumps(value, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return object()
+def _as_json(value: Any) -> str | None:
+    """Return text that, unlike ``==``, tells True from 1; None for what has none."""
+    with suppress(TypeError, ValueError):
+        if value is not None and not values.beyond_bounds(value):
+            return json.dumps(value, sort_keys=True)
+    return None

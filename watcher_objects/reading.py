@@ -10,6 +10,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import exception, fields
 from watcher_objects.db import api, values
+from watcher_objects.db.queries import Key
 from watcher_objects.hydration import RowObject
 
 
@@ -33,7 +34,7 @@ class Readable(RowObject):
         vars(self)[f"_obj_{attrname}"] = loaded
 
     @classmethod
-    def _obj_get(cls, context: Any, key: api.Key, show_deleted: bool, eager: bool = False) -> Any:
+    def _obj_get(cls, context: Any, key: Key, show_deleted: bool, eager: bool = False) -> Any:
         related = tuple(cls.object_fields) if eager else ()
         record = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
         if record is None:
@@ -55,7 +56,7 @@ class Readable(RowObject):
         return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
-    def _obj_identity_key(cls, identity: Any) -> api.Key:
+    def _obj_identity_key(cls, identity: Any) -> Key:
         with suppress(exception.InvalidValue):
             return cls._obj_id_key(identity)
         if "uuid" in cls.fields:
@@ -74,7 +75,7 @@ class Readable(RowObject):
         return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
-    def _obj_id_key(cls, ident: Any) -> api.Key:
+    def _obj_id_key(cls, ident: Any) -> Key:
         key = {"id": fields.to_integer("id", ident)}
         if abs(key["id"]) > values.MAX_INTEGER:
             raise cls._obj_none(key)

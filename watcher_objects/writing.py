@@ -11,6 +11,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import events, exception, fields
 from watcher_objects.db import api, transactions
+from watcher_objects.db.queries import Row
 from watcher_objects.hydration import FROZEN, RowObject
 from watcher_objects.states import State
 
@@ -119,9 +120,7 @@ class Writable(RowObject):
             raise self._obj_none(key)
         self._obj_wrote(kind, done.row, done.old_state)
 
-    def _obj_wrote(
-        self, kind: str, row: api.Row | None = None, old_state: str | None = None
-    ) -> None:
+    def _obj_wrote(self, kind: str, row: Row | None = None, old_state: str | None = None) -> None:
         """Become what was written, tell it after the commit, undo it after a rollback."""
         self._obj_keep_for_rollback()
         if row is None:

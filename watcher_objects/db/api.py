@@ -14,17 +14,8 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception, fields
 from watcher_objects.db import engine, filters, paging, transactions, values
+from watcher_objects.db.queries import Key, Query, Record, Row, meant
 from watcher_objects.states import StateTransitionManager
-
-Row = dict[str, Any]
-Key = Mapping[str, Any]
-
-
-class Record(NamedTuple):
-    """A row, and the rows that its relations lead to (None where there is none)."""
-
-    row: Row
-    related: Mapping[str, Row | None]
 
 
 class Update(NamedTuple):
@@ -62,7 +53,7 @@ def get(
     table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
 ) -> Record | None:
     """Return the row and the rows of the relations named in ``eager``, in one statement."""
-    return _Query(table, eager).first(_meant(table, key, show_deleted))
+    return Query(table, eager).first(meant(table, key, show_deleted))
 
 
 @transactions.retried
@@ -84,10 +75,10 @@ def list(
     """
     order = paging.Order(table, sort_key, sort_dir)
     limit = paging.checked_limit(limit)
-    conditions = [*filters.where(table, wanted), *_meant(table, {}, show_deleted)]
+    conditions = [*filters.where(table, wanted), *meant(table, {}, show_deleted)]
     if marker is not None:
         conditions.append(order.after(marker))
-    return () if limit == 0 else _Query(table, eager).all(conditions, order, limit)
+    return () if limit == 0 else Query(table, eager).all(conditions, order, limit)
 
 
 @transactions.retried
@@ -131,7 +122,7 @@ def destroy(table: sa.Table, key: Key) -> bool:
 
     :raises Referenced: other rows refer to it
     """
-    statement = sa.delete(table).where(*_meant(table, key, show_deleted=True))
+    statement = sa.delete(table).where(*meant(table, key, show_deleted=True))
     try:
         return transactions.execute(statement).matched > 0
     except exception.MissingReference as error:
@@ -158,47 +149,6 @@ def _numbered(table: sa.Table, explicitly: bool) -> Iterator[None]:
 
 def _storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     return {name: values.storable(table.columns[name], value) for name, value in given.items()}
-
-
-def _meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnElement[bool]]:
-    conditions = [table.columns[name] == value for name, value in key.items()]
-    return conditions if show_deleted else [*conditions, table.c.deleted == 0]
-
-
-class _Query:
-    """A SELECT of a table with some of its relations joined."""
-
-    def __init__(self, table: sa.Table, eager: Sequence[str]) -> None:
-        keys = dict(filters.relations(table))
-        self.joined = {name: filters.target(keys[name]).alias() for name in eager}
-        source: Any = table
-        for name, other in self.joined.items():
-            source = source.outerjoin(other, keys[name] == other.c.id)
-        self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
-        columns = [column for part in self.parts for column in part.columns]
-        self.select = sa.select(*columns).select_from(source)
-
-    def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
-        # A name may be that of several rows: the one that is not deleted comes first.
-        statement = self.select.where(*conditions).order_by(self.parts[0].c.deleted)
-        rows = transactions.execute(statement.limit(1)).rows
-        return self._record(rows[0]) if rows else None
-
-    def all(
-        self,
-        conditions: Sequence[sa.ColumnElement[bool]],
-        order: paging.Order,
-        limit: int | None,
-    ) -> Sequence[Record]:
-        by = order.by(engine.get_engine().dialect.name)
-        statement = self.select.where(*conditions).order_by(*by).limit(limit)
-        return [self._record(row) for row in transactions.execute(statement).rows]
-
-    def _record(self, row: sa.Row[Any]) -> Record:
-        cells = iter(row)
-        found = [{c.name: next(cells) for c in part.columns} for part in self.parts]
-        related = (r if r["id"] is not None else None for r in found[1:])
-        return Record(found[0], dict(zip(self.joined, related, strict=True)))
 
 
 def _moved(
@@ -238,7 +188,7 @@ def _moved(
 
 
 def _update(table: sa.Table, key: Key, bound: Row, guard: Mapping[str, Any]) -> Row | None:
-    conditions = _meant(table, {**key, **guard}, show_deleted=False)
+    conditions = meant(table, {**key, **guard}, show_deleted=False)
     return _written(table, sa.update(table).where(*conditions).values(bound), key, bound)
 
 
@@ -253,7 +203,7 @@ def _written(
         with transactions.joined():
             if not transactions.execute(statement).matched:
                 return None
-            record = _Query(table, ()).first(_meant(table, key, show_deleted=True))
+            record = Query(table, ()).first(meant(table, key, show_deleted=True))
             return record.row if record else None
     except exception.MissingReference as error:
         raise _missing_reference(table, bound, error) from error

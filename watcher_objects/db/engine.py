@@ -42,17 +42,18 @@ _OPTIONS = {
     "pool_use_lifo",
     "poolclass",
 }
+# What a new connection is told; {0} is the lock timeout.
 _SESSION = {
     "sqlite": (
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
     ),
-    "postgresql": (f"SET lock_timeout = '{LOCK_TIMEOUT}s'",),
+    "postgresql": ("SET lock_timeout = '{0}s'",),
     "mysql": (
         "SET SESSION sql_mode = 'TRADITIONAL'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        f"SET SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT}",
+        "SET SESSION innodb_lock_wait_timeout = {0}",
     ),
 }
 
@@ -163,7 +164,7 @@ def _listen(engine: sa.Engine) -> None:
 def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
     with contextlib.closing(connection.cursor()) as cursor:
         for statement in statements:
-            cursor.execute(statement)
+            cursor.execute(statement.format(LOCK_TIMEOUT))
 
 
 def _create_private(path: str, *ignored: Any) -> None:

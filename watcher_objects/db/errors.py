@@ -31,7 +31,7 @@ def handle(context: Any) -> Any:
         # An interrupt: SQLAlchemy drops the connection, but a cursor that is still open would
         # keep SQLite's lock.
         with suppress(Exception):
-            context.cursor.close()
+            context.execution_context.cursor.close()
         return None
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None:

@@ -89,7 +89,7 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     rule = f"takes a {top.__name__} of JSON values, with text as keys"
     if not isinstance(value, top):
         raise fields.refuse(column.name, value, rule)
-    if problem := _beyond_bounds(value):
+    if problem := beyond_bounds(value):
         raise fields.refuse(column.name, value, problem)
     try:
         text = json.dumps(value, allow_nan=False)
@@ -104,7 +104,7 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     return text
 
 
-def _beyond_bounds(value: Any) -> str | None:
+def beyond_bounds(value: Any) -> str | None:
     """Return what is wrong with a document that is too deep or too long to be written at all.
 
     Depth first, so that one that contains itself ends soon; and what stands in two places

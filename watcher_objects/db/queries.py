@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows as they are read: those of a table, and with each those that its relations lead to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from watcher_objects.db import engine, filters, paging, transactions
+
+Row = dict[str, Any]
+Key = Mapping[str, Any]
+
+
+class Record(NamedTuple):
+    """A row, and the rows that its relations lead to (None where there is none)."""
+
+    row: Row
+    related: Mapping[str, Row | None]
+
+
+def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on the row that a key means, deleted ones among them or not."""
+    conditions = [table.columns[name] == value for name, value in key.items()]
+    return conditions if show_deleted else [*conditions, table.c.deleted == 0]
+
+
+class Query:
+    """A SELECT of a table with some of its relations joined."""
+
+    def __init__(self, table: sa.Table, eager: Sequence[str]) -> None:
+        keys = dict(filters.relations(table))
+        self.joined = {name: filters.target(keys[name]).alias() for name in eager}
+        source: Any = table
+        for name, other in self.joined.items():
+            source = source.outerjoin(other, keys[name] == other.c.id)
+        self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
+        columns = [column for part in self.parts for column in part.columns]
+        self.select = sa.select(*columns).select_from(source)
+
+    def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
+        """Return a row; of several with one name the one that is not deleted."""
+        statement = self.select.where(*conditions).order_by(self.parts[0].c.deleted)
+        rows = transactions.execute(statement.limit(1)).rows
+        return self._record(rows[0]) if rows else None
+
+    def all(
+        self,
+        conditions: Sequence[sa.ColumnElement[bool]],
+        order: paging.Order,
+        limit: int | None,
+    ) -> Sequence[Record]:
+        """Return the rows in their order."""
+        by = order.by(engine.get_engine().dialect.name)
+        statement = self.select.where(*conditions).order_by(*by).limit(limit)
+        return [self._record(row) for row in transactions.execute(statement).rows]
+
+    def _record(self, row: sa.Row[Any]) -> Record:
+        cells = iter(row)
+        found = [{c.name: next(cells) for c in part.columns} for part in self.parts]
+        related = (r if r["id"] is not None else None for r in found[1:])
+        return Record(found[0], dict(zip(self.joined, related, strict=True)))
