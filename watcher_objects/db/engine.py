@@ -54,6 +54,7 @@ _SESSION = {
         "SET SESSION sql_mode = 'TRADITIONAL'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "SET SESSION innodb_lock_wait_timeout = {0}",
+        "SET SESSION lock_wait_timeout = {0}",
     ),
 }
 
