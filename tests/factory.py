@@ -51,7 +51,7 @@ def _value(cls, name, context):
     if column.foreign_keys:
         return _owner(column, context).id
     if name == "state":
-        return cls.states.INITIAL
+        return cls.table.info["moves"].INITIAL
     if name == "audit_type":
         return "ONESHOT"
     kind = type(cls.fields[name])

@@ -13,7 +13,7 @@ from tests import factory
 from tests.conftest import clean
 from watcher_objects import Audit, db, events, exception
 from watcher_objects.audit import AuditStateTransitionManager, AuditType, State
-from watcher_objects.db import models
+from watcher_objects.db import api, models
 
 # What the documentation of Watcher says, spelled out once more.
 DOCUMENTED = {
@@ -202,6 +202,34 @@ def test_an_unknown_state_is_refused(database, context):
     with pytest.raises(exception.InvalidState, match="SUSPENDED"):
         audit.save()
     assert row_of(audit)["state"] == "PENDING"
+
+
+def test_the_db_api_enforces_the_table_too(database, context, all_seeing):
+    audit = factory.stored(Audit, context)
+    key = {"uuid": audit.uuid}
+    for believed in (None, "ONGOING", "PENDING", "no state at all"):
+        with pytest.raises(exception.InvalidStateTransition):
+            api.update(models.audits, key, {"state": "SUCCEEDED"}, believed)
+        with pytest.raises(exception.InvalidStateTransition):
+            api.soft_delete(models.audits, key, {"name": "other"}, believed)
+    with pytest.raises(exception.InvalidState):
+        api.update(models.audits, key, {"state": "pending"})
+    assert Audit.get(context, audit.id) == audit
+    done = api.update(models.audits, key, {"state": "CANCELLED"})
+    assert (done.row["state"], done.old_state) == ("CANCELLED", "PENDING")
+    done = api.update(models.audits, key, {"state": "DELETED"})
+    assert done.row["deleted"] == audit.id
+    assert api.update(models.audits, key, {"name": "other"}) is None
+
+
+def test_the_db_api_refuses_what_is_no_column(database):
+    for call in (
+        lambda: api.create(models.goals, {"nam": "a"}),
+        lambda: api.get(models.goals, {"nam": "a"}),
+        lambda: api.update(models.goals, {"id": 1}, {"nam": "a"}),
+    ):
+        with pytest.raises(exception.UnknownField, match="goals has no field nam; there are"):
+            call()
 
 
 def test_an_audit_begins_pending(database, context):

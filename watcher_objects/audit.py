@@ -54,7 +54,6 @@ class Audit(base.WatcherPersistentObject):
 
     table = models.audits
     resource = "audit"
-    states = AuditStateTransitionManager
     initial = {"auto_trigger": False}
     not_found = exception.AuditNotFound
     already_exists = exception.AuditAlreadyExists

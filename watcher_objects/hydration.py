@@ -13,7 +13,6 @@ from oslo_versionedobjects import base as ovo
 from watcher_objects import exception
 from watcher_objects.db import transactions, values
 from watcher_objects.db.queries import Key, Record, Row
-from watcher_objects.states import StateTransitionManager
 
 #: What only the database writes, once the object is stored.
 FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
@@ -28,8 +27,6 @@ class RowObject(ovo.VersionedObject):
     resource: ClassVar[str]
     #: Field of a related object -> (its class, the field that holds its id).
     object_fields: ClassVar[Mapping[str, tuple[Any, str]]] = {}
-    #: The rules of its ``state``; None where it has none.
-    states: ClassVar[type[StateTransitionManager] | None] = None
     #: What create() fills in where nothing was set.
     initial: ClassVar[Mapping[str, Any]] = {}
     #: The errors that tell what happened to an object of this class.

@@ -13,7 +13,6 @@ from watcher_objects import events, exception, fields
 from watcher_objects.db import api, transactions
 from watcher_objects.db.queries import Row
 from watcher_objects.hydration import FROZEN, RowObject
-from watcher_objects.states import State
 
 
 class Writable(RowObject):
@@ -59,11 +58,8 @@ class Writable(RowObject):
         :raises InvalidValue, ReadOnlyField, Conflict: as for :meth:`create`; after any error
             the object is as it was
         """
-        given = self._obj_given()
-        if self.states is not None and given.get("state") == State.DELETED:
-            self._obj_update("delete", api.soft_delete, given)
-        elif given:
-            self._obj_update("update", api.update, given)
+        if given := self._obj_given():
+            self._obj_update(api.update, given)
 
     @ovo.remotable
     def soft_delete(self):
@@ -74,10 +70,7 @@ class Writable(RowObject):
         :raises ResourceNotFound: the row is gone, or deleted already
         :raises InvalidStateTransition: the row's state does not lead to DELETED
         """
-        given = self._obj_given()
-        if self.states is not None:
-            given["state"] = State.DELETED
-        self._obj_update("delete", api.soft_delete, given)
+        self._obj_update(api.soft_delete, self._obj_given())
 
     @ovo.remotable
     def destroy(self):
@@ -93,32 +86,27 @@ class Writable(RowObject):
         self._obj_wrote("destroy")
 
     def _obj_given(self) -> dict[str, Any]:
-        """Return the changed fields that are columns; a state among them must be one."""
+        """Return the changed fields that are columns."""
         changed = self.obj_what_changed().intersection(self.table.columns.keys())
-        given = {name: getattr(self, name) for name in changed}
-        if self.states is not None and "state" in given:
-            known = self.states.TRANSITIONS
-            if given["state"] not in known:
-                raise exception.InvalidState(state=given["state"], allowed=", ".join(known))
-        return given
+        return {name: getattr(self, name) for name in changed}
 
     def _obj_initial(self) -> dict[str, Any]:
         given = dict(self.initial)
         if "uuid" in self.fields:
             given["uuid"] = uuidutils.generate_uuid()
-        if self.states is not None:
-            given["state"] = self.states.INITIAL
+        if moves := self.table.info["moves"]:
+            given["state"] = moves.INITIAL
         return given
 
-    def _obj_update(self, kind: str, verb: Any, given: dict[str, Any]) -> None:
+    def _obj_update(self, verb: Any, given: dict[str, Any]) -> None:
         if frozen := FROZEN & given.keys():
             raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
         key = self._obj_key()
         with self._obj_typed_errors():
-            done = verb(self.table, key, given, self.states, self._stored.get("state"))
+            done = verb(self.table, key, given, self._stored.get("state"))
         if done is None:
             raise self._obj_none(key)
-        self._obj_wrote(kind, done.row, done.old_state)
+        self._obj_wrote("delete" if done.row["deleted"] else "update", done.row, done.old_state)
 
     def _obj_wrote(self, kind: str, row: Row | None = None, old_state: str | None = None) -> None:
         """Become what was written, tell it after the commit, undo it after a rollback."""

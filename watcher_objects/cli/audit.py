@@ -14,7 +14,7 @@ from oslo_context.context import RequestContext
 from oslo_utils import uuidutils
 
 from watcher_objects import Audit, Goal, exception
-from watcher_objects.audit import State
+from watcher_objects.audit import AuditStateTransitionManager, State
 from watcher_objects.cli import database
 
 COLUMNS = ("uuid", "name", "audit_type", "state", "goal", "strategy", "updated_at")
@@ -47,7 +47,7 @@ class AuditList(Lister):
         add("--marker", metavar="AUDIT", help="begin after the audit with this uuid or id")
         add("--sort-key", metavar="FIELD", help="id by default")
         add("--sort-dir", choices=("asc", "desc"), help="asc by default")
-        states = sorted(Audit.states.TRANSITIONS)
+        states = sorted(AuditStateTransitionManager.TRANSITIONS)
         add("--state", type=str.upper, choices=states, help="only those in this state")
         add("--goal", metavar="NAME|UUID", help="only those for this goal")
         add("--deleted", action="store_true", help="deleted ones, too")

@@ -14,8 +14,8 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception, fields
 from watcher_objects.db import engine, filters, paging, transactions, values
-from watcher_objects.db.queries import Key, Query, Record, Row, meant
-from watcher_objects.states import StateTransitionManager
+from watcher_objects.db.queries import Key, Query, Record, Row, column, meant
+from watcher_objects.states import State, StateTransitionManager
 
 
 class Update(NamedTuple):
@@ -37,9 +37,9 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
     bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
     if bound.get("id", 1) < 1:
         raise fields.refuse("id", bound["id"], "takes whole numbers from 1 up")
-    for column in table.columns:
-        if not (column.nullable or column.primary_key or column.name in bound):
-            values.storable(column, None)
+    for needed in table.columns:
+        if not (needed.nullable or needed.primary_key or needed.name in bound):
+            values.storable(needed, None)
     with _numbered(table, "id" in bound):
         key = {"id": bound.get("id", sa.func.last_insert_id())}
         row = _written(table, sa.insert(table).values(bound), key, bound)
@@ -83,37 +83,34 @@ def list(
 
 @transactions.retried
 def update(
-    table: sa.Table,
-    key: Key,
-    given: Mapping[str, Any],
-    moves: type[StateTransitionManager] | None = None,
-    believed: str | None = None,
+    table: sa.Table, key: Key, given: Mapping[str, Any], believed: str | None = None
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
 
-    :param moves: the rules that a new ``state`` must keep to; they are part of the UPDATE
+    Its table's rules for a new ``state`` are part of the UPDATE. To go to DELETED is to be
+    soft-deleted.
+
     :param believed: the state that the caller takes the row to be in; right or wrong decides
         about the number of statements only
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
+    :raises InvalidState: there is no such state
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
-    bound = {"updated_at": timeutils.utcnow(), **_storable(table, given)}
-    return _moved(table, key, bound, moves, believed)
+    bound = _storable(table, given)
+    if _moves(table) and bound.get("state") == State.DELETED:
+        bound |= _marks_of_deletion(table)
+    return _moved(table, key, bound, believed)
 
 
 @transactions.retried
 def soft_delete(
-    table: sa.Table,
-    key: Key,
-    given: Mapping[str, Any],
-    moves: type[StateTransitionManager] | None = None,
-    believed: str | None = None,
+    table: sa.Table, key: Key, given: Mapping[str, Any] | None = None, believed: str | None = None
 ) -> Update | None:
-    """Mark a row as deleted, with whatever else is to be written, in that one UPDATE."""
-    now = timeutils.utcnow()
-    marks = {"deleted": table.c.id, "deleted_at": now}
-    bound = {"updated_at": now, **_storable(table, given), **marks}
-    return _moved(table, key, bound, moves, believed)
+    """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above."""
+    bound = _storable(table, given or {}) | _marks_of_deletion(table)
+    if _moves(table):
+        bound["state"] = State.DELETED
+    return _moved(table, key, bound, believed)
 
 
 @transactions.retried
@@ -147,22 +144,30 @@ def _numbered(table: sa.Table, explicitly: bool) -> Iterator[None]:
         transactions.execute(sa.select(sa.func.setval(sequence, following)))
 
 
+def _moves(table: sa.Table) -> type[StateTransitionManager] | None:
+    return table.info["moves"]
+
+
 def _storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
-    return {name: values.storable(table.columns[name], value) for name, value in given.items()}
+    bound = {name: values.storable(column(table, name), value) for name, value in given.items()}
+    moves = _moves(table)
+    if moves and bound.get("state", moves.INITIAL) not in moves.TRANSITIONS:
+        raise exception.InvalidState(state=given["state"], allowed=", ".join(moves.TRANSITIONS))
+    return bound
 
 
-def _moved(
-    table: sa.Table,
-    key: Key,
-    bound: Row,
-    moves: type[StateTransitionManager] | None,
-    believed: str | None,
-) -> Update | None:
+def _marks_of_deletion(table: sa.Table) -> Row:
+    return {"deleted": table.c.id, "deleted_at": timeutils.utcnow()}
+
+
+def _moved(table: sa.Table, key: Key, given: Row, believed: str | None) -> Update | None:
     """Write the row, and its state only from a state that leads there.
 
     The UPDATE asks for the state that is believed, so that its success tells the true old
     one. When it misses, the row says what it is in, and the move is tried from there.
     """
+    bound = {"updated_at": timeutils.utcnow(), **given}
+    moves = _moves(table)
     if moves is None or "state" not in bound:
         row = _update(table, key, bound, {})
         return None if row is None else Update(row, None)
@@ -176,15 +181,15 @@ def _moved(
         if current is None:
             return None
         believed = current.row["state"]
-        allowed = moves.allowed(current.row)
-        if bound["state"] not in allowed:
-            raise exception.InvalidStateTransition(
-                name=table.name,
-                id=current.row.get("uuid"),
-                initial=believed,
-                new=bound["state"],
-                allowed=allowed,
-            )
+        _check_move(moves, table, current.row, bound["state"])
+
+
+def _check_move(moves: type[StateTransitionManager], table: sa.Table, row: Row, new: str) -> None:
+    allowed = moves.allowed(row)
+    if new not in allowed:
+        raise exception.InvalidStateTransition(
+            name=table.name, id=row.get("uuid"), initial=row["state"], new=new, allowed=allowed
+        )
 
 
 def _update(table: sa.Table, key: Key, bound: Row, guard: Mapping[str, Any]) -> Row | None:
@@ -213,11 +218,12 @@ def _missing_reference(
     table: sa.Table, bound: Row, error: exception.MissingReference
 ) -> exception.MissingReference:
     """Return the error that tells which relation leads nowhere; SQLite does not say."""
-    for _, column in filters.relations(table):
-        value = bound.get(column.name)
-        if value is None or error.column not in ("", column.name):
+    for _, reference in filters.relations(table):
+        value = bound.get(reference.name)
+        if value is None or error.column not in ("", reference.name):
             continue
-        there = sa.select(filters.target(column).c.id).where(filters.target(column).c.id == value)
+        ident = filters.target(reference).c.id
+        there = sa.select(ident).where(ident == value)
         if error.column or not transactions.execute(there, although_failed=True).rows:
-            return exception.MissingReference(column=column.name, value=value)
+            return exception.MissingReference(column=reference.name, value=value)
     return error

@@ -6,12 +6,15 @@ unique keys, and relations, which are the foreign keys without their ``_id``.
 
 Text compares exactly, by code point and with its trailing blanks, on every database; times
 are in UTC and keep their microseconds; a document is JSON text whose top is ``info['json']``.
+A table whose ``info`` has ``moves`` has a column ``state``, which keeps to those rules.
 """
 
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+
+from watcher_objects.states import AuditStateTransitionManager, StateTransitionManager
 
 metadata = sa.MetaData()
 
@@ -42,12 +45,13 @@ def _common() -> list[sa.Column[Any]]:
     ]
 
 
-def _table(name: str, *items: Any) -> sa.Table:
+def _table(name: str, *items: Any, moves: type[StateTransitionManager] | None = None) -> sa.Table:
     return sa.Table(
         name,
         metadata,
         *_common(),
         *items,
+        info={"moves": moves},
         mysql_engine="InnoDB",
         mysql_default_charset="utf8mb4",
         mysql_collate="utf8mb4_nopad_bin",
@@ -121,6 +125,7 @@ audits = _table(
     sa.Column("status_message", _text(255)),
     _unique("audits", "uuid"),
     _unique("audits", "name", "deleted"),
+    moves=AuditStateTransitionManager,
 )
 
 action_plans = _table(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from watcher_objects import exception
 from watcher_objects.db import engine, filters, paging, transactions
 
 Row = dict[str, Any]
@@ -19,9 +20,20 @@ class Record(NamedTuple):
     related: Mapping[str, Row | None]
 
 
+def column(table: sa.Table, name: str) -> sa.Column[Any]:
+    """Return a column by its name.
+
+    :raises UnknownField: there is none
+    """
+    if name not in table.columns:
+        hint = f"; there are {', '.join(table.columns.keys())}"
+        raise exception.UnknownField(objname=table.name, field=name, hint=hint)
+    return table.columns[name]
+
+
 def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnElement[bool]]:
     """Return the conditions on the row that a key means, deleted ones among them or not."""
-    conditions = [table.columns[name] == value for name, value in key.items()]
+    conditions = [column(table, name) == value for name, value in key.items()]
     return conditions if show_deleted else [*conditions, table.c.deleted == 0]
 
 
@@ -35,7 +47,7 @@ class Query:
         for name, other in self.joined.items():
             source = source.outerjoin(other, keys[name] == other.c.id)
         self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
-        columns = [column for part in self.parts for column in part.columns]
+        columns = [c for part in self.parts for c in part.columns]
         self.select = sa.select(*columns).select_from(source)
 
     def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
