@@ -81,13 +81,19 @@ def database(url) -> Iterator[str]:
     """A configured database with empty tables; the value is its kind."""
     db.configure(url)
     clean()
-    factory.forget_owners()
     yield sa.make_url(url).get_backend_name()
     db.dispose()
 
 
+@pytest.fixture(autouse=True)
+def owners_of_its_own() -> None:
+    """Let no test find the rows of another's related objects."""
+    factory.forget_owners()
+
+
 def clean() -> None:
     """Empty every table."""
+    factory.forget_owners()
     with db.transaction(), transactions.connected() as connection:
         for table in reversed(models.metadata.sorted_tables):
             connection.execute(sa.delete(table))

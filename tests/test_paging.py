@@ -16,7 +16,6 @@ KEYS = [column.name for column in Audit.table.columns if "json" not in column.in
 def populate(context, hosts):
     """Store one audit for each host name; many have the same, some have none."""
     clean()
-    factory.forget_owners()
     with db.transaction():
         return [
             factory.stored(Audit, context, hostname=host, strategy_id=None, interval=host)

@@ -248,7 +248,6 @@ def test_an_audit_begins_pending(database, context):
 )
 def test_no_sequence_of_stale_handles_leaves_the_table(database, context, kind, moves):
     clean()
-    factory.forget_owners()
     first = factory.stored(Audit, context, audit_type=kind)
     handles = [first, Audit.get(context, first.id), Audit.get(context, first.id)]
     told = []

@@ -68,7 +68,7 @@ class _Transaction:
         self.parent = parent
         self.depth: int = parent.depth + 1 if parent else 0
         self.process = os.getpid()
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.is_over = False
         self.after_commit: list[Callable[[], None]] = []
         self.after_rollback: list[Callable[[], None]] = []
@@ -107,13 +107,15 @@ class _Transaction:
         try:
             if self.process == os.getpid():
                 self._say("ROLLBACK", "ROLLBACK TO SAVEPOINT")
-        except exception.DatabaseError as error:
+        except BaseException as error:
             self._give_up(error)
+            if not isinstance(error, exception.DatabaseError):
+                raise
         finally:
             for undo in reversed(self.after_rollback):
                 undo()
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         """Let whatever is open go with its connection, and the outer levels with it."""
         with contextlib.suppress(exc.SQLAlchemyError):
             self.connection.invalidate()
