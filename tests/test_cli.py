@@ -171,6 +171,17 @@ def test_an_error_of_the_library_shows_its_traceback_with_debug_only(run, filled
     assert "Traceback" in run("--debug", *words).err
 
 
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(run, filled):
+    db.configure(f"sqlite:///{filled}")
+    audit = Audit.get_by_name(RequestContext(), "one")
+    audit.status_message = "\x1b[31mred\u202e"
+    audit.save()
+    for form in ("table", "value"):
+        out = run("--database", f"sqlite:///{filled}", "audit", "show", "one", "-f", form).out
+        assert "\x1b" not in out
+        assert "\\x1b[31mred\\u202e" in out
+
+
 # --- passwords ------------------------------------------------------------------------------
 
 

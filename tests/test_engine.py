@@ -2,6 +2,7 @@
 """Being told which database, and what becomes of one that is not there."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from tests import factory
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import migration
+from watcher_objects.db import migration, transactions
 
 
 @pytest.fixture
@@ -159,6 +160,28 @@ def test_what_a_driver_can_not_use_is_in_no_error(unconfigured, context, url):
     with pytest.raises(exception.DatabaseError) as caught:
         Goal.list(context)
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("empty_url", "say", "unavailable"),
+    [
+        ("mariadb", "SIGNAL SQLSTATE '08004' SET MYSQL_ERRNO = 1040", True),
+        ("mariadb", "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1053", True),
+        ("mariadb", "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205", True),
+        ("mariadb", "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213", True),
+        ("mariadb", "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1366", False),
+        ("postgresql", "DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", True),
+        ("postgresql", "DO $$ BEGIN RAISE SQLSTATE '53300'; END $$", True),
+        ("postgresql", "DO $$ BEGIN RAISE SQLSTATE '22P02'; END $$", False),
+    ],
+    indirect=["empty_url"],
+)
+def test_errors_are_known_by_their_codes(database, say, unavailable):
+    with pytest.raises(exception.DatabaseError) as caught:
+        transactions.execute(sa.text(say))
+    assert isinstance(caught.value, exception.DatabaseUnavailable) is unavailable
+    (code,) = re.findall(r"'(?!08S01|08004|HY000)(\w{5})'|ERRNO = (\d+)", say)[-1:]
+    assert max(code) in str(caught.value)
 
 
 def test_a_database_without_our_tables_says_so_in_our_words(path, context):

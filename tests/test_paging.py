@@ -97,6 +97,13 @@ def test_a_marker_that_was_deleted_still_marks_its_place(database, context):
         assert Audit.list(context, marker=marker) == audits[2:]
 
 
+def test_a_marker_that_was_changed_and_not_saved_marks_its_row(database, context):
+    audits = populate(context, ["a", "b", "c"])
+    page = Audit.list(context, sort_key="hostname", limit=1)
+    page[-1].hostname = "z"
+    assert Audit.list(context, sort_key="hostname", marker=page[-1]) == audits[1:]
+
+
 def test_pages_go_with_filters_and_relations(database, context):
     audits = populate(context, ["a", "b", "a", "b", "a"])
     arguments = {"filters": {"hostname": "a", "goal_id__neq": None}, "eager": True}

@@ -5,6 +5,7 @@ import collections
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class Event:
     :ivar resource: the kind of object: ``audit``, ``goal``, ...
     :ivar kind: ``create``, ``update``, ``delete`` (softly) or ``destroy``
     :ivar context: the context of the object that was written
-    :ivar obj: the object as it was written; inside a transaction a copy, taken then
+    :ivar obj: the object as it was written; where it is told later than that, a copy taken then
     :ivar old_state: the state that the row left in this write; None where it left none
     """
 
@@ -29,12 +30,17 @@ class Event:
     old_state: str | None = None
 
 
+class _Subscription:
+    def __init__(self, callback: Callable[[Event], Any]) -> None:
+        self.callback = callback
+
+
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.waiting: collections.deque[Event] = collections.deque()
 
 
-_callbacks: list[Callable[[Event], Any]] = []
+_subscriptions: list[_Subscription] = []
 _thread = _Thread()
 
 
@@ -45,14 +51,19 @@ def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
 
     :returns: a function that ends the subscription; calling it again does nothing
     """
-    entry = [callback]
+    subscription = _Subscription(callback)
 
     def unsubscribe() -> None:
-        while entry:
-            _callbacks.remove(entry.pop())
+        with suppress(ValueError):
+            _subscriptions.remove(subscription)
 
-    _callbacks.append(callback)
+    _subscriptions.append(subscription)
     return unsubscribe
+
+
+def is_telling() -> bool:
+    """Tell whether this thread is in :func:`publish` now."""
+    return bool(_thread.waiting)
 
 
 def publish(event: Event) -> None:
@@ -70,8 +81,10 @@ def publish(event: Event) -> None:
 
 
 def _tell(event: Event) -> None:
-    for callback in tuple(_callbacks):
+    for subscription in tuple(_subscriptions):
+        if subscription not in _subscriptions:
+            continue
         try:
-            callback(event)
+            subscription.callback(event)
         except Exception:
             LOG.exception("A subscriber failed on %s.%s", event.resource, event.kind)

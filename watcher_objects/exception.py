@@ -41,7 +41,11 @@ def _shown(value: Any) -> str:
         text = str(value)
     except ValueError:
         text = f"a huge {type(value).__name__}"
-    text = text if len(text) <= 500 else f"{text[:500]}..."
+    return printable(text if len(text) <= 500 else f"{text[:500]}...")
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes in place of what can't be printed, or a terminal obeys."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -91,9 +91,8 @@ class RowObject(ovo.VersionedObject):
         changed = self.fields.keys() & self._changed_fields
         for name, stored in self._stored.items():
             if self.obj_attr_is_set(name):
-                was = self.fields[name].coerce(self, name, stored)
-                told = _as_json(getattr(self, name))
-                same = told is not None and told == _as_json(was)
+                value = getattr(self, name)
+                same = stored == value if name == "state" else _says(stored, value)
                 changed = changed - {name} if same else changed | {name}
         return changed
 
@@ -157,10 +156,12 @@ class RowObject(ovo.VersionedObject):
         """Take the values of these fields for what the row says."""
         known = dict(self._stored)
         for name in self._obj_tracked().intersection(names):
-            value = vars(self).get(f"_obj_{name}")
-            known[name] = value if name == "state" else _as_json(value)
-        # What JSON can't tell could not be stored: there is no row that says it.
-        self._stored = {name: told for name, told in known.items() if told is not None}
+            known.pop(name, None)
+            # What JSON can't tell could not be stored: there is no row that says it.
+            with suppress(KeyError, TypeError, ValueError):
+                value = vars(self)[f"_obj_{name}"]
+                known[name] = value if name == "state" else _as_json(value)
+        self._stored = known
 
     def _obj_is_stored(self) -> bool:
         return "_obj_id" in vars(self) and "id" not in self._changed_fields
@@ -184,17 +185,28 @@ class RowObject(ovo.VersionedObject):
 
     def _obj_keep_for_rollback(self) -> None:
         """Be what it is now again if the transaction around this is rolled back."""
-        before = {**vars(self), "_changed_fields": set(self._changed_fields)}
-        transactions.after_rollback(lambda: self._obj_restore(before))
+        if transactions.in_transaction():
+            before = {**vars(self), "_changed_fields": set(self._changed_fields)}
+            transactions.after_rollback(lambda: self._obj_restore(before))
 
     def _obj_restore(self, before: dict[str, Any]) -> None:
         vars(self).clear()
         vars(self).update(before)
 
 
-def _as_json(value: Any) -> str | None:
-    """Return text that, unlike ``==``, tells True from 1; None for what has none."""
+def _as_json(value: Any, sort_keys: bool = False) -> str:
+    if problem := values.beyond_bounds(value):
+        raise ValueError(problem)
+    return json.dumps(value, sort_keys=sort_keys)
+
+
+def _says(stored: str | None, value: Any) -> bool:
+    """Tell whether a document's text says the value; unlike ``==``, True is not 1."""
     with suppress(TypeError, ValueError):
-        if value is not None and not values.beyond_bounds(value):
-            return json.dumps(value, sort_keys=True)
-    return None
+        if stored == _as_json(value):
+            return True
+        document = None if stored is None else json.loads(stored)
+        if document is None:
+            return not value
+        return _as_json(document, sort_keys=True) == _as_json(value, sort_keys=True)
+    return False

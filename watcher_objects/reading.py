@@ -31,6 +31,7 @@ class Readable(RowObject):
             method = f"obj_load_attr({attrname!r})"
             raise ovo_exception.OrphanedObjectError(method=method, objtype=self.obj_name())
         loaded = None if ident is None else related._obj_get(self._context, {"id": ident}, True)
+        self._obj_keep_for_rollback()
         vars(self)[f"_obj_{attrname}"] = loaded
 
     @classmethod
@@ -150,7 +151,7 @@ class Readable(RowObject):
     def _obj_place(cls, marker: Any, sort_key: str) -> Mapping[str, Any]:
         """Return the id and the sort key's value of the row that a marker means."""
         if isinstance(marker, cls):
-            if sort_key in marker.fields and sort_key in marker:
+            if sort_key in marker and sort_key not in marker.obj_what_changed():
                 return {"id": marker.id, sort_key: getattr(marker, sort_key)}
             marker = marker.id
         try:

@@ -117,7 +117,8 @@ class Writable(RowObject):
             self._obj_become(row)
         if old_state is not None:
             self._old_state = old_state
-        obj = self.obj_clone() if transactions.in_transaction() else self
+        is_told_later = transactions.in_transaction() or events.is_telling()
+        obj = self.obj_clone() if is_told_later else self
         event = events.Event(self.resource, kind, self._context, obj, old_state)
         transactions.after_commit(lambda: events.publish(event))
 
@@ -127,9 +128,8 @@ class Writable(RowObject):
         try:
             yield
         except exception.DuplicateKey as error:
-            keys = (*error.columns, "id", "uuid")
-            taken = next((getattr(self, name) for name in keys if name in self), None)
             told = {name: getattr(self, name) for name in error.columns if name in self}
+            taken = next(iter(told.values()), None)
             raise self.already_exists(**{"uuid": taken, self.resource: taken, **told}) from error
         except exception.MissingReference as error:
             raise self._obj_missing(error) from error

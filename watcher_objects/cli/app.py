@@ -2,6 +2,7 @@
 """The command ``watcher-objects``, an application of cliff."""
 
 import argparse
+import io
 import logging
 import re
 import sys
@@ -104,6 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; the process's arguments by default."""
     root = logging.getLogger()
     level = root.level
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that knows less than Unicode shows the rest as escapes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     app = WatcherObjects()
     try:
         return app.run(list(sys.argv[1:] if argv is None else argv))

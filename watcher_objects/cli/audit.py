@@ -16,6 +16,7 @@ from oslo_utils import uuidutils
 from watcher_objects import Audit, Goal, exception
 from watcher_objects.audit import AuditStateTransitionManager, State
 from watcher_objects.cli import database
+from watcher_objects.exception import printable
 
 COLUMNS = ("uuid", "name", "audit_type", "state", "goal", "strategy", "updated_at")
 
@@ -31,9 +32,11 @@ def cell(audit: Audit, name: str, form: str) -> Any:
         return None if value is None else value.name
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}" if form == "table" else value.isoformat()
-    if isinstance(value, dict | list) and form not in ("json", "yaml"):
-        return json.dumps(value)
-    return value
+    if form in ("json", "yaml"):
+        return value
+    # What a terminal would obey is shown, not sent.
+    text = json.dumps(value) if isinstance(value, dict | list) else value
+    return printable(text) if isinstance(text, str) else text
 
 
 class AuditList(Lister):

@@ -53,6 +53,8 @@ def _check_file(may_be_missing: bool) -> None:
         if not may_be_missing:
             raise exception.DatabaseError(f"There is no file {path}; db upgrade makes it")
         return
+    if not path.is_file():
+        raise exception.DatabaseError(f"{path} is no file")
     with path.open("rb") as file:
         if file.read(len(SQLITE)) not in (SQLITE, b""):
             raise exception.DatabaseError(f"{path} is no SQLite database")

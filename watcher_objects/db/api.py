@@ -5,12 +5,12 @@ Rows come back as dicts of column to value, with documents as their JSON text. A
 which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 from watcher_objects import exception, fields
 from watcher_objects.db import engine, filters, paging, transactions, values
@@ -40,11 +40,12 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
     for needed in table.columns:
         if not (needed.nullable or needed.primary_key or needed.name in bound):
             values.storable(needed, None)
-    with _numbered(table, "id" in bound):
-        key = {"id": bound.get("id", sa.func.last_insert_id())}
-        row = _written(table, sa.insert(table).values(bound), key, bound)
+    key = {"id": bound.get("id", sa.func.last_insert_id())}
+    row = _written(table, sa.insert(table).values(bound), key, bound)
     if row is None:
         raise exception.DatabaseError(reason="a row was stored and is not there")
+    if "id" in bound and engine.get_engine().dialect.name == "postgresql":
+        _number_on(table, bound["id"])
     return row
 
 
@@ -127,21 +128,12 @@ def destroy(table: sa.Table, key: Key) -> bool:
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
 
 
-@contextmanager
-def _numbered(table: sa.Table, explicitly: bool) -> Iterator[None]:
+def _number_on(table: sa.Table, ident: int) -> None:
     """Let PostgreSQL's numbers go on behind an id that was given, as the others' do."""
-    if not explicitly or engine.get_engine().dialect.name != "postgresql":
-        yield
-        return
-    with transactions.joined():
-        # Nobody else may draw a number until the sequence is where it belongs.
-        transactions.execute(sa.text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
-        yield
-        sequence = sa.func.pg_get_serial_sequence(table.name, "id")
-        latest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
-        drawn = sa.func.nextval(sequence) - 1
-        following = sa.func.greatest(latest, drawn)
-        transactions.execute(sa.select(sa.func.setval(sequence, following)))
+    sequence = sa.func.pg_get_serial_sequence(table.name, "id")
+    drawn = sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS))
+    latest = sa.func.greatest(ident, sa.func.coalesce(drawn, 1))
+    transactions.execute(sa.select(sa.func.setval(sequence, latest)))
 
 
 def _moves(table: sa.Table) -> type[StateTransitionManager] | None:
@@ -210,6 +202,10 @@ def _written(
                 return None
             record = Query(table, ()).first(meant(table, key, show_deleted=True))
             return record.row if record else None
+    except exception.DuplicateKey as error:
+        # Of a taken id two of the databases tell no column.
+        columns = tuple(name for name in error.columns if name in table.columns)
+        raise exception.DuplicateKey(columns=columns or ("id",)) from error
     except exception.MissingReference as error:
         raise _missing_reference(table, bound, error) from error
 

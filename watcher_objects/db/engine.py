@@ -8,7 +8,7 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,7 +57,12 @@ _SESSION = {
         "SET SESSION lock_wait_timeout = {0}",
     ),
 }
-
+# How a driver tells, without asking the server, that its connection is in a transaction.
+_IS_OPEN: dict[str, Callable[[Any], bool]] = {
+    "sqlite": lambda connection: connection.in_transaction,
+    "postgresql": lambda connection: connection.info.transaction_status.name != "IDLE",
+    "mysql": lambda connection: connection.server_status & 1 == 1,
+}
 
 _engine: sa.Engine | None = None
 
@@ -156,6 +161,7 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _listen(engine: sa.Engine) -> None:
     event.listen(engine, "handle_error", errors.handle, retval=True)
+    event.listen(engine, "checkin", functools.partial(_drop_if_open, engine.dialect.name))
     event.listen(engine, "connect", functools.partial(_prepare, _SESSION[engine.dialect.name]))
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":
@@ -163,9 +169,20 @@ def _listen(engine: sa.Engine) -> None:
 
 
 def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
+    record.info["process"] = os.getpid()
     with contextlib.closing(connection.cursor()) as cursor:
         for statement in statements:
             cursor.execute(statement.format(LOCK_TIMEOUT))
+
+
+def _drop_if_open(dialect: str, connection: Any, record: Any) -> None:
+    """Let no connection back into the pool with a transaction that an interrupt left open.
+
+    A child process leaves its parent's alone: to close it would end it there.
+    """
+    is_ours = record.info.get("process") == os.getpid()
+    if connection is not None and is_ours and _IS_OPEN[dialect](connection):
+        record.invalidate()
 
 
 def _create_private(path: str, *ignored: Any) -> None:

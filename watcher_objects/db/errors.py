@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -35,15 +35,15 @@ def handle(context: Any) -> Any:
         return None
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None:
-            error.args = _cut(_code(context.original_exception), error.args)
+            error.args = _cut(_codes(context.original_exception), error.args)
     return exc_filters.handler(context)
 
 
-def _cut(code: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    if code in _TELLS_A_KEY:
+def _cut(codes: Set[Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    if codes & _TELLS_A_KEY:
         return args
-    if code in _SHOWS_A_VALUE or str(code).startswith("22"):
-        return (*args[:-1], f"({code}, a value does not fit its column)")
+    if codes & _SHOWS_A_VALUE or any(str(code).startswith("22") for code in codes):
+        return (*args[:-1], f"({_told(codes)}, a value does not fit its column)")
     # Behind the first line PostgreSQL tells the row.
     return tuple(arg.partition("\n")[0] if isinstance(arg, str) else arg for arg in args)
 
@@ -72,16 +72,16 @@ def _translate(
     if isinstance(error, oslo_exc.DBReferenceError):
         return exception.MissingReference(column=error.key or "", value="")
     origin = _origin(error)
-    code = _code(origin)
+    codes = _codes(origin)
     # Neither the statement nor the driver's own words: both may show what is stored. Of the
     # URL nothing but the place: a password may be in its query, too.
     place = engine.url.host or engine.url.database or "memory"
-    told = (type(origin).__name__, str(code), "from", engine.dialect.name, "at", place)
+    told = (type(origin).__name__, _told(codes), "from", engine.dialect.name, "at", place)
     reason = " ".join(filter(None, told))
-    if code in _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
+    if codes & _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
         return exception.DatabaseUnavailable(reason=reason, may_retry=True)
     away = (oslo_exc.DBConnectionError, exc.TimeoutError)
-    if connecting or code in _AWAY or isinstance(error, away):
+    if connecting or codes & _AWAY or isinstance(error, away):
         return exception.DatabaseUnavailable(reason=reason)
     return exception.DatabaseError(reason=reason)
 
@@ -93,7 +93,12 @@ def _origin(error: Any) -> Any:
     return error
 
 
-def _code(origin: Any) -> Any:
-    """Return what a driver calls its error: a SQLSTATE, a name or a number."""
-    named = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
-    return named or (origin.args[0] if origin.args and isinstance(origin.args[0], int) else "")
+def _codes(origin: Any) -> Set[Any]:
+    """Return what a driver calls its error: a SQLSTATE, a name, a number, or two of them."""
+    named = {getattr(origin, "sqlstate", None), getattr(origin, "sqlite_errorname", None)}
+    numbered = {arg for arg in origin.args[:1] if isinstance(arg, int)}
+    return (named | numbered) - {None}
+
+
+def _told(codes: Set[Any]) -> str:
+    return " ".join(sorted(map(str, codes)))

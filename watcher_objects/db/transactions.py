@@ -145,9 +145,9 @@ def transaction() -> Iterator[None]:
     parent = _current()
     with connected() as connection:
         current = _Transaction(connection, parent)
-        current.begin()
-        _thread.transaction = current
         try:
+            current.begin()
+            _thread.transaction = current
             yield
             current.commit()
         except BaseException:
