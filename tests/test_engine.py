@@ -128,6 +128,12 @@ def test_an_option_that_can_not_be_used_is_refused(unconfigured, options):
         db.configure("sqlite://", **options)
 
 
+def test_mariadb_is_spoken_to_in_utf8mb4_whatever_the_url_says(unconfigured):
+    for url in ("mysql://u@h/d", "mariadb+pymysql://u@h/d?charset=latin1"):
+        db.configure(url)
+        assert db.get_engine().url.query["charset"] == "utf8mb4"
+
+
 def test_options_reach_the_engine(unconfigured):
     db.configure("postgresql://nobody@127.0.0.1/x", pool_size=3)
     assert db.get_engine().pool.size() == 3
@@ -153,7 +159,7 @@ def test_a_database_that_is_away_is_unavailable_without_its_password(unconfigure
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://u@127.0.0.1/x?charset=CANARY", "mysql://u:CANARY\ud800@127.0.0.1/x"], ids=repr
+    "url", ["mysql://u@127.0.0.1/x?bogus=CANARY", "mysql://u:CANARY\ud800@127.0.0.1/x"], ids=repr
 )
 def test_what_a_driver_can_not_use_is_in_no_error(unconfigured, context, url):
     db.configure(url)

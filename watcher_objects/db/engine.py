@@ -138,6 +138,8 @@ def _parse(url: str | sa.URL) -> sa.URL:
     # SQLite URI the path is not known, and so not whose file it is.
     if "@" in (parsed.host or "") or "uri" in parsed.query:
         raise _bad_parameter("url", allowed)
+    if parsed.get_backend_name() == "mysql":
+        return parsed.update_query_dict({"charset": "utf8mb4"})
     return parsed
 
 
