@@ -87,9 +87,12 @@ class StateTransitionManager:
     @classmethod
     def allowed(cls, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the states that this row may go to now, sorted by name."""
-        holds = (m for m in cls.CONDITIONAL_MOVES if m.condition.items() <= row.items())
-        extra = {move.new for move in holds if move.initial == row["state"]}
-        return tuple(sorted(extra.union(cls.TRANSITIONS.get(row["state"], ()))))
+
+        def may(new: str) -> bool:
+            needed = cls.condition(row["state"], new)
+            return needed is not None and needed.items() <= row.items()
+
+        return tuple(sorted(filter(may, cls.TRANSITIONS)))
 
     @classmethod
     def diagram(cls) -> str:

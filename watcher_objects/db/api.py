@@ -40,12 +40,12 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
     for needed in table.columns:
         if not (needed.nullable or needed.primary_key or needed.name in bound):
             values.storable(needed, None)
+    if "id" in bound and engine.get_engine().dialect.name == "postgresql":
+        _number_on(table, bound["id"])
     key = {"id": bound.get("id", sa.func.last_insert_id())}
     row = _written(table, sa.insert(table).values(bound), key, bound)
     if row is None:
         raise exception.DatabaseError(reason="a row was stored and is not there")
-    if "id" in bound and engine.get_engine().dialect.name == "postgresql":
-        _number_on(table, bound["id"])
     return row
 
 
@@ -129,7 +129,10 @@ def destroy(table: sa.Table, key: Key) -> bool:
 
 
 def _number_on(table: sa.Table, ident: int) -> None:
-    """Let PostgreSQL's numbers go on behind an id that was given, as the others' do."""
+    """Let PostgreSQL's numbers go on behind an id that is given, as the others' do.
+
+    Before the row is stored: a number that is skipped is no loss, an error after it is one.
+    """
     sequence = sa.func.pg_get_serial_sequence(table.name, "id")
     drawn = sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS))
     latest = sa.func.greatest(ident, sa.func.coalesce(drawn, 1))

@@ -30,7 +30,6 @@ _DRIVERS = {
     "mariadb": "mysql+pymysql",
     "mariadb+pymysql": "mysql+pymysql",
 }
-_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql"}
 _OPTIONS = {
     "connect_args",
     "echo",
@@ -84,7 +83,8 @@ def configure(url: str | sa.URL, **engine_options: Any) -> None:
     try:
         engine = sa.create_engine(parsed, **options)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(parsed.get_backend_name(), "")
+        # The extras are named as the backends are.
+        extra = parsed.get_backend_name()
         reason = f"its driver is missing: pip install 'watcher-objects[{extra}]'"
         raise exception.DatabaseError(reason=reason) from error
     except Exception as error:

@@ -78,13 +78,12 @@ def _condition(table: sa.Table, name: Any, value: Any) -> Condition:
 
 def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
     """Find the column that a field means, and the foreign keys on the way to it."""
-    paths: list[tuple[sa.Table, list[sa.Column[Any]]]] = [(table, [])]
-    for here, path in paths:
-        prefix = f"{path[-1].name.removesuffix('_id')}_" if path else ""
+    paths: list[tuple[str, sa.Table, list[sa.Column[Any]]]] = [("", table, [])]
+    for prefix, here, path in paths:
         column = here.columns.get(field.removeprefix(prefix))
         if field.startswith(prefix) and column is not None:
             return path, column
-        paths += [(target(key), [*path, key]) for _, key in relations(here)]
+        paths += [(f"{name}_", target(key), [*path, key]) for name, key in relations(here)]
     own = [column.name for column in table.columns if "json" not in column.info]
     others = [f"{name}_..." for name, _ in relations(table)]
     reason = f"there is no such field; there are {', '.join(own + others)}"
