@@ -5,8 +5,6 @@ import datetime
 import itertools
 
 from oslo_versionedobjects import base as ovo
-from oslo_versionedobjects import fields as ovo_fields
-
 import watcher_objects
 from watcher_objects import base, fields
 
@@ -56,13 +54,15 @@ def _value(cls, name, context):
         return "ONESHOT"
     kind = type(cls.fields[name])
     if kind is fields.StringField:
-        return f"{name}-{next(_counter)}"[-column.type.length :]
+        return f"{name}-{next(_counter)}"[-(column.type.length or 255) :]
     return {
         fields.BooleanField: True,
         fields.DateTimeField: MOMENT,
         fields.FlexibleDictField: {"host": {"cpu": [0.5, 1]}},
         fields.FlexibleListOfDictField: [{"compute": ["node-1"]}],
-        ovo_fields.ListOfStringsField: ["parent"],
+        fields.DictField: {"resource": {"ids": [1, None]}},
+        fields.ListOfStringsField: ["parent"],
+        fields.NumericField: 0.1,
     }[kind]
 
 

@@ -8,11 +8,30 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
     import oslo_messaging  # noqa: F401
 
+from watcher_objects.action import Action
+from watcher_objects.action_description import ActionDescription
+from watcher_objects.action_plan import ActionPlan
 from watcher_objects.audit import Audit
+from watcher_objects.audit_template import AuditTemplate
+from watcher_objects.efficacy_indicator import EfficacyIndicator
 from watcher_objects.goal import Goal
+from watcher_objects.scoring_engine import ScoringEngine
+from watcher_objects.service import Service
 from watcher_objects.strategy import Strategy
 
-__all__ = ["Audit", "Goal", "Strategy", "register_all"]
+__all__ = [
+    "Action",
+    "ActionDescription",
+    "ActionPlan",
+    "Audit",
+    "AuditTemplate",
+    "EfficacyIndicator",
+    "Goal",
+    "ScoringEngine",
+    "Service",
+    "Strategy",
+    "register_all",
+]
 
 
 def register_all() -> None:

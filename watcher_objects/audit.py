@@ -11,7 +11,7 @@ __all__ = ["Audit", "AuditStateTransitionManager", "AuditType", "State"]
 
 
 @base.WatcherObjectRegistry.register
-class Audit(base.WatcherPersistentObject):
+class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
     """A request to optimise a cluster, and how far it has come.
 
     Its ``state`` moves as :class:`~watcher_objects.states.AuditStateTransitionManager` says,

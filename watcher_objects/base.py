@@ -7,19 +7,44 @@ see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come 
 """
 
 import difflib
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception, fields
+from watcher_objects.reading import Identified as Identified
+from watcher_objects.reading import Named as Named
 from watcher_objects.reading import Readable
 from watcher_objects.writing import Writable
+
+VersionedObject = TypeVar("VersionedObject", bound=ovo.VersionedObject)
 
 remotable = ovo.remotable
 
 
+def get_attrname(name: str) -> str:
+    """Return the attribute in which an object keeps the value of a field."""
+    return f"_obj_{name}"
+
+
 class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
-    """The register of the objects, by name and version."""
+    """The register of the objects, by name and version; also a decorator for them."""
+
+    #: The classes that are used in notifications only.
+    notification_classes: ClassVar[list[type[ovo.VersionedObject]]] = []
+
+    @classmethod
+    def register_notification(cls, obj_cls: type[VersionedObject]) -> type[VersionedObject]:
+        """Prepare a class of notifications; its name is not taken from other objects."""
+        cls.register_if(False)(obj_cls)
+        cls.notification_classes.append(obj_cls)
+        return obj_cls
+
+    @classmethod
+    def register_notification_objects(cls) -> None:
+        """Register the classes of notifications as well, for tests and documentation."""
+        for obj_cls in cls.notification_classes:
+            cls.register(obj_cls)
 
 
 class WatcherObject(ovo.VersionedObject):
@@ -53,6 +78,16 @@ class WatcherObject(ovo.VersionedObject):
 
 class WatcherObjectDictCompat(ovo.VersionedObjectDictCompat):
     """Access to the fields of an object as if it were a dict."""
+
+
+class WatcherComparableObject(ovo.ComparableVersionedObject):
+    """Equality by the values of all fields; objects that are stored have one of their own."""
+
+
+class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
+    """What sends objects over a message bus."""
+
+    OBJ_BASE_CLASS = WatcherObject
 
 
 class WatcherPersistentObject(  # type: ignore[misc]

@@ -31,7 +31,8 @@ The first line of a class's docstring is its message, filled from the keyword ar
 that Watcher's callers know.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -47,6 +48,16 @@ def _shown(value: Any) -> str:
 def printable(text: str) -> str:
     """Return a text with escapes in place of what can't be printed, or a terminal obeys."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+@contextmanager
+def at(index: int) -> Iterator[None]:
+    """Note on an error for which of several objects or rows it was raised: its ``index``."""
+    try:
+        yield
+    except Exception as error:
+        error.index = index  # type: ignore[attr-defined]
+        raise
 
 
 class WatcherException(Exception):
@@ -201,6 +212,10 @@ class DuplicateKey(Conflict):
 
 
 # --- states -------------------------------------------------------------------------------
+
+
+class NotUnique(Conflict):
+    """Several rows of %(name)s are meant"""
 
 
 class InvalidState(Invalid):
@@ -405,6 +420,10 @@ class ServiceAlreadyExists(Conflict):
 
 class ActionDescriptionNotFound(ResourceNotFound):
     """There is no action description %(action_id)s"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        # Alone among its kind it is not called as the resource is.
+        super().__init__(message, **{"action_id": kwargs.get("action_description"), **kwargs})
 
 
 class ActionDescriptionAlreadyExists(Conflict):

@@ -3,129 +3,64 @@
 
 Each type keeps the class name of the oslo.versionedobjects type whose place it takes, since
 that name is part of an object's fingerprint. What a field can't take without guessing, it
-refuses with :class:`~watcher_objects.exception.InvalidValue`.
+refuses with :class:`~watcher_objects.exception.InvalidValue`; see
+:mod:`watcher_objects.coercion`.
 """
 
 import datetime
 import json
-import uuid
-from collections.abc import Mapping
 from typing import Any
 
-from oslo_utils import strutils, timeutils
 from oslo_versionedobjects import fields as ovo
 
-from watcher_objects import exception
-
-
-def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
-    """Return the error that tells what ``field`` allows, and never shows the value."""
-    kind = "None" if value is None else f"a value of type {type(value).__name__}"
-    return exception.InvalidValue(field=field, kind=kind, allowed=allowed)
-
-
-def to_text(field: str, value: Any) -> str:
-    """Return text: a string as it is, a whole number as its digits."""
-    if isinstance(value, str):
-        # Not str(value): of a member of an enum that would be the name.
-        return str.__str__(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-        return str(value)
-    raise refuse(field, value, "takes text")
-
-
-def to_integer(field: str, value: Any) -> int:
-    """Return a whole number, given as such or as its digits."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, str) and len(value) < 20 and strutils.is_int_like(value):
-        return int(value)
-    raise refuse(field, value, "takes a whole number")
-
-
-def to_boolean(field: str, value: Any) -> bool:
-    """Return True or False, given as such, as 0 or 1, or as a word like 'yes' or 'off'."""
-    if isinstance(value, int) and value in (0, 1):
-        return bool(value)
-    if isinstance(value, str):
-        try:
-            return bool(strutils.bool_from_string(value, strict=True))
-        except ValueError:
-            pass
-    raise refuse(field, value, "takes True or False")
-
-
-def to_utc(field: str, value: Any) -> datetime.datetime:
-    """Return a time in UTC, aware; a naive one is taken to be in UTC, text to be ISO 8601."""
-    allowed = "takes a datetime, or ISO 8601 text"
-    try:
-        if isinstance(value, str):
-            value = timeutils.parse_isotime(value)
-        if isinstance(value, datetime.datetime):
-            if value.utcoffset() is None:
-                return value.replace(tzinfo=datetime.UTC)
-            return value.astimezone(datetime.UTC)
-    except (ValueError, OverflowError):
-        raise refuse(field, value, allowed) from None
-    raise refuse(field, value, allowed)
-
-
-def to_uuid(field: str, value: Any) -> str:
-    """Return a uuid in its canonical spelling: 36 characters, lower case."""
-    try:
-        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))
-    except (ValueError, TypeError, AttributeError):
-        raise refuse(field, value, "takes a uuid") from None
-
-
-def from_json(field: str, value: Any, allowed: str) -> Any:
-    """Return what a JSON text says; anything that is no text as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise refuse(field, value, allowed) from None
+from watcher_objects import coercion
+from watcher_objects.notification import BaseWatcherEnum as BaseWatcherEnum
+from watcher_objects.notification import NotificationAction as NotificationAction
+from watcher_objects.notification import NotificationActionField as NotificationActionField
+from watcher_objects.notification import NotificationPhase as NotificationPhase
+from watcher_objects.notification import NotificationPhaseField as NotificationPhaseField
+from watcher_objects.notification import NotificationPriority as NotificationPriority
+from watcher_objects.notification import NotificationPriorityField as NotificationPriorityField
 
 
 class String(ovo.String):
     """Text."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
-        """Return text; see :func:`to_text`."""
-        return to_text(attr, value)
+        """Return text."""
+        return coercion.to_text(attr, value)
 
 
 class UUID(ovo.UUID):
     """A uuid in its canonical spelling."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
-        """Return a canonical uuid; see :func:`to_uuid`."""
-        return to_uuid(attr, value)
+        """Return a canonical uuid."""
+        return coercion.to_uuid(attr, value)
 
 
 class Integer(ovo.Integer):
     """A whole number."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> int:
-        """Return a whole number; see :func:`to_integer`."""
-        return to_integer(attr, value)
+        """Return a whole number."""
+        return coercion.to_integer(attr, value)
 
 
 class Boolean(ovo.Boolean):
     """True or False."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> bool:
-        """Return a truth value; see :func:`to_boolean`."""
-        return to_boolean(attr, value)
+        """Return a truth value."""
+        return coercion.to_boolean(attr, value)
 
 
 class DateTime(ovo.DateTime):
     """A time in UTC, to the microsecond; aware or naive as the field declares."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> datetime.datetime:
-        """Return a time in UTC; see :func:`to_utc`."""
-        utc = to_utc(attr, value)
+        """Return a time in UTC."""
+        utc = coercion.to_utc(attr, value)
         return utc if self.tzinfo_aware else utc.replace(tzinfo=None)
 
     def from_primitive(self, obj: Any, attr: str, value: Any) -> datetime.datetime:
@@ -138,7 +73,7 @@ class DateTime(ovo.DateTime):
 
     def stringify(self, value: datetime.datetime) -> str:
         """Return ISO 8601 text in UTC, with the microseconds where there are any."""
-        return to_utc("", value).replace(tzinfo=None).isoformat() + "Z"
+        return coercion.to_utc("", value).replace(tzinfo=None).isoformat() + "Z"
 
 
 class FlexibleDict(ovo.FieldType[dict[str, Any]]):
@@ -146,11 +81,7 @@ class FlexibleDict(ovo.FieldType[dict[str, Any]]):
 
     def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
         """Return a dict of its own; the values inside are the caller's."""
-        allowed = "takes a dict, or JSON text of one"
-        value = from_json(attr, value, allowed)
-        if isinstance(value, Mapping):
-            return dict(value)
-        raise refuse(attr, value, allowed)
+        return coercion.to_dict(attr, value)
 
 
 class FlexibleListOfDict(ovo.FieldType[list[Any]]):
@@ -158,11 +89,52 @@ class FlexibleListOfDict(ovo.FieldType[list[Any]]):
 
     def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
         """Return a list of its own; the values inside are the caller's."""
-        allowed = "takes a list, or JSON text of one"
-        value = from_json(attr, value, allowed)
-        if isinstance(value, list | tuple):
-            return list(value)
-        raise refuse(attr, value, allowed)
+        return coercion.to_list(attr, value)
+
+
+class Dict(ovo.Dict[Any]):
+    """A JSON object, given as a mapping or as JSON text."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
+        """Return a dict of its own; the values inside are the caller's."""
+        return coercion.to_dict(attr, value)
+
+    from_primitive = coerce
+
+
+class List(ovo.List[Any]):
+    """A list of values of one type, given as a list or a tuple or as JSON text."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
+        """Return a list of its own, with each element as its type makes it."""
+        elements = enumerate(coercion.to_list(attr, value))
+        return [self._element_type.coerce(obj, f"{attr}[{n}]", e) for n, e in elements]
+
+    from_primitive = coerce
+
+
+class Numeric(ovo.FieldType[float]):
+    """A finite number."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> int | float:
+        """Return a number."""
+        return coercion.to_number(attr, value)
+
+
+class Json(ovo.FieldType[Any]):
+    """Any JSON value, given as such or as JSON text; JSON text in a primitive."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> Any:
+        """Return the value, or what the text says."""
+        return coercion.from_json(attr, value, "takes a JSON value, or JSON text of one")
+
+    def from_primitive(self, obj: Any, attr: str, value: Any) -> Any:
+        """Return what the text says."""
+        return self.coerce(obj, attr, value)
+
+    def to_primitive(self, obj: Any, attr: str, value: Any) -> str:
+        """Return JSON text."""
+        return json.dumps(value)
 
 
 class Object(ovo.Object):
@@ -173,7 +145,7 @@ class Object(ovo.Object):
         try:
             return super().coerce(obj, attr, value)
         except ValueError:
-            raise refuse(attr, value, f"takes a {self._obj_name}") from None
+            raise coercion.refuse(attr, value, f"takes a {self._obj_name}") from None
 
 
 class _NullHandling(ovo.Field[Any]):
@@ -181,7 +153,7 @@ class _NullHandling(ovo.Field[Any]):
 
     def _null(self, obj: Any, attr: str) -> Any:
         if not self.nullable and self.default is ovo.UnspecifiedDefault:
-            raise refuse(attr, None, "must have a value")
+            raise coercion.refuse(attr, None, "must have a value")
         return super()._null(obj, attr)
 
 
@@ -223,6 +195,36 @@ class ObjectField(ovo.ObjectField):
     def __init__(self, objtype: str, **kwargs: Any) -> None:
         super().__init__(objtype, **kwargs)
         self._type = Object(objtype)
+
+
+class NumericField(_NullHandling, ovo.AutoTypedField[float]):
+    """A field of a number."""
+
+    AUTO_TYPE = Numeric()
+
+
+class JsonField(_NullHandling, ovo.AutoTypedField[Any]):
+    """A field of any JSON value."""
+
+    AUTO_TYPE = Json()
+
+
+class DictField(_NullHandling, ovo.AutoTypedField[dict[str, Any]]):
+    """A field of a dict of text to anything."""
+
+    AUTO_TYPE = Dict(ovo.FieldType())
+
+
+class ListOfUUIDsField(_NullHandling, ovo.AutoTypedField[list[str]]):
+    """A field of a list of uuids."""
+
+    AUTO_TYPE = List(UUID())
+
+
+class ListOfStringsField(_NullHandling, ovo.AutoTypedField[list[str]]):
+    """A field of a list of texts."""
+
+    AUTO_TYPE = List(String())
 
 
 class FlexibleDictField(_NullHandling, ovo.AutoTypedField[dict[str, Any]]):

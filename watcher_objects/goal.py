@@ -6,7 +6,7 @@ from watcher_objects.db import models
 
 
 @base.WatcherObjectRegistry.register
-class Goal(base.WatcherPersistentObject):
+class Goal(base.Identified, base.Named, base.WatcherPersistentObject):
     """What an optimisation is to reach, and by which indicators that is judged."""
 
     VERSION = "1.0"  # initial version

@@ -32,7 +32,7 @@ class RowObject(ovo.VersionedObject):
     #: The errors that tell what happened to an object of this class.
     not_found: ClassVar[type[exception.ResourceNotFound]]
     already_exists: ClassVar[type[exception.Conflict]]
-    referenced: ClassVar[type[exception.Referenced]]
+    referenced: ClassVar[type[exception.Referenced]] = exception.Referenced
 
     id: Any
 
@@ -192,6 +192,14 @@ class RowObject(ovo.VersionedObject):
     def _obj_restore(self, before: dict[str, Any]) -> None:
         vars(self).clear()
         vars(self).update(before)
+
+
+def class_of(table: sa.Table) -> Any:
+    """Return the registered class whose objects are the rows of a table."""
+    for versions in ovo.VersionedObjectRegistry.obj_classes().values():
+        if getattr(versions[0], "table", None) is table:
+            return versions[0]
+    raise LookupError(f"no class is registered for the rows of {table.name}")
 
 
 def _as_json(value: Any, sort_keys: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from watcher_objects import exception, fields
+from watcher_objects import coercion, exception
 from watcher_objects.db import api, values
 from watcher_objects.db.queries import Key
 from watcher_objects.hydration import RowObject
@@ -62,7 +62,7 @@ class Readable(RowObject):
             return cls._obj_id_key(identity)
         if "uuid" in cls.fields:
             with suppress(exception.InvalidValue):
-                return {"uuid": fields.to_uuid("uuid", identity)}
+                return {"uuid": coercion.to_uuid("uuid", identity)}
         raise exception.InvalidIdentity(identity=identity)
 
     @classmethod
@@ -77,38 +77,18 @@ class Readable(RowObject):
 
     @classmethod
     def _obj_id_key(cls, ident: Any) -> Key:
-        key = {"id": fields.to_integer("id", ident)}
+        key = {"id": coercion.to_integer("id", ident)}
         if abs(key["id"]) > values.MAX_INTEGER:
             raise cls._obj_none(key)
         return key
 
     @classmethod
-    @ovo.remotable
-    def get_by_uuid(cls, context, uuid, eager=False):
-        """Return the object with this uuid; see :meth:`get`.
-
-        :raises InvalidUUID: it is none
-        """
-        try:
-            known = fields.to_uuid("uuid", uuid)
-        except exception.InvalidValue as error:
-            raise exception.InvalidUUID(uuid=uuid) from error
-        return cls._obj_get(context, {"uuid": known}, _shows_deleted(context), eager)
-
-    @classmethod
-    @ovo.remotable
-    def get_by_name(cls, context, name, eager=False):
-        """Return the object with this name; see :meth:`get`.
-
-        :raises InvalidName: it is none
-        """
-        try:
-            if not isinstance(name, str):
-                raise fields.refuse("name", name, "takes text")
-            known = values.storable(cls.table.c.name, name)
-        except exception.InvalidValue as error:
-            raise exception.InvalidName(name=name) from error
-        return cls._obj_get(context, {"name": known}, _shows_deleted(context), eager)
+    def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
+        """Return the object that has this text in a column, a live one before others."""
+        if not isinstance(value, str):
+            raise coercion.refuse(column, value, "takes text")
+        key = {column: values.storable(cls.table.columns[column], value)}
+        return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
     @ovo.remotable
@@ -172,11 +152,52 @@ class Readable(RowObject):
         :raises ResourceNotFound: the row is gone, or deleted
         """
         shown = _shows_deleted(self._context)
-        fresh = self._obj_get(self._context, self._obj_key(), shown, eager)
+        self.obj_refresh(self._obj_get(self._context, self._obj_key(), shown, eager))
+
+    def obj_refresh(self, loaded: Any) -> None:
+        """Be what another object of the same row is, clean where that is.
+
+        Related objects stay where the other has none and they are still the right ones.
+        """
         self._obj_keep_for_rollback()
-        vars(self).update(vars(fresh))
+        vars(self).update(vars(loaded))
+        self._changed_fields = set(loaded._changed_fields)
         for name in self.object_fields:
             self._obj_forget_other(name)
+
+
+class Identified(Readable):
+    """An object that has a uuid."""
+
+    @classmethod
+    @ovo.remotable
+    def get_by_uuid(cls, context, uuid, eager=False):
+        """Return the object with this uuid; see :meth:`get`.
+
+        :raises InvalidUUID: it is none
+        """
+        try:
+            known = coercion.to_uuid("uuid", uuid)
+        except exception.InvalidValue as error:
+            raise exception.InvalidUUID(uuid=uuid) from error
+        return cls._obj_get(context, {"uuid": known}, _shows_deleted(context), eager)
+
+
+class Named(Readable):
+    """An object that has a name."""
+
+    @classmethod
+    @ovo.remotable
+    def get_by_name(cls, context, name, eager=False):
+        """Return the object with this name, a live one before others; see :meth:`get`.
+
+        :raises InvalidName: it is none
+        :raises NotUnique: several that are not deleted have it, where names may be shared
+        """
+        try:
+            return cls._obj_get_by(context, "name", name, eager)
+        except exception.InvalidValue as error:
+            raise exception.InvalidName(name=name) from error
 
 
 def _shows_deleted(context: Any) -> bool:

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life-cycles: which state may follow which.
-
-The tables are total: every state is a key, a final one has an empty set. They are asked by
-people through :meth:`StateTransitionManager.check_transition` and by every write of a state
-through :meth:`StateTransitionManager.condition`, which the UPDATE carries in its WHERE.
+"""The states, and the tables of which may follow which; what a table means is said in
+:mod:`watcher_objects.transitions`.
 """
 
 import enum
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+
+from watcher_objects.transitions import ConditionalMove, StateTransitionManager
 
 
 class State:
@@ -23,97 +20,49 @@ class State:
     DELETED = "DELETED"
 
 
+class ActionPlanState:
+    """The states of an action plan."""
+
+    RECOMMENDED = "RECOMMENDED"
+    PENDING = "PENDING"
+    ONGOING = "ONGOING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    SUPERSEDED = "SUPERSEDED"
+    DELETED = "DELETED"
+
+    #: Those of a plan that somebody has told to stop.
+    CANCEL_STATES = (CANCELLING, CANCELLED)
+
+
+class ActionState:
+    """The states of an action; CANCELLING is known in the profile ``watcher`` only."""
+
+    PENDING = "PENDING"
+    ONGOING = "ONGOING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
+
+
+class ServiceStatus:
+    """Whether a service has been heard of lately."""
+
+    ACTIVE = "ACTIVE"
+    FAILED = "FAILED"
+
+
 class AuditType(enum.Enum):
     """How often an audit runs: once, every interval, or whenever it is triggered."""
 
     ONESHOT = "ONESHOT"
     CONTINUOUS = "CONTINUOUS"
     EVENT = "EVENT"
-
-
-class ConditionalMove(NamedTuple):
-    """A move beside the table, legal only for rows whose columns hold these values."""
-
-    initial: str
-    new: str
-    condition: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        told = ", ".join(f"{name} is {value}" for name, value in self.condition.items())
-        return f"{self.new}  (if {told})"
-
-
-class HasState(Protocol):
-    """Anything with a state."""
-
-    state: Any
-
-
-class StateTransitionManager:
-    """The rules of one stateful object; a subclass fills in the tables."""
-
-    #: The state of a new row.
-    INITIAL: ClassVar[str]
-    #: Every state, and the states that may follow it.
-    TRANSITIONS: ClassVar[Mapping[str, frozenset[str]]]
-    #: The states in which nothing is going on, and nothing is expected to.
-    INACTIVE_STATES: ClassVar[tuple[str, ...]]
-    #: Moves that some rows may make beside the table.
-    CONDITIONAL_MOVES: ClassVar[tuple[ConditionalMove, ...]] = ()
-
-    @classmethod
-    def check_transition(cls, initial: str | None, new: str | None) -> bool:
-        """Tell whether the table allows the move; False for a state it does not know."""
-        return new in cls.TRANSITIONS.get(initial, ())  # type: ignore[arg-type]
-
-    @classmethod
-    def is_inactive(cls, obj: HasState) -> bool:
-        """Tell whether the object is in one of ``INACTIVE_STATES``."""
-        return obj.state in cls.INACTIVE_STATES
-
-    @classmethod
-    def condition(cls, initial: str | None, new: str) -> Mapping[str, Any] | None:
-        """Return what a row in ``initial`` must hold to go to ``new``; None: it never may.
-
-        :returns: a mapping of column to value, empty where the table itself allows the move
-        """
-        if cls.check_transition(initial, new):
-            return {}
-        for move in cls.CONDITIONAL_MOVES:
-            if (move.initial, move.new) == (initial, new):
-                return move.condition
-        return None
-
-    @classmethod
-    def allowed(cls, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the states that this row may go to now, sorted by name."""
-
-        def may(new: str) -> bool:
-            needed = cls.condition(row["state"], new)
-            return needed is not None and needed.items() <= row.items()
-
-        return tuple(sorted(filter(may, cls.TRANSITIONS)))
-
-    @classmethod
-    def diagram(cls) -> str:
-        """Return the tables as a drawing: each state, and arrows to those that may follow."""
-        width = max(map(len, cls.TRANSITIONS))
-        lines: list[str] = []
-        for initial, following in cls.TRANSITIONS.items():
-            arrows = [new for new in cls.TRANSITIONS if new in following]
-            arrows += [str(move) for move in cls.CONDITIONAL_MOVES if move.initial == initial]
-            lines += _drawn(initial.ljust(width), arrows)
-        return "\n".join(lines)
-
-
-def _drawn(initial: str, arrows: list[str]) -> list[str]:
-    if not arrows:
-        return [f"{initial} (final)"]
-    if len(arrows) == 1:
-        return [f"{initial} ─────▶ {arrows[0]}"]
-    space = " " * len(initial)
-    starts = [f"{initial} ──┬", *[f"{space}   ├"] * (len(arrows) - 2), f"{space}   └"]
-    return [f"{start}──▶ {new}" for start, new in zip(starts, arrows, strict=True)]
 
 
 class AuditStateTransitionManager(StateTransitionManager):
@@ -139,3 +88,103 @@ class AuditStateTransitionManager(StateTransitionManager):
     CONDITIONAL_MOVES = (
         ConditionalMove(State.SUCCEEDED, State.ONGOING, {"audit_type": AuditType.EVENT.value}),
     )
+    WATCHER_MOVES = {
+        # It failed, or its end time passed, before it was said to be going on.
+        State.PENDING: frozenset({State.FAILED, State.SUCCEEDED}),
+        # Its goal or strategy was changed or removed.
+        State.SUSPENDED: frozenset({State.CANCELLED}),
+        State.SUCCEEDED: frozenset({State.CANCELLED}),
+        State.FAILED: frozenset({State.CANCELLED}),
+    }
+
+
+class ActionPlanStateTransitionManager(StateTransitionManager):
+    """The life-cycle of an action plan, as OpenStack Watcher documents it."""
+
+    INITIAL = ActionPlanState.RECOMMENDED
+    TRANSITIONS = {
+        ActionPlanState.RECOMMENDED: frozenset(
+            {ActionPlanState.PENDING, ActionPlanState.CANCELLED, ActionPlanState.SUPERSEDED}
+        ),
+        ActionPlanState.PENDING: frozenset({ActionPlanState.ONGOING, ActionPlanState.CANCELLED}),
+        ActionPlanState.ONGOING: frozenset(
+            {ActionPlanState.SUCCEEDED, ActionPlanState.FAILED, ActionPlanState.CANCELLING}
+        ),
+        ActionPlanState.CANCELLING: frozenset({ActionPlanState.CANCELLED, ActionPlanState.FAILED}),
+        ActionPlanState.SUCCEEDED: frozenset({ActionPlanState.DELETED}),
+        ActionPlanState.FAILED: frozenset({ActionPlanState.DELETED}),
+        ActionPlanState.CANCELLED: frozenset({ActionPlanState.DELETED}),
+        ActionPlanState.SUPERSEDED: frozenset({ActionPlanState.DELETED}),
+        ActionPlanState.DELETED: frozenset(),
+    }
+    INACTIVE_STATES = (
+        ActionPlanState.SUCCEEDED,
+        ActionPlanState.FAILED,
+        ActionPlanState.CANCELLED,
+        ActionPlanState.SUPERSEDED,
+        ActionPlanState.DELETED,
+    )
+    WATCHER_MOVES = {
+        # It has no actions; the applier starts what nobody asked for; the API deletes it.
+        ActionPlanState.RECOMMENDED: frozenset(
+            {ActionPlanState.SUCCEEDED, ActionPlanState.ONGOING, ActionPlanState.DELETED}
+        ),
+        # The applier was restarted.
+        ActionPlanState.ONGOING: frozenset({ActionPlanState.CANCELLED}),
+        # Its audit's goal or strategy was changed or removed.
+        ActionPlanState.SUCCEEDED: frozenset({ActionPlanState.CANCELLED}),
+        ActionPlanState.FAILED: frozenset({ActionPlanState.CANCELLED}),
+        ActionPlanState.SUPERSEDED: frozenset({ActionPlanState.CANCELLED}),
+    }
+    MAY_REPEAT = True
+
+
+class ActionStateTransitionManager(StateTransitionManager):
+    """The life-cycle of an action, as OpenStack Watcher documents it.
+
+    Nothing leads to CANCELLING there. A PENDING action ends with its plan: of a plan that was
+    superseded, all are.
+    """
+
+    INITIAL = ActionState.PENDING
+    TRANSITIONS = {
+        ActionState.PENDING: frozenset(
+            {
+                ActionState.ONGOING,
+                ActionState.SKIPPED,
+                ActionState.FAILED,
+                ActionState.CANCELLED,
+            }
+        ),
+        ActionState.ONGOING: frozenset(
+            {ActionState.SUCCEEDED, ActionState.FAILED, ActionState.CANCELLED}
+        ),
+        ActionState.CANCELLING: frozenset(),
+        ActionState.SUCCEEDED: frozenset({ActionState.DELETED}),
+        ActionState.FAILED: frozenset({ActionState.DELETED}),
+        ActionState.SKIPPED: frozenset({ActionState.DELETED}),
+        ActionState.CANCELLED: frozenset({ActionState.DELETED}),
+        ActionState.DELETED: frozenset(),
+    }
+    INACTIVE_STATES = (
+        ActionState.SUCCEEDED,
+        ActionState.FAILED,
+        ActionState.SKIPPED,
+        ActionState.CANCELLED,
+        ActionState.DELETED,
+    )
+    WATCHER_MOVES = {
+        # Its plan is deleted.
+        ActionState.PENDING: frozenset({ActionState.DELETED}),
+        # Its plan is cancelled while it runs, ...
+        ActionState.ONGOING: frozenset({ActionState.CANCELLING}),
+        ActionState.CANCELLING: frozenset(
+            {ActionState.CANCELLED, ActionState.SUCCEEDED, ActionState.FAILED}
+        ),
+        # ... or afterwards; its outcome was checked, and was none.
+        ActionState.SUCCEEDED: frozenset({ActionState.FAILED, ActionState.CANCELLED}),
+        ActionState.FAILED: frozenset({ActionState.CANCELLED}),
+        ActionState.SKIPPED: frozenset({ActionState.CANCELLED}),
+    }
+    MAY_REPEAT = True
+    END_WITH_OWNER = frozenset({ActionState.PENDING})

@@ -7,7 +7,7 @@ from watcher_objects.goal import Goal
 
 
 @base.WatcherObjectRegistry.register
-class Strategy(base.WatcherPersistentObject):
+class Strategy(base.Identified, base.Named, base.WatcherPersistentObject):
     """One way to pursue a goal, and the parameters that it takes."""
 
     # 1.0: initial version

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs that write: create, save, soft_delete and destroy."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from oslo_utils import uuidutils
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from watcher_objects import events, exception, fields
-from watcher_objects.db import api, transactions
-from watcher_objects.db.queries import Row
-from watcher_objects.hydration import FROZEN, RowObject
+from watcher_objects import coercion, events, exception
+from watcher_objects.db import api, bulk, filters, transactions
+from watcher_objects.db.queries import Record, Row
+from watcher_objects.hydration import FROZEN, RowObject, class_of
+
+LOG = logging.getLogger(__name__)
 
 
 class Writable(RowObject):
@@ -21,6 +24,45 @@ class Writable(RowObject):
     Every write is one transaction; after an error the object is as it was. What was written
     is told by :mod:`watcher_objects.events` once it is committed.
     """
+
+    @classmethod
+    def create_many(cls, context: Any, objects: Sequence[Self]) -> None:
+        """Store objects of this class, all or none, in few statements; else as :meth:`create`.
+
+        :param context: for the objects that have none of their own
+        :param objects: what to store; each of them once
+        :raises InvalidParameter: one is of another class
+        :raises Exception: as for :meth:`create`; the error's ``index`` tells for which object.
+            All of them are as they were
+        """
+        given = []
+        seen: set[int] = set()
+        for index, obj in enumerate(objects):
+            with exception.at(index):
+                cls._obj_check_new(obj, seen)
+                obj._context = obj._context or context
+                given.append(obj._obj_to_create())
+        try:
+            rows = bulk.create(cls.table, given)
+        except exception.WatcherException as error:
+            index = getattr(error, "index", None)
+            if index is None:
+                raise
+            with exception.at(index), objects[index]._obj_typed_errors():
+                raise
+        for obj, row in zip(objects, rows, strict=True):
+            obj._obj_wrote(row)
+        for obj in objects:
+            obj._obj_tell("create")
+
+    @classmethod
+    def _obj_check_new(cls, obj: Any, seen: set[int]) -> None:
+        if type(obj) is not cls:
+            allowed = f"a list of objects of {cls.obj_name()}"
+            raise exception.InvalidParameter(parameter="objects", parameter_type=allowed)
+        if id(obj) in seen:
+            raise ovo_exception.ObjectActionError(action="create_many", reason="given twice")
+        seen.add(id(obj))
 
     @ovo.remotable
     def create(self):
@@ -33,17 +75,11 @@ class Writable(RowObject):
         :raises Conflict: the uuid or the name is taken; each class has its own error
         :raises ResourceNotFound: a relation leads nowhere; the error is the related class's
         """
-        if self._obj_is_stored():
-            raise ovo_exception.ObjectActionError(action="create", reason="already created")
-        given = self._obj_initial() | self._obj_given()
-        if given.get("deleted_at") is not None:
-            raise fields.refuse("deleted_at", given["deleted_at"], "is soft_delete's to write")
-        for name, field in self.fields.items():
-            if not (field.nullable or name == "id" or name in given):
-                raise fields.refuse(name, None, "must have a value")
+        given = self._obj_to_create()
         with self._obj_typed_errors():
             row = api.create(self.table, given)
-        self._obj_wrote("create", row)
+        self._obj_wrote(row)
+        self._obj_tell("create")
 
     @ovo.remotable
     def save(self):
@@ -81,9 +117,24 @@ class Writable(RowObject):
         """
         key = self._obj_key()
         with self._obj_typed_errors():
-            if not api.destroy(self.table, key):
-                raise self._obj_none(key)
-        self._obj_wrote("destroy")
+            owned = api.destroy(self.table, key)
+        if owned is None:
+            raise self._obj_none(key)
+        self._obj_wrote()
+        _told(self._context, "destroy", owned)
+        self._obj_tell("destroy")
+
+    def _obj_to_create(self) -> dict[str, Any]:
+        """Return the columns of a new row."""
+        if self._obj_is_stored():
+            raise ovo_exception.ObjectActionError(action="create", reason="already created")
+        given = self._obj_initial() | self._obj_given()
+        if given.get("deleted_at") is not None:
+            raise coercion.refuse("deleted_at", given["deleted_at"], "is soft_delete's to write")
+        for name, field in self.fields.items():
+            if not (field.nullable or name == "id" or name in given):
+                raise coercion.refuse(name, None, "must have a value")
+        return given
 
     def _obj_given(self) -> dict[str, Any]:
         """Return the changed fields that are columns."""
@@ -106,10 +157,17 @@ class Writable(RowObject):
             done = verb(self.table, key, given, self._stored.get("state"))
         if done is None:
             raise self._obj_none(key)
-        self._obj_wrote("delete" if done.row["deleted"] else "update", done.row, done.old_state)
+        self._obj_wrote(done.row, done.old_state)
+        _told(self._context, "delete", done.owned)
+        self._obj_tell("delete" if done.row["deleted"] else "update", done.old_state)
 
-    def _obj_wrote(self, kind: str, row: Row | None = None, old_state: str | None = None) -> None:
-        """Become what was written, tell it after the commit, undo it after a rollback."""
+    @classmethod
+    def _obj_update_all(cls, context: Any, wanted: Any, given: Any) -> list[Any]:
+        """Change all rows that meet the filters, and return them as objects."""
+        return _told(context, "update", bulk.update(cls.table, wanted, given))
+
+    def _obj_wrote(self, row: Row | None = None, old_state: str | None = None) -> None:
+        """Become what was written; after a rollback be what it was."""
         self._obj_keep_for_rollback()
         if row is None:
             self.obj_reset_changes()
@@ -117,6 +175,9 @@ class Writable(RowObject):
             self._obj_become(row)
         if old_state is not None:
             self._old_state = old_state
+
+    def _obj_tell(self, kind: str, old_state: str | None = None) -> None:
+        """Tell after the commit what was written."""
         is_told_later = transactions.in_transaction() or events.is_telling()
         obj = self.obj_clone() if is_told_later else self
         event = events.Event(self.resource, kind, self._context, obj, old_state)
@@ -134,10 +195,27 @@ class Writable(RowObject):
         except exception.MissingReference as error:
             raise self._obj_missing(error) from error
         except exception.Referenced as error:
-            raise self.referenced(**{self.resource: error.kwargs["id"]}) from error
+            told = {"name": self.resource, self.resource: error.kwargs["id"]}
+            raise self.referenced(**{**error.kwargs, **told}) from error
 
     def _obj_missing(self, error: exception.MissingReference) -> Exception:
-        for related, key in self.object_fields.values():
-            if key == error.column:
-                return related.not_found(**{related.resource: error.value})
-        return error
+        if error.column not in self.table.columns:
+            return error
+        related = class_of(filters.target(self.table.columns[error.column]))
+        return related._obj_none({"id": error.value})
+
+
+def _told(context: Any, kind: str, changes: Sequence[bulk.Change]) -> list[Any]:
+    """Tell of rows that were changed along with others, and return them as objects."""
+    objects = []
+    for change in changes:
+        try:
+            obj = class_of(change.table)._obj_made(context, Record(change.row, {}))
+        except exception.DatabaseError as error:
+            # The write has happened and stands.
+            LOG.warning("Not told as %s: %s", kind, error)
+            continue
+        obj._old_state = change.old_state
+        obj._obj_tell(kind, change.old_state)
+        objects.append(obj)
+    return objects

@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("name", _text(63), nullable=True),
         sa.Column("description", _text(255), nullable=True),
         sa.Column("unit", _text(63), nullable=True),
-        sa.Column("value", sa.Numeric(), nullable=True),
+        sa.Column("value", sa.Double(), nullable=True),
         sa.Column("data", sa.Double(), nullable=True),
         _reference("action_plan_id", "action_plans"),
         sa.UniqueConstraint("uuid", name="uniq_efficacy_indicators0uuid"),

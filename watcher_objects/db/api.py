@@ -10,19 +10,23 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
-from sqlalchemy.dialects.postgresql import REGCLASS
 
-from watcher_objects import exception, fields
-from watcher_objects.db import engine, filters, paging, transactions, values
-from watcher_objects.db.queries import Key, Query, Record, Row, column, meant
-from watcher_objects.states import State, StateTransitionManager
+from watcher_objects import exception
+from watcher_objects.db import bulk, filters, paging, rules, transactions, writes
+from watcher_objects.db.bulk import Change
+from watcher_objects.db.queries import Key, Query, Record, Row, meant
+from watcher_objects.transitions import DELETED
 
 
 class Update(NamedTuple):
-    """A row after an update, and the state that it left; None if the state was not written."""
+    """A row after an update, and the state that it left; None if it left none.
+
+    ``owned`` are the rows that were soft-deleted with it.
+    """
 
     row: Row
     old_state: str | None
+    owned: Sequence[Change] = ()
 
 
 @transactions.retried
@@ -33,19 +37,7 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
     """
-    bound = {"deleted": 0, **_storable(table, given)}
-    bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
-    if bound.get("id", 1) < 1:
-        raise fields.refuse("id", bound["id"], "takes whole numbers from 1 up")
-    for needed in table.columns:
-        if not (needed.nullable or needed.primary_key or needed.name in bound):
-            values.storable(needed, None)
-    if "id" in bound and engine.get_engine().dialect.name == "postgresql":
-        _number_on(table, bound["id"])
-    key = {"id": bound.get("id", sa.func.last_insert_id())}
-    row = _written(table, sa.insert(table).values(bound), key, bound)
-    if row is None:
-        raise exception.DatabaseError(reason="a row was stored and is not there")
+    (row,) = writes.insert(table, [rules.insertable(table, given)])
     return row
 
 
@@ -97,29 +89,38 @@ def update(
     :raises InvalidState: there is no such state
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
-    bound = _storable(table, given)
-    if _moves(table) and bound.get("state") == State.DELETED:
-        bound |= _marks_of_deletion(table)
-    return _moved(table, key, bound, believed)
+    bound = rules.storable(table, given)
+    if rules.moves(table) and bound.get("state") == DELETED:
+        return _deleted(table, key, bound, believed)
+    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, believed)
 
 
 @transactions.retried
 def soft_delete(
     table: sa.Table, key: Key, given: Mapping[str, Any] | None = None, believed: str | None = None
 ) -> Update | None:
-    """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above."""
-    bound = _storable(table, given or {}) | _marks_of_deletion(table)
-    if _moves(table):
-        bound["state"] = State.DELETED
-    return _moved(table, key, bound, believed)
+    """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above.
+
+    The rows that it owns go with it, in the same transaction.
+    """
+    return _deleted(table, key, rules.storable(table, given or {}), believed)
 
 
 @transactions.retried
-def destroy(table: sa.Table, key: Key) -> bool:
-    """Remove a row, deleted or not, and tell whether there was one.
+def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
+    """Remove a row, deleted or not, and those that it owns; None where there is none.
 
+    :returns: the rows that were removed with it
     :raises Referenced: other rows refer to it
     """
+    if not any(bulk.owned(table)):
+        return () if _destroyed(table, key) else None
+    with transactions.transaction():
+        owned = bulk.destroy_owned(table, key)
+        return owned if _destroyed(table, key) else None
+
+
+def _destroyed(table: sa.Table, key: Key) -> bool:
     statement = sa.delete(table).where(*meant(table, key, show_deleted=True))
     try:
         return transactions.execute(statement).matched > 0
@@ -128,101 +129,36 @@ def destroy(table: sa.Table, key: Key) -> bool:
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
 
 
-def _number_on(table: sa.Table, ident: int) -> None:
-    """Let PostgreSQL's numbers go on behind an id that is given, as the others' do.
-
-    Before the row is stored: a number that is skipped is no loss, an error after it is one.
-    """
-    sequence = sa.func.pg_get_serial_sequence(table.name, "id")
-    drawn = sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS))
-    latest = sa.func.greatest(ident, sa.func.coalesce(drawn, 1))
-    transactions.execute(sa.select(sa.func.setval(sequence, latest)))
-
-
-def _moves(table: sa.Table) -> type[StateTransitionManager] | None:
-    return table.info["moves"]
+def _deleted(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Update | None:
+    marked = {**bound, **rules.marks_of_deletion(table)}
+    if not any(bulk.owned(table)):
+        return _moved(table, key, marked, believed)
+    with transactions.transaction():
+        owned = bulk.soft_delete_owned(table, key)
+        done = _moved(table, key, marked, believed)
+        return done and done._replace(owned=owned)
 
 
-def _storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
-    bound = {name: values.storable(column(table, name), value) for name, value in given.items()}
-    moves = _moves(table)
-    if moves and bound.get("state", moves.INITIAL) not in moves.TRANSITIONS:
-        raise exception.InvalidState(state=given["state"], allowed=", ".join(moves.TRANSITIONS))
-    return bound
-
-
-def _marks_of_deletion(table: sa.Table) -> Row:
-    return {"deleted": table.c.id, "deleted_at": timeutils.utcnow()}
-
-
-def _moved(table: sa.Table, key: Key, given: Row, believed: str | None) -> Update | None:
+def _moved(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Update | None:
     """Write the row, and its state only from a state that leads there.
 
     The UPDATE asks for the state that is believed, so that its success tells the true old
     one. When it misses, the row says what it is in, and the move is tried from there.
     """
-    bound = {"updated_at": timeutils.utcnow(), **given}
-    moves = _moves(table)
+    moves = rules.moves(table)
     if moves is None or "state" not in bound:
-        row = _update(table, key, bound, {})
+        row = writes.update(table, key, bound)
         return None if row is None else Update(row, None)
+    new = bound["state"]
     while True:
-        condition = moves.condition(believed, bound["state"])
+        condition = moves.condition(believed, new)
         if condition is not None:
-            row = _update(table, key, bound, {"state": believed, **condition})
+            guard = meant(table, {"state": believed, **condition}, show_deleted=True)
+            row = writes.update(table, key, bound, guard)
             if row is not None:
-                return Update(row, believed)
+                return Update(row, None if believed == new else believed)
         current = get(table, key)
         if current is None:
             return None
         believed = current.row["state"]
-        _check_move(moves, table, current.row, bound["state"])
-
-
-def _check_move(moves: type[StateTransitionManager], table: sa.Table, row: Row, new: str) -> None:
-    allowed = moves.allowed(row)
-    if new not in allowed:
-        raise exception.InvalidStateTransition(
-            name=table.name, id=row.get("uuid"), initial=row["state"], new=new, allowed=allowed
-        )
-
-
-def _update(table: sa.Table, key: Key, bound: Row, guard: Mapping[str, Any]) -> Row | None:
-    conditions = meant(table, {**key, **guard}, show_deleted=False)
-    return _written(table, sa.update(table).where(*conditions).values(bound), key, bound)
-
-
-def _written(
-    table: sa.Table, statement: sa.Insert | sa.Update, key: Key, bound: Row
-) -> Row | None:
-    """Run a write and return the row as it is stored, None where no row was matched."""
-    try:
-        if engine.get_engine().dialect.update_returning:
-            rows = transactions.execute(statement.returning(*table.columns)).rows
-            return dict(rows[0]._mapping) if rows else None
-        with transactions.joined():
-            if not transactions.execute(statement).matched:
-                return None
-            record = Query(table, ()).first(meant(table, key, show_deleted=True))
-            return record.row if record else None
-    except exception.DuplicateKey as error:
-        # Of a taken id two of the databases tell no column.
-        columns = tuple(name for name in error.columns if name in table.columns)
-        raise exception.DuplicateKey(columns=columns or ("id",)) from error
-    except exception.MissingReference as error:
-        raise _missing_reference(table, bound, error) from error
-
-
-def _missing_reference(
-    table: sa.Table, bound: Row, error: exception.MissingReference
-) -> exception.MissingReference:
-    """Return the error that tells which relation leads nowhere; SQLite does not say."""
-    for _, reference in filters.relations(table):
-        value = bound.get(reference.name)
-        if value is None or error.column not in ("", reference.name):
-            continue
-        ident = filters.target(reference).c.id
-        there = sa.select(ident).where(ident == value)
-        if error.column or not transactions.execute(there, although_failed=True).rows:
-            return exception.MissingReference(column=reference.name, value=value)
-    return error
+        rules.check_move(table, current.row, new)

@@ -16,6 +16,7 @@ from sqlalchemy import event, exc, pool
 
 from watcher_objects import exception
 from watcher_objects.db import errors
+from watcher_objects.transitions import PROFILES
 
 #: Seconds to wait for a lock that somebody else holds.
 LOCK_TIMEOUT = 30
@@ -64,20 +65,25 @@ _IS_OPEN: dict[str, Callable[[Any], bool]] = {
 }
 
 _engine: sa.Engine | None = None
+_profile = PROFILES[0]
 
 
-def configure(url: str | sa.URL, **engine_options: Any) -> None:
+def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_options: Any) -> None:
     """Say which database the objects live in; nothing is connected yet.
 
     An earlier database is let go. On SQLite the file is made at first use, for its owner only.
 
     :param url: ``sqlite:///FILE``, ``postgresql://...`` or ``mysql://...`` (MariaDB)
+    :param transitions: the profile of the life-cycles, ``strict`` or ``watcher``; see
+        :mod:`watcher_objects.transitions`
     :param engine_options: arguments for SQLAlchemy's ``create_engine``, of those that tell
         about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...
     :raises InvalidParameter: the URL or an option can't be used
     :raises DatabaseError: the database's driver is not installed
     """
-    global _engine  # noqa: PLW0603 - the one database of this process
+    global _engine, _profile
+    if transitions not in PROFILES:
+        raise _bad_parameter("transitions", " or ".join(PROFILES))
     parsed = _parse(url)
     options = _options(parsed, engine_options)
     try:
@@ -92,7 +98,7 @@ def configure(url: str | sa.URL, **engine_options: Any) -> None:
         raise _bad_parameter("engine_options", allowed) from None
     _listen(engine)
     dispose()
-    _engine = engine
+    _engine, _profile = engine, transitions
 
 
 def dispose() -> None:
@@ -111,6 +117,11 @@ def get_engine() -> sa.Engine:
     if _engine is None:
         raise exception.DatabaseNotConfigured()
     return _engine
+
+
+def get_profile() -> str:
+    """Return the profile of the life-cycles that :func:`configure` was given."""
+    return _profile
 
 
 def _forget_connections() -> None:

@@ -6,7 +6,9 @@ unique keys, and relations, which are the foreign keys without their ``_id``.
 
 Text compares exactly, by code point and with its trailing blanks, on every database; times
 are in UTC and keep their microseconds; a document is JSON text whose top is ``info['json']``.
-A table whose ``info`` has ``moves`` has a column ``state``, which keeps to those rules.
+A table whose ``info`` has ``moves`` has a column ``state``, which keeps to those rules. Rows
+whose foreign key is ``owned`` go when the row that they point at goes. A column that is a
+``copy_of`` another is written with it.
 """
 
 from typing import Any
@@ -14,7 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from watcher_objects.states import AuditStateTransitionManager, StateTransitionManager
+from watcher_objects.states import (
+    ActionPlanStateTransitionManager,
+    ActionStateTransitionManager,
+    AuditStateTransitionManager,
+)
+from watcher_objects.transitions import StateTransitionManager
 
 metadata = sa.MetaData()
 
@@ -32,8 +39,11 @@ def _document(name: str, top: type, nullable: bool = True) -> sa.Column[str]:
     return sa.Column(name, long_text, nullable=nullable, info={"json": top})
 
 
-def _reference(name: str, target: str, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer, sa.ForeignKey(f"{target}.id"), nullable=nullable)
+def _reference(
+    name: str, target: str, nullable: bool = False, owned: bool = False
+) -> sa.Column[int]:
+    key = sa.ForeignKey(f"{target}.id")
+    return sa.Column(name, sa.Integer, key, nullable=nullable, info={"owned": owned})
 
 
 def _common() -> list[sa.Column[Any]]:
@@ -139,19 +149,21 @@ action_plans = _table(
     sa.Column("hostname", _text(255)),
     sa.Column("status_message", _text(255)),
     _unique("action_plans", "uuid"),
+    moves=ActionPlanStateTransitionManager,
 )
 
 actions = _table(
     "actions",
     _id(),
     sa.Column("uuid", _text(36), nullable=False),
-    _reference("action_plan_id", "action_plans"),
+    _reference("action_plan_id", "action_plans", owned=True),
     sa.Column("action_type", _text(255), nullable=False),
     _document("input_parameters", dict),
     sa.Column("state", _text(20)),
     _document("parents", list),
     sa.Column("status_message", _text(255)),
     _unique("actions", "uuid"),
+    moves=ActionStateTransitionManager,
 )
 
 efficacy_indicators = _table(
@@ -161,9 +173,10 @@ efficacy_indicators = _table(
     sa.Column("name", _text(63)),
     sa.Column("description", _text(255)),
     sa.Column("unit", _text(63)),
-    sa.Column("value", sa.Numeric()),
-    sa.Column("data", sa.Double()),
-    _reference("action_plan_id", "action_plans"),
+    # Not Numeric, which has no decimal places on MariaDB. Watcher reads `data` in its place.
+    sa.Column("value", sa.Double()),
+    sa.Column("data", sa.Double(), info={"copy_of": "value"}),
+    _reference("action_plan_id", "action_plans", owned=True),
     _unique("efficacy_indicators", "uuid"),
 )
 

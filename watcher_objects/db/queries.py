@@ -51,10 +51,15 @@ class Query:
         self.select = sa.select(*columns).select_from(source)
 
     def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
-        """Return a row; of several with one name the one that is not deleted."""
+        """Return a row; of several with one name the one that is not deleted.
+
+        :raises NotUnique: several are not
+        """
         statement = self.select.where(*conditions).order_by(self.parts[0].c.deleted)
-        rows = transactions.execute(statement.limit(1)).rows
-        return self._record(rows[0]) if rows else None
+        records = [self._record(row) for row in transactions.execute(statement.limit(2)).rows]
+        if len(records) > 1 and records[1].row["deleted"] == 0:
+            raise exception.NotUnique(name=self.parts[0].name)
+        return records[0] if records else None
 
     def all(
         self,

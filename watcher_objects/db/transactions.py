@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -36,27 +36,34 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def execute(statement: sa.Executable, although_failed: bool = False) -> Result:
+def execute(
+    statement: sa.Executable,
+    rows: Sequence[Mapping[str, Any]] = (),
+    although_failed: bool = False,
+) -> Result:
     """Run one statement, in this thread's transaction if there is one.
 
+    :param rows: the values of an INSERT
     :param although_failed: also in a transaction in which a statement has failed
     """
     current = _current()
     if current is None:
         with engine.connect() as connection:
-            return _run(connection, statement)
+            return _run(connection, statement, rows)
     if not although_failed:
         current.check()
     try:
-        return _run(current.connection, statement)
+        return _run(current.connection, statement, rows)
     except exception.WatcherException as error:
         current.failure = error
         raise
 
 
-def _run(connection: sa.Connection, statement: sa.Executable) -> Result:
+def _run(
+    connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]
+) -> Result:
     with errors.translated(connection.engine):
-        result = connection.execute(statement)
+        result = connection.execute(statement, rows or None)
         return Result(result.fetchall() if result.returns_rows else [], result.rowcount)
 
 

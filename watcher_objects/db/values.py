@@ -7,11 +7,12 @@ none of them is asked.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
 
-from watcher_objects import fields
+from watcher_objects import coercion
 
 #: The widest INTEGER that all three databases hold.
 MAX_INTEGER = 2**31 - 1
@@ -31,7 +32,7 @@ def storable(column: sa.Column[Any], value: Any) -> Any:
     if value is None:
         if column.nullable:
             return None
-        raise fields.refuse(column.name, value, "must have a value")
+        raise coercion.refuse(column.name, value, "must have a value")
     if "json" in column.info:
         return _document(column, value)
     return _judge(column)(column, value)
@@ -45,40 +46,50 @@ def _judge(column: sa.Column[Any]) -> Callable[[sa.Column[Any], Any], Any]:
 
 
 def _text(column: sa.Column[Any], value: Any) -> str:
-    text = fields.to_text(column.name, value)
+    text = coercion.to_text(column.name, value)
     length = getattr(column.type, "length", None)
     if length is not None and len(text) > length:
         rule = f"takes at most {length} characters, not {len(text)}"
-        raise fields.refuse(column.name, value, rule)
+        raise coercion.refuse(column.name, value, rule)
     if "\0" in text:
-        raise fields.refuse(column.name, value, "takes no NUL character")
+        raise coercion.refuse(column.name, value, "takes no NUL character")
     try:
         text.encode()
     except UnicodeEncodeError:
         rule = "takes no half of a surrogate pair"
-        raise fields.refuse(column.name, value, rule) from None
+        raise coercion.refuse(column.name, value, rule) from None
     return text
 
 
 def _integer(column: sa.Column[Any], value: Any) -> int:
-    number = fields.to_integer(column.name, value)
+    number = coercion.to_integer(column.name, value)
     if -MAX_INTEGER <= number <= MAX_INTEGER:
         return number
     rule = f"takes whole numbers from {-MAX_INTEGER} to {MAX_INTEGER}"
-    raise fields.refuse(column.name, value, rule)
+    raise coercion.refuse(column.name, value, rule)
+
+
+def _number(column: sa.Column[Any], value: Any) -> float:
+    number = coercion.to_number(column.name, value)
+    with suppress(OverflowError):
+        stored = float(number)
+        if stored == number:
+            return stored
+    raise coercion.refuse(column.name, value, "takes whole numbers up to 2**53, and fractions")
 
 
 def _boolean(column: sa.Column[Any], value: Any) -> bool:
-    return fields.to_boolean(column.name, value)
+    return coercion.to_boolean(column.name, value)
 
 
 def _time(column: sa.Column[Any], value: Any) -> Any:
-    return fields.to_utc(column.name, value).replace(tzinfo=None)
+    return coercion.to_utc(column.name, value).replace(tzinfo=None)
 
 
 _JUDGES: tuple[tuple[type, Callable[[sa.Column[Any], Any], Any]], ...] = (
     (sa.Boolean, _boolean),
     (sa.Integer, _integer),
+    (sa.Double, _number),
     (sa.DateTime, _time),
     (sa.String, _text),
 )
@@ -88,9 +99,9 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     top = column.info["json"]
     rule = f"takes a {top.__name__} of JSON values, with text as keys"
     if not isinstance(value, top):
-        raise fields.refuse(column.name, value, rule)
+        raise coercion.refuse(column.name, value, rule)
     if problem := beyond_bounds(value):
-        raise fields.refuse(column.name, value, problem)
+        raise coercion.refuse(column.name, value, problem)
     try:
         text = json.dumps(value, allow_nan=False)
         # A key that is a number, a tuple, an enum: JSON takes them, and gives something else.
@@ -98,9 +109,9 @@ def _document(column: sa.Column[Any], value: Any) -> str:
     except (TypeError, ValueError):
         faithful = False
     if not faithful:
-        raise fields.refuse(column.name, value, rule)
+        raise coercion.refuse(column.name, value, rule)
     if len(text) > MAX_DOCUMENT:
-        raise fields.refuse(column.name, value, _TOO_LONG)
+        raise coercion.refuse(column.name, value, _TOO_LONG)
     return text
 
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions: the steps of an action plan."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.action_plan import ActionPlan
+from watcher_objects.db import models
+from watcher_objects.states import ActionState as State
+from watcher_objects.states import ActionStateTransitionManager
+
+__all__ = ["Action", "ActionStateTransitionManager", "State"]
+
+
+@base.WatcherObjectRegistry.register
+class Action(base.Identified, base.WatcherPersistentObject):
+    """One step of an action plan, which follows those that are its ``parents``."""
+
+    # 1.0: initial version
+    # 1.1: action_plan
+    # 2.0: parents; next is gone
+    # 2.1: status_message
+    VERSION = "2.1"
+
+    fields = {
+        "id": fields.IntegerField(),
+        "uuid": fields.UUIDField(),
+        "action_plan_id": fields.IntegerField(),
+        "action_type": fields.StringField(nullable=True),
+        "input_parameters": fields.DictField(nullable=True),
+        "state": fields.StringField(nullable=True),
+        "parents": fields.ListOfStringsField(nullable=True),
+        "status_message": fields.StringField(nullable=True),
+        "action_plan": fields.ObjectField("ActionPlan", nullable=True),
+    }
+    object_fields = {"action_plan": (ActionPlan, "action_plan_id")}
+
+    table = models.actions
+    resource = "action"
+    not_found = exception.ActionNotFound
+    already_exists = exception.ActionAlreadyExists
+    referenced = exception.ActionReferenced

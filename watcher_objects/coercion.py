@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a value of one kind may be given as, and what is made of it.
+
+What can't be taken without guessing is refused with
+:class:`~watcher_objects.exception.InvalidValue`.
+"""
+
+import datetime
+import decimal
+import json
+import math
+import sys
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from oslo_utils import strutils, timeutils
+
+from watcher_objects import exception
+
+
+def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
+    """Return the error that tells what ``field`` allows, and never shows the value."""
+    kind = "None" if value is None else f"a value of type {type(value).__name__}"
+    return exception.InvalidValue(field=field, kind=kind, allowed=allowed)
+
+
+def to_text(field: str, value: Any) -> str:
+    """Return text: a string as it is, a whole number as its digits."""
+    if isinstance(value, str):
+        # Not str(value): of a member of an enum that would be the name.
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        return str(value)
+    raise refuse(field, value, "takes text")
+
+
+def to_integer(field: str, value: Any) -> int:
+    """Return a whole number, given as such or as its digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and len(value) < 20 and strutils.is_int_like(value):
+        return int(value)
+    raise refuse(field, value, "takes a whole number")
+
+
+def to_number(field: str, value: Any) -> int | float:
+    """Return a finite number, given as such or as text; a whole one as an int if it can be."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str | decimal.Decimal):
+        number = _from_decimal(value)
+    else:
+        number = math.nan
+    if not -sys.float_info.max <= number <= sys.float_info.max:
+        raise refuse(field, value, "takes a finite number")
+    return number
+
+
+def _from_decimal(value: str | decimal.Decimal) -> int | float:
+    with suppress(decimal.InvalidOperation):
+        exact = decimal.Decimal(value)
+        if exact.is_finite() and exact.adjusted() <= sys.float_info.max_10_exp:
+            return int(exact) if exact == exact.to_integral_value() else float(exact)
+    return math.nan
+
+
+def to_boolean(field: str, value: Any) -> bool:
+    """Return True or False, given as such, as 0 or 1, or as a word like 'yes' or 'off'."""
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        try:
+            return bool(strutils.bool_from_string(value, strict=True))
+        except ValueError:
+            pass
+    raise refuse(field, value, "takes True or False")
+
+
+def to_utc(field: str, value: Any) -> datetime.datetime:
+    """Return a time in UTC, aware; a naive one is taken to be in UTC, text to be ISO 8601."""
+    allowed = "takes a datetime, or ISO 8601 text"
+    try:
+        if isinstance(value, str):
+            value = timeutils.parse_isotime(value)
+        if isinstance(value, datetime.datetime):
+            if value.utcoffset() is None:
+                return value.replace(tzinfo=datetime.UTC)
+            return value.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        raise refuse(field, value, allowed) from None
+    raise refuse(field, value, allowed)
+
+
+def hours_ago(field: str, value: Any) -> datetime.datetime:
+    """Return the time that was so many hours ago, in UTC and naive."""
+    hours = to_number(field, value)
+    with suppress(OverflowError):
+        if hours >= 0:
+            return timeutils.utcnow() - datetime.timedelta(hours=hours)
+    raise refuse(field, value, "takes a number of hours, 0 or more")
+
+
+def to_uuid(field: str, value: Any) -> str:
+    """Return a uuid in its canonical spelling: 36 characters, lower case."""
+    try:
+        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        raise refuse(field, value, "takes a uuid") from None
+
+
+def from_json(field: str, value: Any, allowed: str) -> Any:
+    """Return what a JSON text says; anything that is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise refuse(field, value, allowed) from None
+
+
+def to_dict(field: str, value: Any) -> dict[str, Any]:
+    """Return a dict of its own, of a mapping or of JSON text."""
+    allowed = "takes a dict, or JSON text of one"
+    value = from_json(field, value, allowed)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise refuse(field, value, allowed)
+
+
+def to_list(field: str, value: Any) -> list[Any]:
+    """Return a list of its own, of a list, a tuple or JSON text."""
+    allowed = "takes a list, or JSON text of one"
+    value = from_json(field, value, allowed)
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise refuse(field, value, allowed)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes of many rows at once: each is one transaction, of a constant number of statements."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects import exception
+from watcher_objects.db import filters, rules, transactions, values, writes
+from watcher_objects.db.queries import Key, Row, meant
+
+
+class Change(NamedTuple):
+    """A row of a table as it is now, or was last, and the state that it left if it left one."""
+
+    table: sa.Table
+    row: Row
+    old_state: str | None = None
+
+
+@transactions.retried
+def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Store rows, all or none, and return them in their order.
+
+    :raises InvalidValue, DuplicateKey, MissingReference: as for a single row; the error's
+        ``index`` tells for which of them
+    """
+    bound: list[Row] = []
+    for index, one in enumerate(given):
+        with exception.at(index):
+            bound.append(rules.insertable(table, one))
+    try:
+        with transactions.transaction():
+            return [row for batch in _batches(bound) for row in writes.insert(table, batch)]
+    except (exception.DuplicateKey, exception.MissingReference):
+        # The database does not say which row it was, but of one.
+        with transactions.transaction():
+            return [_created_at(index, table, one) for index, one in enumerate(bound)]
+
+
+def _created_at(index: int, table: sa.Table, bound: Row) -> Row:
+    with exception.at(index):
+        (row,) = writes.insert(table, [bound])
+        return row
+
+
+def _batches(bound: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield rows by what one INSERT takes: the same columns, and no more than a long document."""
+    names = {name for row in bound for name in row}
+    may_join = all("id" in row for row in bound) or "id" not in names
+    batch: list[Row] = []
+    room = 0
+    for row in bound:
+        size = sum(len(value) for value in row.values() if isinstance(value, str))
+        if batch and (size > room or not may_join):
+            yield batch
+            batch = []
+        room = (room if batch else values.MAX_DOCUMENT) - size
+        batch.append({**dict.fromkeys(names), **row} if may_join else row)
+    if batch:
+        yield batch
+
+
+@transactions.retried
+def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> list[Change]:
+    """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
+
+    :raises InvalidStateTransition: one of them may not go to the new state; then none does
+    """
+    bound = {"updated_at": timeutils.utcnow(), **rules.storable(table, given)}
+    conditions = [*filters.where(table, wanted), *meant(table, {}, show_deleted=False)]
+    with transactions.transaction():
+        return _change(table, conditions, bound)
+
+
+def owned(table: sa.Table) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
+    """Yield the tables whose rows go with a row of this one, and the keys that say with which."""
+    for other in table.metadata.sorted_tables:
+        for column in other.columns:
+            if column.info.get("owned") and filters.target(column) is table:
+                yield other, column
+
+
+def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:
+    """Soft-delete what goes with a row; the transaction around this keeps that row locked.
+
+    :raises InvalidStateTransition: the state of one of them does not allow it
+    """
+    ident = _locked(table, meant(table, key, show_deleted=False))
+    changes: list[Change] = []
+    for other, column in owned(table) if ident else ():
+        conditions = [column == ident, *meant(other, {}, show_deleted=False)]
+        changes += _change(other, conditions, rules.marks_of_deletion(other), with_owner=True)
+    return changes
+
+
+def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
+    """Remove what goes with a row, deleted or not; it is locked as above."""
+    ident = _locked(table, meant(table, key, show_deleted=True))
+    changes: list[Change] = []
+    for other, column in owned(table) if ident else ():
+        rows = transactions.execute(sa.select(other).where(column == ident).with_for_update()).rows
+        transactions.execute(sa.delete(other).where(column == ident))
+        changes += [Change(other, dict(row._mapping)) for row in rows]
+    return changes
+
+
+def _locked(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> int | None:
+    """Let nobody else change a row, or refer to it, until the transaction ends."""
+    statement = sa.select(table.c.id).where(*conditions).with_for_update()
+    rows = transactions.execute(statement).rows
+    return rows[0].id if rows else None
+
+
+def _change(
+    table: sa.Table,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    bound: Row,
+    with_owner: bool = False,
+) -> list[Change]:
+    statement = sa.select(table).where(*conditions).order_by(table.c.id).with_for_update()
+    rows = [dict(row._mapping) for row in transactions.execute(statement).rows]
+    if "state" in bound:
+        for row in rows:
+            rules.check_move(table, row, bound["state"], with_owner)
+    if rows:
+        done = transactions.execute(sa.update(table).where(*conditions).values(bound))
+        if done.matched != len(rows):
+            reason = f"rows of {table.name} were added meanwhile"
+            raise exception.DatabaseUnavailable(reason=reason, may_retry=True)
+    return [_changed(table, row, bound) for row in rows]
+
+
+def _changed(table: sa.Table, row: Row, bound: Row) -> Change:
+    # The mark of deletion is an expression: the row's id.
+    now = {**row, **bound} | ({"deleted": row["id"]} if "deleted" in bound else {})
+    left = row["state"] if "state" in bound and row["state"] != bound["state"] else None
+    return Change(table, now, left)

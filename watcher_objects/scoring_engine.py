@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scoring engines: what strategies can ask for a judgement."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+
+
+@base.WatcherObjectRegistry.register
+class ScoringEngine(base.Identified, base.Named, base.WatcherPersistentObject):
+    """A scoring engine that is installed."""
+
+    VERSION = "1.0"  # initial version
+
+    fields = {
+        "id": fields.IntegerField(),
+        "uuid": fields.UUIDField(),
+        "name": fields.StringField(),
+        "description": fields.StringField(nullable=True),
+        "metainfo": fields.StringField(nullable=True),
+    }
+
+    table = models.scoring_engines
+    resource = "scoring_engine"
+    not_found = exception.ScoringEngineNotFound
+    already_exists = exception.ScoringEngineAlreadyExists

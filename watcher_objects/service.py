@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services: the engines and appliers that run, and when they were last heard of."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+from watcher_objects.states import ServiceStatus
+
+__all__ = ["Service", "ServiceStatus"]
+
+
+@base.WatcherObjectRegistry.register
+class Service(base.Named, base.WatcherPersistentObject):
+    """A service on a host, one of several with its name."""
+
+    VERSION = "1.0"  # initial version
+
+    fields = {
+        "id": fields.IntegerField(),
+        "name": fields.StringField(),
+        "host": fields.StringField(),
+        "last_seen_up": fields.DateTimeField(nullable=True, tzinfo_aware=False),
+    }
+
+    table = models.services
+    resource = "service"
+    not_found = exception.ServiceNotFound
+    already_exists = exception.ServiceAlreadyExists
