@@ -5,6 +5,7 @@ import datetime
 import itertools
 
 from oslo_versionedobjects import base as ovo
+
 import watcher_objects
 from watcher_objects import base, fields
 

@@ -11,101 +11,184 @@ from hypothesis import strategies as st
 
 from tests import factory
 from tests.conftest import clean
-from watcher_objects import Audit, db, events, exception
+from watcher_objects import Action, ActionPlan, Audit, db, events, exception
 from watcher_objects.audit import AuditStateTransitionManager, AuditType, State
 from watcher_objects.db import api, models
+from watcher_objects.states import ActionPlanState, ActionState
+from watcher_objects.transitions import PROFILES
 
-# What the documentation of Watcher says, spelled out once more.
+
+def table_of(lines):
+    """Return what lines like 'FROM: TO TO' say."""
+    moves = (line.partition(":") for line in lines.split(";"))
+    return {initial.strip(): set(new.split()) for initial, _, new in moves}
+
+
+# What the documentation of Watcher says, spelled out once more, and what its code does besides.
 DOCUMENTED = {
-    "PENDING": {"ONGOING", "CANCELLED"},
-    "ONGOING": {"SUCCEEDED", "FAILED", "CANCELLED", "SUSPENDED"},
-    "SUSPENDED": {"ONGOING", "DELETED"},
-    "SUCCEEDED": {"DELETED"},
-    "FAILED": {"DELETED"},
-    "CANCELLED": {"DELETED"},
-    "DELETED": set(),
+    Audit: table_of(
+        "PENDING: ONGOING CANCELLED; ONGOING: SUCCEEDED FAILED CANCELLED SUSPENDED;"
+        "SUSPENDED: ONGOING DELETED; SUCCEEDED: DELETED; FAILED: DELETED; CANCELLED: DELETED;"
+        "DELETED:"
+    ),
+    ActionPlan: table_of(
+        "RECOMMENDED: PENDING CANCELLED SUPERSEDED; PENDING: ONGOING CANCELLED;"
+        "ONGOING: SUCCEEDED FAILED CANCELLING; CANCELLING: CANCELLED FAILED; SUCCEEDED: DELETED;"
+        "FAILED: DELETED; CANCELLED: DELETED; SUPERSEDED: DELETED; DELETED:"
+    ),
+    Action: table_of(
+        "PENDING: ONGOING SKIPPED FAILED CANCELLED; ONGOING: SUCCEEDED FAILED CANCELLED;"
+        "SUCCEEDED: DELETED; FAILED: DELETED; CANCELLED: DELETED; SKIPPED: DELETED;"
+        "CANCELLING:; DELETED:"
+    ),
 }
-MOVES = list(product(DOCUMENTED, DOCUMENTED))
+OBSERVED = {
+    Audit: table_of(
+        "PENDING: FAILED SUCCEEDED; SUCCEEDED: CANCELLED; FAILED: CANCELLED; SUSPENDED: CANCELLED"
+    ),
+    ActionPlan: table_of(
+        "RECOMMENDED: SUCCEEDED ONGOING DELETED; ONGOING: CANCELLED; FAILED: CANCELLED;"
+        "SUCCEEDED: CANCELLED; SUPERSEDED: CANCELLED"
+    ),
+    Action: table_of(
+        "PENDING: DELETED; ONGOING: CANCELLING; CANCELLING: CANCELLED SUCCEEDED FAILED;"
+        "SUCCEEDED: FAILED CANCELLED; SKIPPED: CANCELLED; FAILED: CANCELLED"
+    ),
+}
+FIRST = {Audit: "PENDING", ActionPlan: "RECOMMENDED", Action: "PENDING"}
+STATES = {Audit: State, ActionPlan: ActionPlanState, Action: ActionState}
+MANAGERS = {cls: cls.table.info["moves"] for cls in DOCUMENTED}
 
 
-def put(audit, state):
+def moves_of(cls):
+    return product(DOCUMENTED[cls], DOCUMENTED[cls])
+
+
+def allowed_to(cls, profile):
+    more = OBSERVED[cls] if profile == "watcher" else {}
+    return {state: to | more.get(state, set()) for state, to in DOCUMENTED[cls].items()}
+
+
+@pytest.fixture(params=DOCUMENTED, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+@pytest.fixture(params=PROFILES)
+def profile(request, database, url):
+    """The profile of the configured database."""
+    db.configure(url, transitions=request.param)
+    return request.param
+
+
+def put(obj, state):
     """Bring a row into a state behind the objects' back."""
-    mine = models.audits.update().where(models.audits.c.id == audit.id)
+    mine = obj.table.update().where(obj.table.c.id == obj.id)
     with db.get_engine().connect() as connection:
         connection.execute(mine.values(state=state))
 
 
-def row_of(audit):
+def row_of(obj):
     with db.get_engine().connect() as connection:
-        mine = models.audits.select().where(models.audits.c.id == audit.id)
+        mine = obj.table.select().where(obj.table.c.id == obj.id)
         return connection.execute(mine).one()._mapping
 
 
-def in_state(state, context, **fields):
-    audit = factory.stored(Audit, context, **fields)
-    put(audit, state)
-    audit.refresh()
-    return audit
+def in_state(state, context, cls=Audit, **fields):
+    obj = factory.stored(cls, context, **fields)
+    put(obj, state)
+    obj.refresh()
+    return obj
 
 
-def test_the_table_is_the_documented_one_and_total():
-    assert AuditStateTransitionManager.TRANSITIONS == DOCUMENTED
+def test_the_table_is_the_documented_one_and_total(cls):
+    manager = MANAGERS[cls]
+    assert DOCUMENTED[cls] == manager.TRANSITIONS
+    assert allowed_to(cls, "watcher") == manager.under("watcher").TRANSITIONS
+    assert manager.under("strict") is manager
+    assert FIRST[cls] == manager.INITIAL
+    words = {value for name, value in vars(STATES[cls]).items() if name == value}
+    assert words == DOCUMENTED[cls].keys()
+
+
+def test_the_drawing_shows_every_move_and_with_a_double_arrow_those_of_the_profile(cls):
+    for profile in PROFILES:
+        drawn = MANAGERS[cls].diagram(profile)
+        for number, arrow in ((DOCUMENTED, "──▶"), (OBSERVED, "══▶")):
+            shown = number is DOCUMENTED or profile == "watcher"
+            told = sum(len(to) for to in number[cls].values()) if shown else 0
+            others = drawn.count("  (if ") if arrow == "──▶" else 0
+            assert drawn.count(arrow) == told + others
+
+
+def test_inactive_are_the_states_in_which_nothing_goes_on():
     inactive = {"CANCELLED", "DELETED", "FAILED", "SUSPENDED"}
     assert set(AuditStateTransitionManager.INACTIVE_STATES) == inactive
     assert {kind.value for kind in AuditType} == {"ONESHOT", "CONTINUOUS", "EVENT"}
-    assert {v for n, v in vars(State).items() if n.isupper()} == DOCUMENTED.keys()
 
 
-@pytest.mark.parametrize(("initial", "new"), [*MOVES, (None, "PENDING"), ("PENDING", "?")])
-def test_check_transition_answers_from_the_table(initial, new):
-    manager = AuditStateTransitionManager()
-    assert manager.check_transition(initial, new) is (new in DOCUMENTED.get(initial, ()))
+def test_check_transition_answers_from_the_table(cls):
+    manager = MANAGERS[cls]()
+    for initial, new in [*moves_of(cls), (None, "PENDING"), ("PENDING", "?")]:
+        expected = new in DOCUMENTED[cls].get(initial, ())
+        assert manager.check_transition(initial, new) is expected
 
 
-def test_is_inactive_answers_from_the_state(context):
-    manager = AuditStateTransitionManager()
-    for state in DOCUMENTED:
-        audit = Audit(context, state=state)
-        assert manager.is_inactive(audit) is (state in manager.INACTIVE_STATES)
+def test_is_inactive_answers_from_the_state(cls, context):
+    manager = MANAGERS[cls]()
+    for state in DOCUMENTED[cls]:
+        obj = cls(context, state=state)
+        assert manager.is_inactive(obj) is (state in manager.INACTIVE_STATES)
 
 
-def test_every_move_of_the_table_is_allowed_and_no_other(database, context):
-    for initial, new in MOVES:
-        audit = in_state(initial, context)
-        audit.state = new
+def test_every_move_of_the_table_is_allowed_and_no_other(cls, profile, context):
+    table = allowed_to(cls, profile)
+    for initial, new in moves_of(cls):
+        obj = in_state(initial, context, cls)
+        obj.state = new
         if initial == new:
-            audit.save()
-            assert row_of(audit)["updated_at"] is None
-        elif new in DOCUMENTED[initial]:
-            audit.save()
-            assert (row_of(audit)["state"], audit.state) == (new, new)
-            assert audit.old_state == initial
+            obj.save()
+            assert row_of(obj)["updated_at"] is None
+        elif new in table[initial]:
+            obj.save()
+            assert (row_of(obj)["state"], obj.state) == (new, new)
+            assert obj.old_state == initial
         else:
             with pytest.raises(exception.InvalidStateTransition) as caught:
-                audit.save()
+                obj.save()
             assert (caught.value.initial, caught.value.new) == (initial, new)
-            assert set(caught.value.allowed) == DOCUMENTED[initial]
-            assert row_of(audit)["state"] == initial
-            assert audit.obj_what_changed() == {"state"}
-            assert audit.old_state is None
+            assert set(caught.value.allowed) == table[initial]
+            assert row_of(obj)["state"] == initial
+            assert obj.obj_what_changed() == {"state"}
+            assert obj.old_state is None
 
 
-@pytest.mark.parametrize("believed", sorted(DOCUMENTED))
-def test_the_row_decides_and_not_what_an_object_remembers(database, context, believed):
-    for initial, new in MOVES:
+@pytest.mark.parametrize("believed", sorted({s for states in DOCUMENTED.values() for s in states}))
+def test_the_row_decides_and_not_what_an_object_remembers(cls, database, context, believed):
+    if believed not in DOCUMENTED[cls]:
+        return
+    for initial, new in moves_of(cls):
         if believed == new:
             continue
-        stale = in_state(believed, context)
+        stale = in_state(believed, context, cls)
         put(stale, initial)
         stale.state = new
-        if new in DOCUMENTED[initial]:
+        if new in DOCUMENTED[cls][initial]:
             stale.save()
             assert stale.old_state == initial
             assert row_of(stale)["state"] == new
+        elif initial == new and cls is not Audit:
+            stale.save()
+            assert (stale.state, stale.old_state, row_of(stale)["state"]) == (new, None, new)
         else:
             with pytest.raises(exception.InvalidStateTransition, match=f"is {initial} and"):
                 stale.save()
             assert row_of(stale)["state"] == initial
+
+
+def test_a_profile_that_is_not_there_is_refused(url):
+    with pytest.raises(exception.InvalidParameter, match="strict or watcher"):
+        db.configure(url, transitions="lax")
 
 
 def test_a_stale_pending_audit_may_succeed_and_may_not_be_claimed_again(database, context):
@@ -187,7 +270,7 @@ def test_there_is_no_way_back_from_a_deleted_row(database, context, all_seeing):
     stale = Audit.get(context, audit.uuid)
     audit.soft_delete()
     for handle in (stale, audit, Audit.get(all_seeing, audit.uuid)):
-        for state in DOCUMENTED.keys() - {handle.state}:
+        for state in DOCUMENTED[Audit].keys() - {handle.state}:
             handle.state = state
             with pytest.raises(exception.AuditNotFound):
                 handle.save()
@@ -241,10 +324,15 @@ def test_an_audit_begins_pending(database, context):
     assert audit.old_state is None
 
 
+moved = st.tuples(st.integers(0, 2), st.sampled_from(sorted(DOCUMENTED[Audit])))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     kind=st.sampled_from([kind.value for kind in AuditType]),
-    moves=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(sorted(DOCUMENTED))), max_size=12),
+    moves=st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(sorted(DOCUMENTED[Audit]))), max_size=12
+    ),
 )
 def test_no_sequence_of_stale_handles_leaves_the_table(database, context, kind, moves):
     clean()
@@ -258,7 +346,7 @@ def test_no_sequence_of_stale_handles_leaves_the_table(database, context, kind, 
         loaded = handle.state if not handle.obj_what_changed() else None
         handle.state = new
         again = (truth, new, kind) == (State.SUCCEEDED, State.ONGOING, "EVENT")
-        allowed = new in DOCUMENTED[truth] or again
+        allowed = new in DOCUMENTED[Audit][truth] or again
         try:
             handle.save()
         except (exception.InvalidStateTransition, exception.AuditNotFound):

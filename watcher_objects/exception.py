@@ -60,6 +60,17 @@ def at(index: int) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def placed(name: str) -> Iterator[None]:
+    """Say in an error's message for which of the objects of that name it was raised."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "index"):
+            error.args = (f"{name}[{error.index}]: {error}",)
+        raise
+
+
 class WatcherException(Exception):
     """Something went wrong"""
 

@@ -14,8 +14,28 @@ from watcher_objects.db.queries import Key
 from watcher_objects.hydration import RowObject
 
 
-class Readable(RowObject):
+class Findable(RowObject):
     """An object that can be found in its table."""
+
+    @classmethod
+    def _obj_get(cls, context: Any, key: Key, show_deleted: bool, eager: bool = False) -> Any:
+        related = tuple(cls.object_fields) if eager else ()
+        record = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
+        if record is None:
+            raise cls._obj_none(key)
+        return cls._obj_made(context, record)
+
+    @classmethod
+    def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
+        """Return the object that has this text in a column, a live one before others."""
+        if not isinstance(value, str):
+            raise coercion.refuse(column, value, "takes text")
+        key = {column: values.storable(cls.table.columns[column], value)}
+        return cls._obj_get(context, key, _shows_deleted(context), eager)
+
+
+class Readable(Findable):
+    """An object that can be read from its table."""
 
     def obj_load_attr(self, attrname: str) -> None:
         """Load a related object, with one statement; deleted or not, as the row has it.
@@ -33,14 +53,6 @@ class Readable(RowObject):
         loaded = None if ident is None else related._obj_get(self._context, {"id": ident}, True)
         self._obj_keep_for_rollback()
         vars(self)[f"_obj_{attrname}"] = loaded
-
-    @classmethod
-    def _obj_get(cls, context: Any, key: Key, show_deleted: bool, eager: bool = False) -> Any:
-        related = tuple(cls.object_fields) if eager else ()
-        record = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
-        if record is None:
-            raise cls._obj_none(key)
-        return cls._obj_made(context, record)
 
     @classmethod
     @ovo.remotable
@@ -81,14 +93,6 @@ class Readable(RowObject):
         if abs(key["id"]) > values.MAX_INTEGER:
             raise cls._obj_none(key)
         return key
-
-    @classmethod
-    def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
-        """Return the object that has this text in a column, a live one before others."""
-        if not isinstance(value, str):
-            raise coercion.refuse(column, value, "takes text")
-        key = {column: values.storable(cls.table.columns[column], value)}
-        return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
     @ovo.remotable
@@ -166,7 +170,7 @@ class Readable(RowObject):
             self._obj_forget_other(name)
 
 
-class Identified(Readable):
+class Identified(Findable):
     """An object that has a uuid."""
 
     @classmethod
@@ -183,7 +187,7 @@ class Identified(Readable):
         return cls._obj_get(context, {"uuid": known}, _shows_deleted(context), eager)
 
 
-class Named(Readable):
+class Named(Findable):
     """An object that has a name."""
 
     @classmethod

@@ -100,7 +100,7 @@ class StateTransitionManager:
             needed = cls.condition(row["state"], new)
             return needed is not None and needed.items() <= row.items()
 
-        return tuple(sorted(filter(may, cls.TRANSITIONS)))
+        return tuple(sorted(new for new in cls.TRANSITIONS if new != row["state"] and may(new)))
 
     @classmethod
     def diagram(cls, profile: str = "strict") -> str:

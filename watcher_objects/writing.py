@@ -35,6 +35,15 @@ class Writable(RowObject):
         :raises Exception: as for :meth:`create`; the error's ``index`` tells for which object.
             All of them are as they were
         """
+        with exception.placed("objects"):
+            rows = cls._obj_create_rows(context, objects)
+        for obj, row in zip(objects, rows, strict=True):
+            obj._obj_wrote(row)
+        for obj in objects:
+            obj._obj_tell("create")
+
+    @classmethod
+    def _obj_create_rows(cls, context: Any, objects: Sequence[Self]) -> Sequence[Row]:
         given = []
         seen: set[int] = set()
         for index, obj in enumerate(objects):
@@ -43,17 +52,12 @@ class Writable(RowObject):
                 obj._context = obj._context or context
                 given.append(obj._obj_to_create())
         try:
-            rows = bulk.create(cls.table, given)
+            return bulk.create(cls.table, given)
         except exception.WatcherException as error:
-            index = getattr(error, "index", None)
-            if index is None:
+            if not hasattr(error, "index"):
                 raise
-            with exception.at(index), objects[index]._obj_typed_errors():
+            with exception.at(error.index), objects[error.index]._obj_typed_errors():
                 raise
-        for obj, row in zip(objects, rows, strict=True):
-            obj._obj_wrote(row)
-        for obj in objects:
-            obj._obj_tell("create")
 
     @classmethod
     def _obj_check_new(cls, obj: Any, seen: set[int]) -> None:

@@ -101,10 +101,16 @@ def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
     ident = _locked(table, meant(table, key, show_deleted=True))
     changes: list[Change] = []
     for other, column in owned(table) if ident else ():
-        rows = transactions.execute(sa.select(other).where(column == ident).with_for_update()).rows
+        rows = _rows(other, [column == ident])
         transactions.execute(sa.delete(other).where(column == ident))
-        changes += [Change(other, dict(row._mapping)) for row in rows]
+        changes += [Change(other, row) for row in rows]
     return changes
+
+
+def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Row]:
+    """Return rows, in the order of their ids, and let nobody else change them."""
+    statement = sa.select(table).where(*conditions).order_by(table.c.id).with_for_update()
+    return [dict(row._mapping) for row in transactions.execute(statement).rows]
 
 
 def _locked(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> int | None:
@@ -120,8 +126,7 @@ def _change(
     bound: Row,
     with_owner: bool = False,
 ) -> list[Change]:
-    statement = sa.select(table).where(*conditions).order_by(table.c.id).with_for_update()
-    rows = [dict(row._mapping) for row in transactions.execute(statement).rows]
+    rows = _rows(table, conditions)
     if "state" in bound:
         for row in rows:
             rules.check_move(table, row, bound["state"], with_owner)

@@ -46,6 +46,7 @@ class Query:
         source: Any = table
         for name, other in self.joined.items():
             source = source.outerjoin(other, keys[name] == other.c.id)
+        self.table = table
         self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
         columns = [c for part in self.parts for c in part.columns]
         self.select = sa.select(*columns).select_from(source)
@@ -55,10 +56,10 @@ class Query:
 
         :raises NotUnique: several are not
         """
-        statement = self.select.where(*conditions).order_by(self.parts[0].c.deleted)
+        statement = self.select.where(*conditions).order_by(self.table.c.deleted)
         records = [self._record(row) for row in transactions.execute(statement.limit(2)).rows]
         if len(records) > 1 and records[1].row["deleted"] == 0:
-            raise exception.NotUnique(name=self.parts[0].name)
+            raise exception.NotUnique(name=self.table.name)
         return records[0] if records else None
 
     def all(

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that are stored together: as one by one, and in few statements."""
+
+import pytest
+from oslo_versionedobjects import exception as ovo_exception
+
+from tests import factory
+from watcher_objects import (
+    Action,
+    ActionPlan,
+    Audit,
+    EfficacyIndicator,
+    Goal,
+    db,
+    events,
+    exception,
+)
+from watcher_objects.db import values
+
+
+@pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+@pytest.fixture
+def told():
+    told = []
+    end = events.subscribe(told.append)
+    yield told
+    end()
+
+
+def built(cls, context, number):
+    factory.stored(cls, context)  # whatever it is related to
+    return [factory.built(cls, context) for _ in range(number)]
+
+
+def test_they_are_stored_as_one_by_one(cls, database, context, told):
+    objects = built(cls, context, 5)
+    told.clear()
+    cls.create_many(context, objects)
+    assert cls.list(context)[-5:] == objects
+    assert all(obj.obj_what_changed() == set() for obj in objects)
+    assert [(event.kind, event.obj) for event in told] == [("create", obj) for obj in objects]
+    assert all(event.obj is obj for event, obj in zip(told, objects, strict=True))
+    for obj in objects:
+        with pytest.raises(ovo_exception.ObjectActionError):
+            obj.create()
+
+
+@pytest.mark.parametrize("number", [1, 2, 1000])
+def test_they_are_stored_in_one_statement(database, context, statements, number):
+    objects = built(Audit, context, number)
+    statements.clear()
+    Audit.create_many(context, objects)
+    assert len(statements) == 1
+    assert [audit.id for audit in Audit.list(context)[1:]] == [audit.id for audit in objects]
+
+
+def test_none_are_stored_in_none(database, context, statements):
+    Audit.create_many(context, [])
+    assert statements == []
+
+
+def test_each_may_have_other_fields_set(database, context):
+    factory.stored(Audit, context)
+    bare = {"audit_type": "ONESHOT", "goal_id": factory.stored(Goal, context).id}
+    objects = [
+        Audit(context, name="a", **bare),
+        Audit(context, name="b", hostname="h", id=70, **bare),
+        factory.built(Audit, context, name="c", uuid="8d3d5ed8-4a8b-4ad5-8e5b-d2ff0a4f9d2d"),
+        Audit(context, name="d", parameters={"n": [1]}, **bare),
+    ]
+    Audit.create_many(context, objects)
+    assert [Audit.get_by_name(context, name) for name in "abcd"] == objects
+    assert {audit.state for audit in objects} == {"PENDING"}
+    assert objects[1].id == 70
+    assert len({audit.uuid for audit in objects}) == 4
+    assert factory.stored(Audit, context).id not in [audit.id for audit in objects]
+
+
+def test_long_documents_are_sent_in_several_statements(database, context, statements):
+    document = {"text": "x" * (values.MAX_DOCUMENT - 100)}
+    objects = [factory.built(Audit, context, parameters=document) for _ in range(4)]
+    Audit.create_many(context, objects)
+    assert sum("INSERT INTO audits" in statement for statement in statements) == 4
+    assert Audit.list(context) == objects
+
+
+def wrong_value(objects):
+    objects[2].name = "x" * 64
+    return exception.InvalidValue
+
+
+def no_value(objects):
+    del objects[2].name
+    return exception.InvalidValue
+
+
+def taken_name(objects):
+    objects[2].name = objects[0].name
+    return exception.AuditAlreadyExists
+
+
+def missing_goal(objects):
+    objects[2].goal_id = 4711
+    return exception.GoalNotFound
+
+
+def unknown_state(objects):
+    objects[2].state = "BOGUS"
+    return exception.InvalidState
+
+
+def given_twice(objects):
+    objects[2] = objects[1]
+    return ovo_exception.ObjectActionError
+
+
+def of_another_class(objects):
+    objects[2] = Goal(objects[1]._context, name="other")
+    return exception.InvalidParameter
+
+
+def stored_already(objects):
+    objects[2].create()
+    return ovo_exception.ObjectActionError
+
+
+WRONGS = (
+    wrong_value,
+    no_value,
+    taken_name,
+    missing_goal,
+    unknown_state,
+    given_twice,
+    of_another_class,
+    stored_already,
+)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize("wrong", WRONGS, ids=lambda wrong: wrong.__name__)
+def test_of_one_that_is_wrong_its_place_is_told_and_none_is_stored(
+    database, context, told, wrong, inside
+):
+    objects = built(Audit, context, 5)
+    expected = wrong(objects)
+    before = [(obj.obj_what_changed(), dict(obj.items())) for obj in objects]
+    stored = Audit.list(context)
+    told.clear()
+    if inside:
+        with db.transaction(), pytest.raises(expected) as caught:
+            Audit.create_many(context, objects)
+    else:
+        with pytest.raises(expected) as caught:
+            Audit.create_many(context, objects)
+    assert caught.value.index == 2
+    assert str(caught.value).startswith("objects[2]: ")
+    assert Audit.list(context) == stored
+    assert told == []
+    assert [(obj.obj_what_changed(), dict(obj.items())) for obj in objects] == before
+
+
+def test_an_orphan_takes_the_context_that_is_given(database, context):
+    factory.stored(Goal, context)
+    orphan = Goal(name="orphan", display_name="", efficacy_specification=[])
+    Goal.create_many(context, [orphan])
+    orphan.refresh()
+    assert orphan.obj_context is context
+
+
+def plan_of(context, **wrong):
+    """A plan with 200 actions and 5 indicators, unsaved; and what stores it."""
+    plan = factory.built(ActionPlan, context)
+
+    def store():
+        with db.transaction():
+            plan.create()
+            for obj in owned:
+                obj.action_plan_id = plan.id
+            Action.create_many(context, owned[:200])
+            for indicator in owned[200:]:
+                indicator.create()
+
+    actions = [Action(context, action_type="nop", parents=[]) for _ in range(200)]
+    named = [f"indicator {number}" for number in range(5)]
+    indicators = [EfficacyIndicator(context, name=name, value=0.5) for name in named]
+    owned = [*actions, *indicators]
+    return plan, owned, store
+
+
+def test_a_plan_with_all_that_it_owns_is_stored_as_one(database, context, told):
+    plan, owned, store = plan_of(context)
+    told.clear()
+    store()
+    mine = {"action_plan_id": plan.id}
+    assert Action.list(context, filters=mine) == owned[:200]
+    assert EfficacyIndicator.list(context, filters=mine) == owned[200:]
+    assert [event.obj for event in told] == [plan, *owned]
+
+
+@pytest.mark.parametrize("place", [0, 199, 204])
+def test_an_error_anywhere_stores_nothing_of_a_plan(database, context, told, place):
+    plan, owned, store = plan_of(context)
+    wrong = owned[place]
+    wrong.uuid = "7c4ab6b8-77a9-4b52-8a9e-bb2ff1f87f0c"
+    factory.stored(type(wrong), context, uuid=wrong.uuid)
+    before = ActionPlan.list(context)
+    told.clear()
+    with pytest.raises(wrong.already_exists):
+        store()
+    assert ActionPlan.list(context) == before
+    assert told == []
+    for obj in (plan, *owned):
+        assert "id" not in obj
+        assert obj.obj_what_changed() >= {"state"} if obj is plan else obj.obj_what_changed()
+    wrong.uuid = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
+    store()
+    assert len(told) == 206

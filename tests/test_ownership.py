@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An action plan takes its actions and efficacy indicators along."""
+
+import pytest
+
+from tests import factory
+from tests.test_states import put
+from watcher_objects import Action, ActionPlan, EfficacyIndicator, db, events, exception
+
+OWNED = (Action, EfficacyIndicator)
+
+
+@pytest.fixture
+def plan(database, context):
+    """A plan that may be deleted, with three actions and two indicators."""
+    plan = filled(context)
+    put(plan, "SUPERSEDED")
+    plan.refresh()
+    return plan
+
+
+@pytest.fixture
+def told():
+    told = []
+    end = events.subscribe(told.append)
+    yield told
+    end()
+
+
+def filled(context):
+    plan = factory.stored(ActionPlan, context)
+    for state in ("SUCCEEDED", "PENDING", "PENDING"):
+        put(factory.stored(Action, context, action_plan_id=plan.id), state)
+    for _ in range(2):
+        factory.stored(EfficacyIndicator, context, action_plan_id=plan.id)
+    return plan
+
+
+def of(plan, context):
+    mine = {"action_plan_id": plan.id}
+    return [obj for cls in OWNED for obj in cls.list(context, filters=mine)]
+
+
+def soft_delete(plan):
+    plan.soft_delete()
+
+
+def save_as_deleted(plan):
+    plan.state = "DELETED"
+    plan.save()
+
+
+@pytest.mark.parametrize("delete", [soft_delete, save_as_deleted])
+def test_what_a_plan_owns_is_deleted_with_it_and_what_another_owns_is_not(
+    plan, context, all_seeing, delete
+):
+    other = filled(context)
+    delete(plan)
+    assert plan.old_state == "SUPERSEDED"
+    assert of(plan, context) == []
+    gone = of(plan, all_seeing)
+    assert len(gone) == 5
+    assert all(obj.deleted_at == obj.updated_at is not None for obj in gone)
+    assert {obj.state for obj in gone if isinstance(obj, Action)} == {"DELETED"}
+    assert len(of(other, context)) == 5
+
+
+def test_each_row_that_went_along_is_told_of_before_its_plan(plan, context, told):
+    rows = of(plan, context)
+    plan.soft_delete()
+    assert [(event.kind, event.obj.uuid) for event in told] == [
+        ("delete", obj.uuid) for obj in [*rows, plan]
+    ]
+    assert [event.old_state for event in told[:3]] == ["SUCCEEDED", "PENDING", "PENDING"]
+    assert [event.obj.state for event in told[:3]] == ["DELETED"] * 3
+    assert [event.obj.old_state for event in told[:3]] == ["SUCCEEDED", "PENDING", "PENDING"]
+    assert {event.context for event in told} == {context}
+
+
+def test_what_a_plan_owns_is_destroyed_with_it(plan, context, all_seeing, told):
+    rows = of(plan, context)
+    rows[0].soft_delete()
+    told.clear()
+    plan.destroy()
+    assert of(plan, all_seeing) == []
+    assert ActionPlan.list(all_seeing) == []
+    assert [(event.kind, event.obj.uuid) for event in told] == [
+        ("destroy", obj.uuid) for obj in [*rows, plan]
+    ]
+
+
+@pytest.mark.parametrize("state", ["ONGOING", "CANCELLING"])
+def test_a_plan_with_an_action_that_goes_on_is_not_deleted(plan, context, told, state):
+    action = of(plan, context)[1]
+    put(action, state)
+    before = of(plan, context)
+    for delete in (soft_delete, save_as_deleted):
+        with pytest.raises(exception.InvalidStateTransition, match=f"{action.uuid} in actions"):
+            delete(plan)
+    assert of(plan, context) == before
+    assert told == []
+    assert ActionPlan.get(context, plan.id).state == "SUPERSEDED"
+
+
+def test_a_plan_that_goes_on_keeps_what_it_owns_also_inside_a_transaction(plan, context, told):
+    put(plan, "ONGOING")
+    before = of(plan, context)
+    with db.transaction():
+        with pytest.raises(exception.InvalidStateTransition, match="is ONGOING"):
+            plan.soft_delete()
+        assert of(plan, context) == before
+    assert of(plan, context) == before
+    assert told == []
+
+
+def test_a_plan_that_is_not_there_takes_nothing_along(plan, context):
+    before = of(plan, context)
+    stale = ActionPlan.get(context, plan.id)
+    plan.soft_delete()
+    other = filled(context)
+    for write in (stale.soft_delete, plan.soft_delete):
+        with pytest.raises(exception.ActionPlanNotFound):
+            write()
+    plan.destroy()
+    with pytest.raises(exception.ActionPlanNotFound):
+        stale.destroy()
+    assert len(before) == len(of(other, context)) == 5
+
+
+def test_stale_handles_of_what_went_along_find_nothing(plan, context):
+    rows = of(plan, context)
+    plan.soft_delete()
+    for obj in rows:
+        with pytest.raises(obj.not_found):
+            obj.refresh()
+        setattr(obj, "status_message" if isinstance(obj, Action) else "unit", "late")
+        with pytest.raises(obj.not_found):
+            obj.save()
+
+
+@pytest.mark.parametrize("verb", ["soft_delete", "destroy"])
+def test_the_number_of_statements_does_not_grow_with_what_is_owned(
+    plan, context, statements, verb
+):
+    small = factory.stored(ActionPlan, context)
+    put(small, "FAILED")
+    small.refresh()
+    for cls in OWNED:
+        factory.stored(cls, context, action_plan_id=small.id)
+    counts = []
+    for each in (small, plan):
+        statements.clear()
+        getattr(each, verb)()
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 7
+
+
+def test_what_another_row_of_the_database_holds_wrongly_does_not_keep_a_plan(
+    plan, context, all_seeing, told, caplog
+):
+    indicator = of(plan, context)[-1]
+    with db.get_engine().connect() as connection:
+        mine = indicator.table.update().where(indicator.table.c.id == indicator.id)
+        connection.execute(mine.values(value=None, data=None))
+    plan.soft_delete()
+    assert len(told) == 5
+    assert "value must have a value" in caplog.text
+    assert ActionPlan.get(all_seeing, plan.id).state == "DELETED"
