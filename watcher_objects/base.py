@@ -90,9 +90,7 @@ class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
     OBJ_BASE_CLASS = WatcherObject
 
 
-class WatcherPersistentObject(  # type: ignore[misc]
-    Readable, Writable, WatcherObject, WatcherObjectDictCompat
-):
+class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDictCompat):
     """A versioned object that is stored in a table; its ``get`` finds one, no field.
 
     All remotable methods need the object's context, and raise OrphanedObjectError without.

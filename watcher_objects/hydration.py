@@ -18,7 +18,7 @@ from watcher_objects.db.queries import Key, Record, Row
 FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
 
 
-class RowObject(ovo.VersionedObject):
+class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
     """A versioned object whose fields, related objects apart, are the columns of a table."""
 
     #: The table; its columns have the names of the fields.

@@ -3,8 +3,9 @@
 
 A field is a column, or a column behind a relation: where there is a foreign key ``owner_id``,
 ``owner_name`` is ``name`` of the row that it points at. Relations are followed over any
-distance, the nearest first. NULL counts as a value: ``neq`` and ``notin`` find it, and None
-asks for it.
+distance, the nearest first, of those that are equally near the one whose key stands first;
+``between_owner_name`` says which way is meant. NULL counts as a value: ``neq`` and ``notin``
+find it, and None asks for it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -78,12 +79,15 @@ def _condition(table: sa.Table, name: Any, value: Any) -> Condition:
 
 def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
     """Find the column that a field means, and the foreign keys on the way to it."""
-    paths: list[tuple[str, sa.Table, list[sa.Column[Any]]]] = [("", table, [])]
-    for prefix, here, path in paths:
-        column = here.columns.get(field.removeprefix(prefix))
-        if field.startswith(prefix) and column is not None:
-            return path, column
-        paths += [(f"{name}_", target(key), [*path, key]) for name, key in relations(here)]
+    paths: list[tuple[list[str], sa.Table, list[sa.Column[Any]]]] = [([""], table, [])]
+    for prefixes, here, path in paths:
+        for prefix in prefixes:
+            column = here.columns.get(field.removeprefix(prefix))
+            if field.startswith(prefix) and column is not None:
+                return path, column
+        for name, key in relations(here):
+            longer = [f"{prefix}{name}_" for prefix in prefixes]
+            paths.append(([*longer, f"{name}_"] if path else longer, target(key), [*path, key]))
     own = [column.name for column in table.columns if "json" not in column.info]
     others = [f"{name}_..." for name, _ in relations(table)]
     reason = f"there is no such field; there are {', '.join(own + others)}"

@@ -16,6 +16,8 @@ from watcher_objects import coercion
 
 #: The widest INTEGER that all three databases hold.
 MAX_INTEGER = 2**31 - 1
+#: Bytes of a text in MariaDB's TEXT, which has no length of its own.
+MAX_TEXT = 2**16 - 1
 #: Bytes of a JSON document: three fit into MariaDB's default ``max_allowed_packet`` of 16 MiB,
 #: also if each of their characters must be escaped there.
 MAX_DOCUMENT = 2 * 2**20
@@ -54,7 +56,8 @@ def _text(column: sa.Column[Any], value: Any) -> str:
     if "\0" in text:
         raise coercion.refuse(column.name, value, "takes no NUL character")
     try:
-        text.encode()
+        if len(text.encode()) > MAX_TEXT:
+            raise coercion.refuse(column.name, value, f"takes at most {MAX_TEXT} bytes")
     except UnicodeEncodeError:
         rule = "takes no half of a surrogate pair"
         raise coercion.refuse(column.name, value, rule) from None

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the other objects do that not all of them do."""
+
+import datetime
+import importlib
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oslo_utils import timeutils
+
+from tests import factory
+from tests.test_states import put
+from watcher_objects import (
+    Action,
+    ActionDescription,
+    ActionPlan,
+    Audit,
+    EfficacyIndicator,
+    Goal,
+    ScoringEngine,
+    Service,
+    db,
+    events,
+    exception,
+)
+
+VERSIONS = {
+    "Goal": "1.0",
+    "Strategy": "1.1",
+    "AuditTemplate": "1.2",
+    "Audit": "1.8",
+    "ActionPlan": "2.3",
+    "Action": "2.1",
+    "EfficacyIndicator": "1.0",
+    "ScoringEngine": "1.0",
+    "Service": "1.0",
+    "ActionDescription": "1.0",
+}
+NAMES = {
+    "action": ("Action", "State"),
+    "action_description": ("ActionDescription",),
+    "action_plan": ("ActionPlan", "State"),
+    "audit": ("Audit", "AuditStateTransitionManager", "AuditType", "State"),
+    "audit_template": ("AuditTemplate",),
+    "efficacy_indicator": ("EfficacyIndicator",),
+    "goal": ("Goal",),
+    "scoring_engine": ("ScoringEngine",),
+    "service": ("Service", "ServiceStatus"),
+    "strategy": ("Strategy",),
+}
+
+
+def test_the_ten_classes_have_the_versions_that_watcher_knows():
+    assert {cls.obj_name(): cls.VERSION for cls in factory.CLASSES} == VERSIONS
+
+
+def test_each_module_offers_the_names_that_watcher_gives_it():
+    for module, names in NAMES.items():
+        for name in names:
+            assert hasattr(importlib.import_module(f"watcher_objects.{module}"), name)
+
+
+@pytest.fixture
+def chain(database, context):
+    """Two audits, each with a plan, an action and an indicator."""
+    chains = []
+    for name in ("one", "two"):
+        audit = factory.stored(Audit, context, name=name)
+        plan = factory.stored(ActionPlan, context, audit_id=audit.id)
+        action = factory.stored(Action, context, action_plan_id=plan.id, action_type=name)
+        indicator = factory.stored(EfficacyIndicator, context, action_plan_id=plan.id, unit=name)
+        chains.append((audit, plan, action, indicator))
+    return chains
+
+
+@pytest.mark.parametrize("cls", [Action, EfficacyIndicator])
+def test_filters_reach_through_relations_at_any_distance(chain, context, cls):
+    (audit, plan, *_), (_, other_plan, *_) = chain
+    one, two = (next(obj for obj in link if isinstance(obj, cls)) for link in chain)
+    for filters, expected in (
+        ({"action_plan_uuid": plan.uuid}, [one]),
+        ({"action_plan_audit_uuid": audit.uuid}, [one]),
+        ({"action_plan_audit_name__in": ["one", "two"]}, [one, two]),
+        ({"action_plan_audit_goal_name__neq": "none"}, [one, two]),
+        ({"action_plan_audit_name__gt": "one", "action_plan_state": "RECOMMENDED"}, [two]),
+        ({"action_plan_audit_name": "one", "action_plan_uuid": other_plan.uuid}, []),
+        ({"action_plan_audit_strategy_name": None}, []),
+    ):
+        assert cls.list(context, filters=filters) == expected
+
+
+def test_the_way_to_a_relation_need_not_be_told_where_it_is_clear(chain, context):
+    for audit, plan, action, indicator in chain:
+        assert Action.list(context, filters={"audit_uuid": audit.uuid}) == [action]
+        assert Action.list(context, filters={"audit_name__eq": audit.name}) == [action]
+        assert ActionPlan.list(
+            context, filters={"goal_uuid": audit.goal.uuid, "audit_id": audit.id}
+        ) == [plan]
+        assert EfficacyIndicator.list(context, filters={"audit_uuid": audit.uuid}) == [indicator]
+
+
+numbers = st.one_of(
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-99, max_value=99),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=numbers)
+def test_the_value_of_an_indicator_is_exact(database, context, value):
+    indicator = factory.stored(EfficacyIndicator, context, value=value)
+    found = EfficacyIndicator.get(context, indicator.id)
+    assert found.value == indicator.value == float(value)
+    assert EfficacyIndicator.list(context, filters={"value": value, "id": indicator.id}) == [found]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"), [("3.0", 3), (" 0.1 ", 0.1), (Decimal("0.30"), 0.3), (1e308, 1e308)]
+)
+def test_a_number_may_be_given_as_text_or_decimal(database, context, value, stored):
+    indicator = factory.stored(EfficacyIndicator, context, value=value)
+    assert EfficacyIndicator.get(context, indicator.id).value == stored
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "nan", "x", True, None, [1], 10**400, "1e999999999", 1j]
+)
+def test_what_is_no_finite_number_is_refused(context, value):
+    with pytest.raises(exception.InvalidValue, match="value"):
+        EfficacyIndicator(context, value=value)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(10**30) - 1])
+def test_a_number_that_would_come_back_changed_is_refused(database, context, value):
+    with pytest.raises(exception.InvalidValue, match="value takes"):
+        factory.stored(EfficacyIndicator, context, value=value)
+    assert EfficacyIndicator.list(context) == []
+
+
+def test_watcher_reads_the_value_that_was_written_last(database, context):
+    indicator = factory.stored(EfficacyIndicator, context, value=0.5)
+    indicator.value = 0.75
+    indicator.save()
+    with db.get_engine().connect() as connection:
+        row = connection.execute(indicator.table.select()).one()
+    assert (row.value, row.data) == (0.75, 0.75)
+
+
+def test_reading_writes_nothing(chain, context, statements):
+    EfficacyIndicator.list(context)
+    assert [statement.split()[0] for statement in statements] == ["SELECT"]
+
+
+def test_a_description_is_found_by_its_type(database, context, all_seeing):
+    found = factory.stored(ActionDescription, context, action_type="nop")
+    assert ActionDescription.get_by_type(context, "nop") == found
+    with pytest.raises(exception.ActionDescriptionNotFound, match="sleep") as caught:
+        ActionDescription.get_by_type(context, "sleep")
+    assert caught.value.kwargs["action_id"] == "sleep"
+    found.soft_delete()
+    with pytest.raises(exception.ActionDescriptionNotFound):
+        ActionDescription.get_by_type(context, "nop")
+    assert ActionDescription.get_by_type(all_seeing, "nop") == found
+    for wrong in (None, 5, "x" * 256):
+        with pytest.raises(exception.InvalidValue, match="action_type"):
+            ActionDescription.get_by_type(context, wrong)
+
+
+def test_a_name_that_several_have_finds_none_of_them(database, context):
+    first = factory.stored(Service, context, name="applier", host="one")
+    second = factory.stored(Service, context, name="applier", host="two")
+    with pytest.raises(exception.NotUnique, match="services"):
+        Service.get_by_name(context, "applier")
+    first.soft_delete()
+    assert Service.get_by_name(context, "applier") == second
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536])
+def test_a_text_without_a_length_ends_at_64_kib(database, context, length):
+    engine = factory.built(
+        ScoringEngine, context, metainfo="ä" * (length // 2) + "x" * (length % 2)
+    )
+    if length > 65_535:
+        with pytest.raises(exception.InvalidValue, match="metainfo takes at most 65535 bytes"):
+            engine.create()
+    else:
+        engine.create()
+        assert ScoringEngine.get(context, engine.id) == engine
+
+
+HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.fixture
+def clock(database, monkeypatch):
+    """A function that moves the time, which stands still otherwise."""
+    now = factory.MOMENT.replace(tzinfo=None)
+    monkeypatch.setattr(timeutils, "utcnow", lambda: now)
+
+    def advance(by):
+        nonlocal now
+        now += by
+
+    return advance
+
+
+def test_the_clock_is_the_one_that_callers_may_set(clock, context, all_seeing):
+    goal = factory.stored(Goal, context)
+    assert goal.created_at.replace(tzinfo=None) == timeutils.utcnow()
+    clock(HOUR)
+    goal.display_name = "later"
+    goal.save()
+    assert goal.updated_at - goal.created_at == HOUR
+    clock(HOUR)
+    goal.soft_delete()
+    assert Goal.get(all_seeing, goal.id).deleted_at - goal.created_at == 2 * HOUR
+
+
+def test_recommendations_that_are_due_are_superseded_and_no_others(clock, context, statements):
+    due = [factory.stored(ActionPlan, context) for _ in range(3)]
+    pending = factory.stored(ActionPlan, context)
+    put(pending, "PENDING")
+    clock(HOUR)
+    young = factory.stored(ActionPlan, context)
+    clock(HOUR)
+    told = []
+    end = events.subscribe(told.append)
+    statements.clear()
+    superseded = ActionPlan.supersede_expired(context, 1.5)
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE"]
+    assert ActionPlan.supersede_expired(context, 1.5) == []
+    end()
+    assert superseded == [ActionPlan.get(context, plan.id) for plan in due]
+    assert {(plan.state, plan.old_state) for plan in superseded} == {("SUPERSEDED", "RECOMMENDED")}
+    assert {plan.updated_at.replace(tzinfo=None) for plan in superseded} == {timeutils.utcnow()}
+    assert [(event.kind, event.old_state, event.obj) for event in told] == [
+        ("update", "RECOMMENDED", plan) for plan in superseded
+    ]
+    assert ActionPlan.get(context, pending.id).state == "PENDING"
+    assert ActionPlan.get(context, young.id).state == "RECOMMENDED"
+
+
+@pytest.mark.parametrize("hours", [-1, float("nan"), 1e300, None, "soon"])
+def test_an_expiry_that_is_no_time_is_refused(database, context, hours):
+    with pytest.raises(exception.InvalidValue, match="hours takes"):
+        ActionPlan.supersede_expired(context, hours)
