@@ -415,3 +415,14 @@ def test_without_cliff_one_line_says_how_to_get_it():
     done = python("-W", "ignore", "-c", WITHOUT_CLIFF)
     assert done.returncode == 1
     assert done.stderr == "The command line needs cliff: pip install 'watcher-objects[cli]'\n"
+
+
+def test_states_draws_the_life_cycles_of_both_profiles(run):
+    both = run("states")
+    assert both.code == 0
+    assert all(line in both.out for line in ("Audit\n", "Action plan\n", "Action\n"))
+    assert "PENDING   ──┬──▶ ONGOING" in both.out
+    assert "══▶ CANCELLING" in both.out
+    strict = run("states", "--profile", "strict")
+    assert "══▶" not in strict.out
+    assert "CANCELLING (not entered)" in strict.out

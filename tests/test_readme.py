@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the README says is so."""
+"""What the README and the other documents say is so."""
 
 import re
 from pathlib import Path
 from textwrap import dedent
 
 from watcher_objects import db
+from watcher_objects.cli import states
 from watcher_objects.states import AuditStateTransitionManager
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
+LIVES = (ROOT / "docs" / "states.rst").read_text()
 
 
-def block(after):
+def block(after, text=README):
     """Return the indented block behind a marker."""
-    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", README, flags=re.M)
+    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", text, flags=re.M)
     return dedent(found.group(1)).strip()
 
 
 def test_the_drawing_is_that_of_the_table():
     assert block("states begin") == AuditStateTransitionManager.diagram()
+
+
+def test_the_drawings_of_the_life_cycles_are_those_of_the_tables():
+    for name, life in states.LIVES.items():
+        assert block(f"{name.lower()} begin", LIVES) == life.diagram("watcher")
 
 
 def test_the_example_runs_and_its_audit_is_claimed_once(tmp_path, monkeypatch, context):

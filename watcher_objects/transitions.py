@@ -115,7 +115,8 @@ class StateTransitionManager:
             if profile == "watcher":
                 more = cls.WATCHER_MOVES.get(initial, ())
                 arrows += [f"══▶ {new}" for new in cls.TRANSITIONS if new in more]
-            lines += _drawn(initial.ljust(width), arrows)
+            entered = any(initial in following for following in cls.TRANSITIONS.values())
+            lines += _drawn(initial.ljust(width), arrows, "final" if entered else "not entered")
         return "\n".join(lines)
 
     @classmethod
@@ -128,9 +129,9 @@ class StateTransitionManager:
         return told
 
 
-def _drawn(initial: str, arrows: list[str]) -> list[str]:
+def _drawn(initial: str, arrows: list[str], otherwise: str) -> list[str]:
     if not arrows:
-        return [f"{initial} (final)"]
+        return [f"{initial} ({otherwise})"]
     if len(arrows) == 1:
         return [f"{initial} ───{arrows[0]}"]
     space = " " * len(initial)
