@@ -319,7 +319,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_is_named(cls, context):
     with pytest.raises(AttributeError, match="created_at"):
         cls(context).createdat = factory.MOMENT
     with pytest.raises(exception.FieldNotSet, match="uuid"):
-        cls(context).uuid  # noqa: B018 - reading is what is tested
+        cls(context).id  # noqa: B018 - reading is what is tested
 
 
 def test_equal_fields_make_equal_objects(cls, database, context):

@@ -102,7 +102,8 @@ def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
     changes: list[Change] = []
     for other, column in owned(table) if ident else ():
         rows = _rows(other, [column == ident])
-        transactions.execute(sa.delete(other).where(column == ident))
+        if rows:
+            transactions.execute(sa.delete(other).where(column == ident))
         changes += [Change(other, row) for row in rows]
     return changes
 
