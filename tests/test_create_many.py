@@ -219,3 +219,15 @@ def test_an_error_anywhere_stores_nothing_of_a_plan(database, context, told, pla
     wrong.uuid = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
     store()
     assert len(told) == 206
+
+
+def test_objects_may_come_from_anything_that_yields_them(database, context):
+    factory.stored(Goal, context)
+    built_now = (factory.built(Goal, context) for _ in range(3))
+    Goal.create_many(context, built_now)
+    assert len(Goal.list(context)) == 4
+
+
+def test_no_context_is_refused(database):
+    with pytest.raises(exception.InvalidParameter, match="context"):
+        Goal.create_many(None, [])

@@ -194,6 +194,13 @@ class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
         vars(self).update(before)
 
 
+def check_context(context: Any) -> None:
+    """Refuse None where a caller's context is needed."""
+    if context is None:
+        allowed = "a context like oslo_context.context.RequestContext, not None"
+        raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
+
+
 def class_of(table: sa.Table) -> Any:
     """Return the registered class whose objects are the rows of a table."""
     for versions in ovo.VersionedObjectRegistry.obj_classes().values():

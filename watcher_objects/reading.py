@@ -11,7 +11,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import coercion, exception
 from watcher_objects.db import api, values
 from watcher_objects.db.queries import Key
-from watcher_objects.hydration import RowObject
+from watcher_objects.hydration import RowObject, check_context
 
 
 class Findable(RowObject):
@@ -205,7 +205,5 @@ class Named(Findable):
 
 
 def _shows_deleted(context: Any) -> bool:
-    if context is None:
-        allowed = "a context like oslo_context.context.RequestContext, not None"
-        raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
+    check_context(context)
     return bool(getattr(context, "show_deleted", False))

@@ -2,7 +2,7 @@
 """The verbs that write: create, save, soft_delete and destroy."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import coercion, events, exception
 from watcher_objects.db import api, bulk, filters, transactions
 from watcher_objects.db.queries import Record, Row
-from watcher_objects.hydration import FROZEN, RowObject, class_of
+from watcher_objects.hydration import FROZEN, RowObject, check_context, class_of
 
 LOG = logging.getLogger(__name__)
 
@@ -26,30 +26,32 @@ class Writable(RowObject):
     """
 
     @classmethod
-    def create_many(cls, context: Any, objects: Sequence[Self]) -> None:
+    def create_many(cls, context: Any, objects: Iterable[Self]) -> None:
         """Store objects of this class, all or none, in few statements; else as :meth:`create`.
 
         :param context: for the objects that have none of their own
         :param objects: what to store; each of them once
-        :raises InvalidParameter: one is of another class
+        :raises InvalidParameter: one is of another class, or there is no context
         :raises Exception: as for :meth:`create`; the error's ``index`` tells for which object.
             All of them are as they were
         """
+        check_context(context)
+        new = list(objects)
         with exception.placed("objects"):
-            rows = cls._obj_create_rows(context, objects)
-        for obj, row in zip(objects, rows, strict=True):
+            rows = cls._obj_create_rows(new)
+        for obj, row in zip(new, rows, strict=True):
             obj._obj_wrote(row)
-        for obj in objects:
+            obj._context = obj._context or context
+        for obj in new:
             obj._obj_tell("create")
 
     @classmethod
-    def _obj_create_rows(cls, context: Any, objects: Sequence[Self]) -> Sequence[Row]:
+    def _obj_create_rows(cls, objects: Sequence[Self]) -> Sequence[Row]:
         given = []
         seen: set[int] = set()
         for index, obj in enumerate(objects):
             with exception.at(index):
                 cls._obj_check_new(obj, seen)
-                obj._context = obj._context or context
                 given.append(obj._obj_to_create())
         try:
             return bulk.create(cls.table, given)
@@ -106,6 +108,7 @@ class Writable(RowObject):
         """Mark the row as deleted, with the changes not saved yet, in one statement.
 
         A deleted row is found with ``show_deleted`` only, takes no write, and stays deleted.
+        What it owns goes with it.
 
         :raises ResourceNotFound: the row is gone, or deleted already
         :raises InvalidStateTransition: the row's state does not lead to DELETED
@@ -114,7 +117,7 @@ class Writable(RowObject):
 
     @ovo.remotable
     def destroy(self):
-        """Remove the row for good.
+        """Remove the row for good, and what it owns.
 
         :raises ResourceNotFound: the row is gone
         :raises Referenced: other rows refer to it; each class has its own error

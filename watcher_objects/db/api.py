@@ -113,7 +113,7 @@ def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
     :returns: the rows that were removed with it
     :raises Referenced: other rows refer to it
     """
-    if not any(bulk.owned(table)):
+    if not bulk.owned(table):
         return () if _destroyed(table, key) else None
     with transactions.transaction():
         owned = bulk.destroy_owned(table, key)
@@ -131,7 +131,7 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
 
 def _deleted(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Update | None:
     marked = {**bound, **rules.marks_of_deletion(table)}
-    if not any(bulk.owned(table)):
+    if not bulk.owned(table):
         return _moved(table, key, marked, believed)
     with transactions.transaction():
         owned = bulk.soft_delete_owned(table, key)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes of many rows at once: each is one transaction, of a constant number of statements."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -75,12 +76,15 @@ def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any])
         return _change(table, conditions, bound)
 
 
-def owned(table: sa.Table) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
-    """Yield the tables whose rows go with a row of this one, and the keys that say with which."""
-    for other in table.metadata.sorted_tables:
-        for column in other.columns:
-            if column.info.get("owned") and filters.target(column) is table:
-                yield other, column
+@functools.cache
+def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
+    """Return the tables whose rows go with a row of this one, and the keys that say with which."""
+    return tuple(
+        (other, column)
+        for other in table.metadata.sorted_tables
+        for column in other.columns
+        if column.info.get("owned") and filters.target(column) is table
+    )
 
 
 def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be written: judged from the tables, before and while a row is written."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,8 +29,12 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     rules = moves(table)
     if rules and bound.get("state", rules.INITIAL) not in rules.TRANSITIONS:
         raise exception.InvalidState(state=given["state"], allowed=", ".join(rules.TRANSITIONS))
-    copies = {c.name: c.info["copy_of"] for c in table.columns if "copy_of" in c.info}
-    return bound | {copy: bound[name] for copy, name in copies.items() if name in bound}
+    return bound | {copy: bound[name] for copy, name in _copies(table) if name in bound}
+
+
+@functools.cache
+def _copies(table: sa.Table) -> Sequence[tuple[str, str]]:
+    return tuple((c.name, c.info["copy_of"]) for c in table.columns if "copy_of" in c.info)
 
 
 def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
