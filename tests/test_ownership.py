@@ -2,6 +2,7 @@
 """An action plan takes its actions and efficacy indicators along."""
 
 import pytest
+import sqlalchemy as sa
 
 from tests import factory
 from tests.test_states import put
@@ -166,3 +167,22 @@ def test_what_another_row_of_the_database_holds_wrongly_does_not_keep_a_plan(
     assert len(told) == 5
     assert "value must have a value" in caplog.text
     assert ActionPlan.get(all_seeing, plan.id).state == "DELETED"
+
+
+def test_a_plan_that_others_refer_to_is_kept_with_all_that_it_owns(plan, context, told):
+    before = of(plan, context)
+    others = sa.Table(
+        "others",
+        sa.MetaData(),
+        sa.Column("plan_id", sa.Integer, sa.ForeignKey(plan.table.c.id)),
+        mysql_engine="InnoDB",
+    )
+    with db.get_engine().connect() as connection:
+        others.create(connection)
+        connection.execute(others.insert().values(plan_id=plan.id))
+    with pytest.raises(exception.ActionPlanReferenced, match=plan.uuid):
+        plan.destroy()
+    assert of(plan, context) == before
+    assert told == []
+    with db.get_engine().connect() as connection:
+        others.drop(connection)
