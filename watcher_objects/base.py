@@ -48,28 +48,14 @@ class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
 
 
 class WatcherObject(ovo.VersionedObject):
-    """A versioned object that Watcher's services understand."""
+    """A versioned object that Watcher's services understand.
+
+    Others than those that are stored, like the payloads of notifications, keep attributes of
+    their own beside their fields.
+    """
 
     OBJ_SERIAL_NAMESPACE = "watcher_object"
     OBJ_PROJECT_NAMESPACE = "watcher"
-
-    def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in self.fields:
-                raise self._obj_unknown(name)
-        super().__init__(context, **kwargs)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Fields are properties, too; of what else a class has, nothing is an object's to set.
-        is_ours = name.startswith("_") or name == "VERSION"
-        if not (is_ours or isinstance(getattr(type(self), name, None), property)):
-            raise self._obj_unknown(name)
-        super().__setattr__(name, value)
-
-    def _obj_unknown(self, name: str) -> exception.UnknownField:
-        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=0)
-        hint = f"; the nearest is {near[0]}" if near else ""
-        return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that are set and their values."""
@@ -103,5 +89,20 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
     }
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in self.fields:
+                raise self._obj_unknown(name)
         super().__init__(context, **kwargs)
         self.obj_set_defaults()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Fields are properties, too; of what else a class has, nothing is an object's to set.
+        is_ours = name.startswith("_") or name == "VERSION"
+        if not (is_ours or isinstance(getattr(type(self), name, None), property)):
+            raise self._obj_unknown(name)
+        super().__setattr__(name, value)
+
+    def _obj_unknown(self, name: str) -> exception.UnknownField:
+        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=0)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)
