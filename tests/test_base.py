@@ -45,6 +45,13 @@ def test_a_class_of_notifications_is_registered_only_on_demand(registry):
     assert registry.obj_classes()["Payload"] == [cls]
 
 
+def test_an_object_that_is_not_stored_may_have_attributes_of_its_own(registry):
+    obj = registry.register_if(False)(payload())(word="a")
+    obj.source = "elsewhere"
+    assert obj.source == "elsewhere"
+    assert obj.as_dict() == {"word": "a"}
+
+
 @pytest.mark.parametrize("condition", [True, False])
 def test_a_class_is_registered_if_a_condition_holds(registry, condition):
     registry.register_if(condition)(payload())
