@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watcher on our objects, and on the database that its own tests' fixture makes."""
+
+import time
+
+import pecan
+import pytest
+import watcher.tests.functional  # noqa: F401 - it chooses threads, before all else
+from oslo_config import cfg
+
+from tests.interop import alias
+
+alias.install()
+
+from tests.interop import catalogue  # noqa: E402
+from watcher.common import context as watcher_context  # noqa: E402
+from watcher.notifications import base as notifications  # noqa: E402
+from watcher.tests.functional import base as functional  # noqa: E402
+from watcher.tests.local_fixtures import db as db_fixture  # noqa: E402
+from watcher_objects import db  # noqa: E402
+
+
+def pytest_collect_file(file_path, parent):
+    if file_path.name == "watcher.toml":
+        return catalogue.Catalogue.from_parent(parent, path=file_path)
+    return None
+
+
+class OneDatabase(db_fixture.WatcherDatabase):
+    """Watcher's fixture of a database, which our library is told of too."""
+
+    profile: str
+
+    def setUp(self):  # noqa: N802 - unittest's name
+        super().setUp()
+        db.configure(cfg.CONF.database.connection, transitions=self.profile)
+        self.addCleanup(db.dispose)
+
+
+db_fixture.WatcherDatabase = OneDatabase
+
+
+def pytest_runtest_setup(item):
+    # Watcher's unit tests leave nothing of it, its functional tests need it.
+    pecan.set_config(pecan.configuration.DEFAULT, overwrite=True)
+    if isinstance(item, catalogue.WatcherTest):
+        OneDatabase.profile = item.profile
+
+
+@pytest.fixture(params=catalogue.PROFILES)
+def profile(request):
+    """The rules that states keep to: Watcher's, with its extra moves, or the documented ones."""
+    OneDatabase.profile = request.param
+    return request.param
+
+
+class Watcher:
+    """Watcher's API, decision engine and applier, running in this process."""
+
+    def __init__(self, api, context):
+        self.api = api
+        self.context = context
+        self.seeing_all = watcher_context.make_context(is_admin=True, show_deleted=True)
+
+    def get(self, url):
+        """Return what the API answers, which must be well."""
+        response = self.api.get(url)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def post(self, url, **body):
+        """Create something through the API."""
+        response = self.api.post(url, body)
+        assert response.status_code in (201, 202), response.text
+        return response.json() if response.text else None
+
+    def patch(self, url, **changes):
+        """Return the status of a change through the API."""
+        patch = [{"op": "replace", "path": f"/{k}", "value": v} for k, v in changes.items()]
+        return self.api.patch(url, patch).status_code
+
+    def audit(self, **body):
+        """Create an audit of the dummy strategy."""
+        return self.post("/audits", **{"goal": "dummy", "strategy": "dummy", **body})
+
+    def reaches(self, url, state):
+        """Tell whether what is at the URL comes to the state."""
+        return self.until(lambda: self.get(url)["state"] == state)
+
+    def until(self, condition):
+        """Tell whether the condition comes true."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+@pytest.fixture
+def watcher(profile, monkeypatch):
+    """Watcher, running."""
+    with functional.WatcherEnvironment() as environment, functional.APIFixture() as api:
+        yield Watcher(functional.WatcherTestClient(api.base_url), environment.context)
+
+
+@pytest.fixture
+def notified(monkeypatch):
+    """The notifications that Watcher has sent: their types, and the states that they tell."""
+    told = []
+
+    def note(self, context, event_type, publisher_id, payload):
+        data = payload["watcher_object.data"]
+        change = data.get("state_update", {}).get("watcher_object.data", {})
+        told.append((event_type, change.get("old_state"), data.get("state")))
+
+    monkeypatch.setattr(notifications.NotificationBase, "_emit", note)
+    monkeypatch.setattr(notifications.NotificationBase, "_should_notify", lambda self: True)
+    return told
