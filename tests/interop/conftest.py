@@ -5,18 +5,19 @@ import time
 
 import pecan
 import pytest
-import watcher.tests.functional  # noqa: F401 - it chooses threads, before all else
+import watcher.tests.functional  # It chooses threads, before anything else can.
 from oslo_config import cfg
 
 from tests.interop import alias
 
 alias.install()
 
-from tests.interop import catalogue  # noqa: E402
 from watcher.common import context as watcher_context  # noqa: E402
 from watcher.notifications import base as notifications  # noqa: E402
 from watcher.tests.functional import base as functional  # noqa: E402
 from watcher.tests.local_fixtures import db as db_fixture  # noqa: E402
+
+from tests.interop import catalogue  # noqa: E402
 from watcher_objects import db  # noqa: E402
 
 
@@ -26,12 +27,23 @@ def pytest_collect_file(file_path, parent):
     return None
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how much of Watcher's own has run."""
+    for profile in catalogue.PROFILES:
+        passed, listed = (
+            sum("watcher.toml" in r.nodeid and f"[{profile}]" in r.nodeid for r in reports)
+            for reports in map(terminalreporter.getreports, ("passed", "xfailed"))
+        )
+        told = f"Watcher's own tests, {profile}: {passed} passed, {listed} can't (watcher.toml)"
+        terminalreporter.write_line(told)
+
+
 class OneDatabase(db_fixture.WatcherDatabase):
     """Watcher's fixture of a database, which our library is told of too."""
 
     profile: str
 
-    def setUp(self):  # noqa: N802 - unittest's name
+    def setUp(self):
         super().setUp()
         db.configure(cfg.CONF.database.connection, transitions=self.profile)
         self.addCleanup(db.dispose)
@@ -98,7 +110,7 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(profile, monkeypatch):
+def watcher(profile):
     """Watcher, running."""
     with functional.WatcherEnvironment() as environment, functional.APIFixture() as api:
         yield Watcher(functional.WatcherTestClient(api.base_url), environment.context)

@@ -2,7 +2,6 @@
 """Lists of Watcher's REST API: every filter, every sort key, both directions, and pages."""
 
 import pytest
-
 from watcher import objects
 
 #: What sort keys of the API stand for no column of the table.

@@ -2,14 +2,13 @@
 """Action plans through Watcher's applier: run, failed, cancelled, and left by a dead applier."""
 
 import pytest
-
 from watcher import objects
 from watcher.applier import sync
 
 NOP = {"action_type": "nop", "input_parameters": {"message": "nothing"}}
 FAILING = {"action_type": "nop", "input_parameters": {"message": "no", "fail_execute": True}}
 SLEEP = {"action_type": "sleep", "input_parameters": {"duration": 1}}
-SLEEP_ON = {"action_type": "sleep", "input_parameters": {"duration": 2}}
+LONG = {"action_type": "sleep", "input_parameters": {"duration": 2}}
 
 
 def recommended(watcher, *actions):
@@ -65,13 +64,13 @@ def cancelled_while_it_runs(watcher, *actions):
 
 
 def test_plan_that_is_cancelled_while_it_runs_ends_cancelled(watcher):
-    plan = cancelled_while_it_runs(watcher, SLEEP, SLEEP_ON)
+    plan = cancelled_while_it_runs(watcher, LONG, SLEEP)
     assert watcher.reaches(plan, "CANCELLED")
     assert states_of_actions(watcher, plan) == ["CANCELLED", "SUCCEEDED"]
 
 
 def test_plan_that_is_cancelled_while_its_last_action_runs_is_not_succeeded(watcher):
-    plan = cancelled_while_it_runs(watcher, SLEEP)
+    plan = cancelled_while_it_runs(watcher, LONG)
     # Watcher writes SUCCEEDED over CANCELLING, is refused, and goes on to FAILED.
     assert watcher.reaches(plan, "FAILED")
     assert states_of_actions(watcher, plan) == ["SUCCEEDED"]

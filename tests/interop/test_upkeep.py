@@ -6,13 +6,14 @@ import datetime
 import pytest
 from oslo_config import cfg
 from oslo_utils import timeutils
-
 from watcher import objects
 from watcher.applier import service_monitor as applier_monitor
 from watcher.common import service
 from watcher.db import purge
 from watcher.decision_engine import scheduling, service_monitor, sync
 from watcher.decision_engine.goal import goals
+from watcher.decision_engine.loading import default
+
 from watcher_objects import exception
 
 ACTUATOR = {"goal": "unclassified", "strategy": "actuator"}
@@ -68,6 +69,19 @@ def test_changed_goal_cancels_audits_that_have_ended(watcher, monkeypatch, profi
     assert (audit.state, plan.state) == ("CANCELLED", "CANCELLED")
 
 
+def test_removed_strategy_lets_go_of_its_template_and_cancels_its_audits(watcher, monkeypatch):
+    watcher.post("/audit_templates", name="nightly", goal="dummy", strategy="dummy")
+    pending = watcher.audit(audit_type="EVENT")
+    installed = default.DefaultStrategyLoader().list_available()
+    del installed["dummy"]
+    monkeypatch.setattr(default.DefaultStrategyLoader, "list_available", lambda self: installed)
+    sync.Syncer().sync()
+    template = objects.AuditTemplate.get_by_name(watcher.context, "nightly")
+    audit = objects.Audit.get_by_uuid(watcher.context, pending["uuid"])
+    assert (template.strategy_id, audit.state) == (None, "CANCELLED")
+    assert objects.Strategy.list(watcher.context, filters={"name": "dummy"}) == []
+
+
 def test_heartbeat_is_kept_in_one_row(watcher):
     beat = service.ServiceHeartbeat(service_name="watcher-applier")
     beat.send_beat()
@@ -97,16 +111,12 @@ def test_monitor_starts_pending_plans_of_a_dead_applier_again(watcher):
     assert watcher.reaches(f"/action_plans/{plan.uuid}", "SUCCEEDED")
 
 
-def test_expired_plan_is_superseded(watcher):
+def test_expired_plan_is_superseded(watcher, monkeypatch):
     _, plan = ended_audit(watcher)
     cfg.CONF.set_override("action_plan_expiry", 1, "watcher_decision_engine")
-    old = timeutils.utcnow() + datetime.timedelta(hours=2)
-    timeutils.set_time_override(old)
-    try:
-        objects.action_plan.StateManager().check_expired(watcher.context)
-    finally:
-        timeutils.clear_time_override()
-        cfg.CONF.clear_override("action_plan_expiry", "watcher_decision_engine")
+    later = timeutils.utcnow() + datetime.timedelta(hours=2)
+    monkeypatch.setattr(timeutils, "utcnow", lambda: later)
+    objects.action_plan.StateManager().check_expired(watcher.context)
     plan.refresh()
     assert plan.state == "SUPERSEDED"
 
@@ -121,13 +131,41 @@ def test_restarted_engine_cancels_all_oneshot_audits_that_it_had(watcher):
     assert {audit.state for audit in objects.Audit.list(watcher.context)} == {"CANCELLED"}
 
 
-def test_purge_removes_what_has_been_deleted(watcher, monkeypatch):
+@pytest.fixture
+def purge_all(monkeypatch):
+    """Watcher's command, whose question is answered with yes."""
+    monkeypatch.setattr("builtins.input", lambda prompt: "y")
+
+    def run(age_in_days=None, max_number=None, dry_run=False):
+        purge.purge(age_in_days, max_number, None, False, dry_run)
+
+    return run
+
+
+@pytest.fixture
+def deleted(watcher):
+    """An audit, its plan and its action, run to their ends and deleted."""
     audit, plan = ended_audit(watcher)
     assert watcher.patch(f"/action_plans/{plan.uuid}", state="PENDING") == 200
     assert watcher.reaches(f"/action_plans/{plan.uuid}", "SUCCEEDED")
     assert watcher.api.delete(f"/action_plans/{plan.uuid}").status_code == 204
     assert watcher.api.delete(f"/audits/{audit.uuid}").status_code == 204
-    monkeypatch.setattr("builtins.input", lambda prompt: "y")
-    purge.purge(None, None, None, None, False)
-    for cls in (objects.Audit, objects.ActionPlan, objects.Action):
-        assert cls.list(watcher.seeing_all) == []
+    return [objects.Audit, objects.ActionPlan, objects.Action]
+
+
+def test_purge_removes_what_has_been_deleted(watcher, deleted, purge_all):
+    purge_all()
+    assert [cls.list(watcher.seeing_all) for cls in deleted] == [[], [], []]
+
+
+@pytest.mark.parametrize("spared", [{"age_in_days": 1}, {"max_number": 2}, {"dry_run": True}])
+def test_purge_spares_what_it_is_told_to(watcher, deleted, purge_all, spared):
+    purge_all(**spared)
+    assert [len(cls.list(watcher.seeing_all)) for cls in deleted] == [1, 1, 1]
+
+
+def test_purge_leaves_what_is_alive(watcher, purge_all):
+    audit, plan = ended_audit(watcher)
+    purge_all()
+    assert objects.Audit.list(watcher.seeing_all) == [audit]
+    assert objects.ActionPlan.list(watcher.seeing_all) == [plan]
