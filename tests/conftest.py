@@ -25,6 +25,7 @@ from tests import factory
 from watcher_objects import db
 from watcher_objects.db import migration, models, transactions
 
+collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
 SERVERS = {
     "postgresql": os.environ.get(
         "WATCHER_OBJECTS_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
