@@ -81,9 +81,13 @@ class StateManager:
 
 def from_text(field, value, allowed, from_json=coercion.from_json):
     """Take Python's spelling of a document too: Watcher's syncer stores ``str(schema)``."""
-    with suppress(ValueError, SyntaxError):
-        return ast.literal_eval(value) if isinstance(value, str) else value
-    return from_json(field, value, allowed)
+    try:
+        return from_json(field, value, allowed)
+    except exception.InvalidValue:
+        # Last, since in Python 3.11 two threads at this may end in a SystemError.
+        with suppress(ValueError, SyntaxError):
+            return ast.literal_eval(value)
+        raise
 
 
 class OursAlone:
