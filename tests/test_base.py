@@ -104,8 +104,9 @@ def test_notification_words_are_those_of_watcher(field):
     assert field().valid_values == ENUMS[field]
     for word in ENUMS[field]:
         assert field().coerce(None, "word", word) == word
-    with pytest.raises(ValueError, match="invalid"):
-        field().coerce(None, "word", "other")
+    for wrong in ("other", None, [[]], 5):
+        with pytest.raises(exception.InvalidValue, match="word"):
+            field().coerce(None, "word", wrong)
 
 
 UUID = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
@@ -144,6 +145,12 @@ def test_what_a_field_takes_survives_a_primitive(field, value, kept):
         (fields.ListOfStringsField(), [b"a"]),
         (fields.ListOfUUIDsField(), ["a"]),
         (fields.JsonField(), "{"),
+        (fields.JsonField(), object()),
+        (fields.JsonField(), {1: 2}),
+        (fields.JsonField(), float("nan")),
+        (fields.ListOfStringsField(), [None]),
+        (fields.ListOfUUIDsField(), "[null]"),
+        (fields.ObjectField("Goal"), None),
         (fields.NumericField(), "many"),
         (fields.NumericField(), None),
     ],

@@ -175,6 +175,15 @@ def test_save_writes_the_changed_columns_only(cls, database, context, statements
     assert obj.updated_at >= obj.created_at
 
 
+def test_a_row_without_what_it_need_not_have_is_clean(cls, database, context):
+    sparse = {n: None for n, field in cls.fields.items() if field.nullable and n in cls.table.c}
+    sparse = {name: value for name, value in sparse.items() if not name.endswith("_at")}
+    kept = {"action_type", *(["state"] if cls.table.info["moves"] else [])}
+    obj = factory.stored(cls, context, **{n: None for n in sparse if n not in kept})
+    assert obj.obj_what_changed() == set()
+    assert cls.get(context, obj.id).obj_what_changed() == set()
+
+
 def test_save_of_nothing_writes_nothing(cls, database, context, statements):
     obj = factory.stored(cls, context)
     statements.clear()

@@ -231,3 +231,18 @@ def test_objects_may_come_from_anything_that_yields_them(database, context):
 def test_no_context_is_refused(database):
     with pytest.raises(exception.InvalidParameter, match="context"):
         Goal.create_many(None, [])
+
+
+@pytest.mark.parametrize("objects", [None, 5])
+def test_what_is_no_list_is_refused(database, context, objects):
+    with pytest.raises(exception.InvalidParameter, match="objects must be a list"):
+        Goal.create_many(context, objects)
+
+
+def test_a_given_id_among_others_costs_one_more_statement(database, context, statements):
+    objects = built(Goal, context, 50)
+    objects[20].id = 900
+    statements.clear()
+    Goal.create_many(context, objects)
+    assert sum(statement.startswith("INSERT") for statement in statements) == 2
+    assert [Goal.get(context, goal.id) for goal in objects] == objects

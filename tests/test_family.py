@@ -118,11 +118,19 @@ def test_the_value_of_an_indicator_is_exact(database, context, value):
 
 
 @pytest.mark.parametrize(
-    ("value", "stored"), [("3.0", 3), (" 0.1 ", 0.1), (Decimal("0.30"), 0.3), (1e308, 1e308)]
+    ("value", "stored"),
+    [
+        ("3.0", 3),
+        (" 0.1 ", 0.1),
+        (Decimal("0.30"), 0.3),
+        (Decimal("0E+999"), 0),
+        (1e308, 1e308),
+        (-0.0, 0.0),
+    ],
 )
 def test_a_number_may_be_given_as_text_or_decimal(database, context, value, stored):
     indicator = factory.stored(EfficacyIndicator, context, value=value)
-    assert EfficacyIndicator.get(context, indicator.id).value == stored
+    assert str(float(EfficacyIndicator.get(context, indicator.id).value)) == str(float(stored))
 
 
 @pytest.mark.parametrize(
@@ -152,6 +160,45 @@ def test_watcher_reads_the_value_that_was_written_last(database, context):
 def test_reading_writes_nothing(chain, context, statements):
     EfficacyIndicator.list(context)
     assert [statement.split()[0] for statement in statements] == ["SELECT"]
+
+
+def test_a_stale_action_without_documents_writes_none_over_anothers(database, context):
+    action = factory.stored(Action, context, input_parameters=None, parents=None)
+    stale = Action.get(context, action.id)
+    action.input_parameters, action.parents = {"x": 1}, ["q"]
+    action.save()
+    stale.state = "ONGOING"
+    stale.save()
+    assert (stale.input_parameters, stale.parents) == ({"x": 1}, ["q"])
+
+
+def test_none_and_an_empty_document_of_an_action_are_two(database, context):
+    action = factory.stored(Action, context, input_parameters=None, parents=None)
+    action.input_parameters, action.parents = {}, []
+    assert action.obj_what_changed() == {"input_parameters", "parents"}
+    action.save()
+    found = Action.get(context, action.id)
+    assert (found.input_parameters, found.parents) == ({}, [])
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, True, {}, [1]])
+def test_what_is_no_text_is_kept_out_of_a_list_of_texts(database, context, wrong):
+    action = factory.stored(Action, context, parents=["a"])
+    action.parents.append(wrong)
+    fresh = factory.built(Action, context)
+    fresh.parents.append(wrong)
+    for write in (action.save, fresh.create, lambda: Action.create_many(context, [fresh])):
+        with pytest.raises(exception.InvalidValue, match=r"parents\[1\]"):
+            write()
+    assert [found.parents for found in Action.list(context)] == [["a"]]
+
+
+def test_what_is_made_a_text_in_a_list_is_stored_as_one(database, context):
+    action = factory.stored(Action, context, parents=["a"])
+    action.parents.append(5)
+    action.save()
+    assert action.parents == Action.get(context, action.id).parents == ["a", "5"]
+    assert action.obj_what_changed() == set()
 
 
 def test_a_description_is_found_by_its_type(database, context, all_seeing):
@@ -247,3 +294,15 @@ def test_recommendations_that_are_due_are_superseded_and_no_others(clock, contex
 def test_an_expiry_that_is_no_time_is_refused(database, context, hours):
     with pytest.raises(exception.InvalidValue, match="hours takes"):
         ActionPlan.supersede_expired(context, hours)
+
+
+def test_superseding_needs_a_context(database):
+    with pytest.raises(exception.InvalidParameter, match="context"):
+        ActionPlan.supersede_expired(None, 1)
+
+
+@pytest.mark.parametrize("cls", [Service, ActionDescription, Goal])
+def test_a_taken_id_is_told_as_that(database, context, cls):
+    obj = factory.stored(cls, context)
+    with pytest.raises(cls.already_exists, match=f"^There is a row with the id {obj.id} already$"):
+        factory.stored(cls, context, id=obj.id)

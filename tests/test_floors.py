@@ -11,8 +11,9 @@ from watcher_objects.db import models
 ROOT = Path(__file__).parents[1] / "watcher_objects"
 FLOORS = [
     {"exception"},
-    {"coercion", "notification", "transitions", "events"},
-    {"states", "fields"},
+    {"coercion", "transitions", "events"},
+    {"states", "field_types"},
+    {"fields"},
     {"db.errors", "db.engine", "db.models", "db.values"},
     {"db.filters", "db.paging", "db.transactions"},
     {"db.queries", "db.rules", "db.writes"},

@@ -61,8 +61,9 @@ def to_number(field: str, value: Any) -> int | float:
 def _from_decimal(value: str | decimal.Decimal) -> int | float:
     with suppress(decimal.InvalidOperation):
         exact = decimal.Decimal(value)
-        if exact.is_finite() and exact.adjusted() <= sys.float_info.max_10_exp:
-            return int(exact) if exact == exact.to_integral_value() else float(exact)
+        if exact.is_finite() and (not exact or exact.adjusted() <= sys.float_info.max_10_exp):
+            near = int(exact) if exact == exact.to_integral_value() else float(exact)
+            return near if bool(near) == bool(exact) else math.nan
     return math.nan
 
 
@@ -99,7 +100,7 @@ def hours_ago(field: str, value: Any) -> datetime.datetime:
     with suppress(OverflowError):
         if hours >= 0:
             return timeutils.utcnow() - datetime.timedelta(hours=hours)
-    raise refuse(field, value, "takes a number of hours, 0 or more")
+    raise refuse(field, value, "takes a number of hours, 0 or more, that ends after the year 0")
 
 
 def to_uuid(field: str, value: Any) -> str:
@@ -118,6 +119,18 @@ def from_json(field: str, value: Any, allowed: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         raise refuse(field, value, allowed) from None
+
+
+def to_json(field: str, value: Any) -> Any:
+    """Return a JSON value, given as such or as JSON text."""
+    allowed = "takes a JSON value with text as keys, or JSON text of one"
+    value = from_json(field, value, allowed)
+    try:
+        if json.loads(json.dumps(value, allow_nan=False)) == value:
+            return value
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise refuse(field, value, allowed)
 
 
 def to_dict(field: str, value: Any) -> dict[str, Any]:

@@ -1,151 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The field types of the objects: what a field accepts, and what it makes of it.
-
-Each type keeps the class name of the oslo.versionedobjects type whose place it takes, since
-that name is part of an object's fingerprint. What a field can't take without guessing, it
-refuses with :class:`~watcher_objects.exception.InvalidValue`; see
-:mod:`watcher_objects.coercion`.
-"""
+"""The fields of the objects, and under Watcher's names the types of theirs."""
 
 import datetime
-import json
 from typing import Any
 
 from oslo_versionedobjects import fields as ovo
 
 from watcher_objects import coercion
-from watcher_objects.notification import BaseWatcherEnum as BaseWatcherEnum
-from watcher_objects.notification import NotificationAction as NotificationAction
-from watcher_objects.notification import NotificationActionField as NotificationActionField
-from watcher_objects.notification import NotificationPhase as NotificationPhase
-from watcher_objects.notification import NotificationPhaseField as NotificationPhaseField
-from watcher_objects.notification import NotificationPriority as NotificationPriority
-from watcher_objects.notification import NotificationPriorityField as NotificationPriorityField
-
-
-class String(ovo.String):
-    """Text."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> str:
-        """Return text."""
-        return coercion.to_text(attr, value)
-
-
-class UUID(ovo.UUID):
-    """A uuid in its canonical spelling."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> str:
-        """Return a canonical uuid."""
-        return coercion.to_uuid(attr, value)
-
-
-class Integer(ovo.Integer):
-    """A whole number."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> int:
-        """Return a whole number."""
-        return coercion.to_integer(attr, value)
-
-
-class Boolean(ovo.Boolean):
-    """True or False."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> bool:
-        """Return a truth value."""
-        return coercion.to_boolean(attr, value)
-
-
-class DateTime(ovo.DateTime):
-    """A time in UTC, to the microsecond; aware or naive as the field declares."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> datetime.datetime:
-        """Return a time in UTC."""
-        utc = coercion.to_utc(attr, value)
-        return utc if self.tzinfo_aware else utc.replace(tzinfo=None)
-
-    def from_primitive(self, obj: Any, attr: str, value: Any) -> datetime.datetime:
-        """Return the time that an ISO 8601 text tells."""
-        return self.coerce(obj, attr, value)
-
-    def to_primitive(self, obj: Any, attr: str, value: datetime.datetime) -> str:
-        """Return ISO 8601 text in UTC, with the microseconds where there are any."""
-        return self.stringify(value)
-
-    def stringify(self, value: datetime.datetime) -> str:
-        """Return ISO 8601 text in UTC, with the microseconds where there are any."""
-        return coercion.to_utc("", value).replace(tzinfo=None).isoformat() + "Z"
-
-
-class FlexibleDict(ovo.FieldType[dict[str, Any]]):
-    """A JSON object, given as a mapping or as JSON text."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
-        """Return a dict of its own; the values inside are the caller's."""
-        return coercion.to_dict(attr, value)
-
-
-class FlexibleListOfDict(ovo.FieldType[list[Any]]):
-    """A JSON array, given as a list or a tuple or as JSON text."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
-        """Return a list of its own; the values inside are the caller's."""
-        return coercion.to_list(attr, value)
-
-
-class Dict(ovo.Dict[Any]):
-    """A JSON object, given as a mapping or as JSON text."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
-        """Return a dict of its own; the values inside are the caller's."""
-        return coercion.to_dict(attr, value)
-
-    from_primitive = coerce
-
-
-class List(ovo.List[Any]):
-    """A list of values of one type, given as a list or a tuple or as JSON text."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
-        """Return a list of its own, with each element as its type makes it."""
-        elements = enumerate(coercion.to_list(attr, value))
-        return [self._element_type.coerce(obj, f"{attr}[{n}]", e) for n, e in elements]
-
-    from_primitive = coerce
-
-
-class Numeric(ovo.FieldType[float]):
-    """A finite number."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> int | float:
-        """Return a number."""
-        return coercion.to_number(attr, value)
-
-
-class Json(ovo.FieldType[Any]):
-    """Any JSON value, given as such or as JSON text; JSON text in a primitive."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> Any:
-        """Return the value, or what the text says."""
-        return coercion.from_json(attr, value, "takes a JSON value, or JSON text of one")
-
-    def from_primitive(self, obj: Any, attr: str, value: Any) -> Any:
-        """Return what the text says."""
-        return self.coerce(obj, attr, value)
-
-    def to_primitive(self, obj: Any, attr: str, value: Any) -> str:
-        """Return JSON text."""
-        return json.dumps(value)
-
-
-class Object(ovo.Object):
-    """An object of one class."""
-
-    def coerce(self, obj: Any, attr: str, value: Any) -> Any:
-        """Return the object as it is."""
-        try:
-            return super().coerce(obj, attr, value)
-        except ValueError:
-            raise coercion.refuse(attr, value, f"takes a {self._obj_name}") from None
+from watcher_objects.field_types import UUID as UUID
+from watcher_objects.field_types import BaseWatcherEnum as BaseWatcherEnum
+from watcher_objects.field_types import Boolean as Boolean
+from watcher_objects.field_types import DateTime as DateTime
+from watcher_objects.field_types import Dict as Dict
+from watcher_objects.field_types import FlexibleDict as FlexibleDict
+from watcher_objects.field_types import FlexibleListOfDict as FlexibleListOfDict
+from watcher_objects.field_types import Integer as Integer
+from watcher_objects.field_types import Json as Json
+from watcher_objects.field_types import List as List
+from watcher_objects.field_types import NotificationAction as NotificationAction
+from watcher_objects.field_types import NotificationPhase as NotificationPhase
+from watcher_objects.field_types import NotificationPriority as NotificationPriority
+from watcher_objects.field_types import Numeric as Numeric
+from watcher_objects.field_types import Object as Object
+from watcher_objects.field_types import String as String
 
 
 class _NullHandling(ovo.Field[Any]):
@@ -189,7 +66,7 @@ class DateTimeField(_NullHandling, ovo.AutoTypedField[datetime.datetime]):
         super().__init__(**kwargs)
 
 
-class ObjectField(ovo.ObjectField):
+class ObjectField(_NullHandling, ovo.ObjectField):
     """A field of an object of the class that has this name."""
 
     def __init__(self, objtype: str, **kwargs: Any) -> None:
@@ -243,3 +120,21 @@ class FlexibleListOfDictField(_NullHandling, ovo.AutoTypedField[list[Any]]):
 
     def _null(self, obj: Any, attr: str) -> Any:
         return [] if self.nullable else super()._null(obj, attr)
+
+
+class NotificationPriorityField(_NullHandling, ovo.BaseEnumField):
+    """A field of a :class:`NotificationPriority`."""
+
+    AUTO_TYPE = NotificationPriority()
+
+
+class NotificationPhaseField(_NullHandling, ovo.BaseEnumField):
+    """A field of a :class:`NotificationPhase`."""
+
+    AUTO_TYPE = NotificationPhase()
+
+
+class NotificationActionField(_NullHandling, ovo.BaseEnumField):
+    """A field of a :class:`NotificationAction`."""
+
+    AUTO_TYPE = NotificationAction()

@@ -92,9 +92,19 @@ class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
         for name, stored in self._stored.items():
             if self.obj_attr_is_set(name):
                 value = getattr(self, name)
-                same = stored == value if name == "state" else _says(stored, value)
+                same = stored == value if name == "state" else self._obj_says(name, stored, value)
                 changed = changed - {name} if same else changed | {name}
         return changed
+
+    def _obj_says(self, name: str, stored: str | None, value: Any) -> bool:
+        """Tell whether a document's text says the value; unlike ``==``, True is not 1."""
+        with suppress(TypeError, ValueError):
+            if stored == _as_json(value):
+                return True
+            # None is an empty document to some fields, and to others not.
+            loaded = self.fields[name].coerce(self, name, stored)
+            return _as_json(loaded, sort_keys=True) == _as_json(value, sort_keys=True)
+        return False
 
     def obj_reset_changes(self, fields: Any = None, recursive: bool = False) -> None:
         """Take the fields as they are now for unchanged; all of them, or those named."""
@@ -136,7 +146,7 @@ class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
         columns = self.fields.keys() & row.keys()
         try:
             fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
-        except exception.InvalidValue as error:
+        except ValueError as error:
             reason = f"row {row['id']} of {self.table.name} can't be loaded: {error}"
             raise exception.DatabaseError(reason=reason) from error
         vars(self).update(fresh)
@@ -209,19 +219,9 @@ def class_of(table: sa.Table) -> Any:
     raise LookupError(f"no class is registered for the rows of {table.name}")
 
 
-def _as_json(value: Any, sort_keys: bool = False) -> str:
+def _as_json(value: Any, sort_keys: bool = False) -> str | None:
+    if value is None:
+        return None
     if problem := values.beyond_bounds(value):
         raise ValueError(problem)
     return json.dumps(value, sort_keys=sort_keys)
-
-
-def _says(stored: str | None, value: Any) -> bool:
-    """Tell whether a document's text says the value; unlike ``==``, True is not 1."""
-    with suppress(TypeError, ValueError):
-        if stored == _as_json(value):
-            return True
-        document = None if stored is None else json.loads(stored)
-        if document is None:
-            return not value
-        return _as_json(document, sort_keys=True) == _as_json(value, sort_keys=True)
-    return False

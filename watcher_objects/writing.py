@@ -36,6 +36,8 @@ class Writable(RowObject):
             All of them are as they were
         """
         check_context(context)
+        if not isinstance(objects, Iterable):
+            raise _not_objects(cls)
         new = list(objects)
         with exception.placed("objects"):
             rows = cls._obj_create_rows(new)
@@ -64,8 +66,7 @@ class Writable(RowObject):
     @classmethod
     def _obj_check_new(cls, obj: Any, seen: set[int]) -> None:
         if type(obj) is not cls:
-            allowed = f"a list of objects of {cls.obj_name()}"
-            raise exception.InvalidParameter(parameter="objects", parameter_type=allowed)
+            raise _not_objects(cls)
         if id(obj) in seen:
             raise ovo_exception.ObjectActionError(action="create_many", reason="given twice")
         seen.add(id(obj))
@@ -105,10 +106,10 @@ class Writable(RowObject):
 
     @ovo.remotable
     def soft_delete(self):
-        """Mark the row as deleted, with the changes not saved yet, in one statement.
+        """Mark the row as deleted, with the changes not saved yet, in one UPDATE.
 
         A deleted row is found with ``show_deleted`` only, takes no write, and stays deleted.
-        What it owns goes with it.
+        What it owns goes with it, in the same transaction.
 
         :raises ResourceNotFound: the row is gone, or deleted already
         :raises InvalidStateTransition: the row's state does not lead to DELETED
@@ -146,7 +147,8 @@ class Writable(RowObject):
     def _obj_given(self) -> dict[str, Any]:
         """Return the changed fields that are columns."""
         changed = self.obj_what_changed().intersection(self.table.columns.keys())
-        return {name: getattr(self, name) for name in changed}
+        # What was changed inside a document, its field has not seen yet.
+        return {n: self.fields[n].coerce(self, n, getattr(self, n)) for n in changed}
 
     def _obj_initial(self) -> dict[str, Any]:
         given = dict(self.initial)
@@ -171,6 +173,7 @@ class Writable(RowObject):
     @classmethod
     def _obj_update_all(cls, context: Any, wanted: Any, given: Any) -> list[Any]:
         """Change all rows that meet the filters, and return them as objects."""
+        check_context(context)
         return _told(context, "update", bulk.update(cls.table, wanted, given))
 
     def _obj_wrote(self, row: Row | None = None, old_state: str | None = None) -> None:
@@ -197,8 +200,11 @@ class Writable(RowObject):
             yield
         except exception.DuplicateKey as error:
             told = {name: getattr(self, name) for name in error.columns if name in self}
-            taken = next(iter(told.values()), None)
-            raise self.already_exists(**{"uuid": taken, self.resource: taken, **told}) from error
+            taken = next(iter(told.values()), f"with the same {', '.join(error.columns)}")
+            told = {"uuid": taken, self.resource: taken, **told}
+            # The messages tell of names.
+            by_id = f"There is a row with the id {taken} already" if "id" in told else None
+            raise self.already_exists(by_id, **told) from error
         except exception.MissingReference as error:
             raise self._obj_missing(error) from error
         except exception.Referenced as error:
@@ -210,6 +216,11 @@ class Writable(RowObject):
             return error
         related = class_of(filters.target(self.table.columns[error.column]))
         return related._obj_none({"id": error.value})
+
+
+def _not_objects(cls: type[Writable]) -> exception.InvalidParameter:
+    allowed = f"a list of objects of {cls.obj_name()}"
+    return exception.InvalidParameter(parameter="objects", parameter_type=allowed)
 
 
 def _told(context: Any, kind: str, changes: Sequence[bulk.Change]) -> list[Any]:

@@ -34,7 +34,11 @@ def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Row]:
             bound.append(rules.insertable(table, one))
     try:
         with transactions.transaction():
-            return [row for batch in _batches(bound) for row in writes.insert(table, batch)]
+            stored: dict[int, Row] = {}
+            for batch in _batches(bound):
+                rows = writes.insert(table, [*batch.values()])
+                stored |= dict(zip(batch, rows, strict=True))
+            return [stored[index] for index in range(len(bound))]
     except (exception.DuplicateKey, exception.MissingReference):
         # The database does not say which row it was, but of one.
         with transactions.transaction():
@@ -47,21 +51,26 @@ def _created_at(index: int, table: sa.Table, bound: Row) -> Row:
         return row
 
 
-def _batches(bound: Sequence[Row]) -> Iterator[list[Row]]:
-    """Yield rows by what one INSERT takes: the same columns, and no more than a long document."""
-    names = {name for row in bound for name in row}
-    may_join = all("id" in row for row in bound) or "id" not in names
-    batch: list[Row] = []
-    room = 0
-    for row in bound:
-        size = sum(len(value) for value in row.values() if isinstance(value, str))
-        if batch and (size > room or not may_join):
+def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
+    """Yield rows, by their places, that one INSERT takes.
+
+    They have the same columns, and are together no longer than a long document.
+    """
+    names = {name for row in bound for name in row} - {"id"}
+    for has_id in (True, False):
+        batch: dict[int, Row] = {}
+        room = values.MAX_DOCUMENT
+        for index, row in enumerate(bound):
+            if ("id" in row) is not has_id:
+                continue
+            size = sum(len(value) for value in row.values() if isinstance(value, str))
+            if batch and size > room:
+                yield batch
+                batch, room = {}, values.MAX_DOCUMENT
+            batch[index] = {**dict.fromkeys(names), **row}
+            room -= size
+        if batch:
             yield batch
-            batch = []
-        room = (room if batch else values.MAX_DOCUMENT) - size
-        batch.append({**dict.fromkeys(names), **row} if may_join else row)
-    if batch:
-        yield batch
 
 
 @transactions.retried

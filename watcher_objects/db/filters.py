@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from watcher_objects import exception
+from watcher_objects import coercion, exception
 from watcher_objects.db import values
 
 Condition = sa.ColumnElement[bool]
@@ -107,7 +107,7 @@ def _through(path: list[sa.Column[Any]], column: sa.Column[Any], test: _Test) ->
 def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], _Test]:
     def operator(column: sa.Column[Any], value: Any) -> _Test:
         if value is None:
-            raise exception.InvalidFilter(filter=column.name, reason="None has no order")
+            raise coercion.refuse(column.name, value, "must have a value, as None has no order")
         bound = sa.literal(values.storable(column, value), column.type)
         return _Test(lambda tested: compare(tested, bound), False)
 
@@ -116,11 +116,9 @@ def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], 
 
 def _one_of(column: sa.Column[Any], value: Any) -> _Test:
     if isinstance(value, _NO_LIST) or not isinstance(value, Collection):
-        reason = f"it takes a list of values, not a {type(value).__name__}"
-        raise exception.InvalidFilter(filter=column.name, reason=reason)
+        raise coercion.refuse(column.name, value, "takes a list of values")
     if len(value) > MAX_CHOICES:
-        reason = f"it takes at most {MAX_CHOICES} values"
-        raise exception.InvalidFilter(filter=column.name, reason=reason)
+        raise coercion.refuse(column.name, value, f"takes at most {MAX_CHOICES} values")
     bound = [values.storable(column, v) for v in value if v is not None]
     if len(bound) < len(value):
         return _Test(lambda tested: sa.or_(tested.is_(None), tested.in_(bound)), True)

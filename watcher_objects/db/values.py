@@ -75,7 +75,8 @@ def _integer(column: sa.Column[Any], value: Any) -> int:
 def _number(column: sa.Column[Any], value: Any) -> float:
     number = coercion.to_number(column.name, value)
     with suppress(OverflowError):
-        stored = float(number)
+        # Not -0.0, which two of the databases don't keep.
+        stored = float(number) + 0.0
         if stored == number:
             return stored
     raise coercion.refuse(column.name, value, "takes whole numbers up to 2**53, and fractions")

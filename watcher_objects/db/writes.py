@@ -2,7 +2,7 @@
 """The statements that write rows and return them as they are stored."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,11 +15,14 @@ from watcher_objects.db.queries import Key, Query, Row, meant
 
 def insert(table: sa.Table, bound: Sequence[Row]) -> list[Row]:
     """Store rows with the same columns, and return them in their order."""
-    if engine.get_engine().dialect.name == "postgresql":
-        _number_on(table, max((row.get("id", 0) for row in bound), default=0))
-    statement = sa.insert(table).returning(*table.columns)
-    with _explained(table, bound[0]):
-        rows = transactions.execute(statement, bound).rows
+    numbered = max((row.get("id", 0) for row in bound), default=0)
+    on_postgresql = engine.get_engine().dialect.name == "postgresql"
+    with transactions.joined() if numbered and on_postgresql else nullcontext():
+        if numbered and on_postgresql:
+            _number_on(table, numbered)
+        with _explained(table, bound[0]):
+            statement = sa.insert(table).returning(*table.columns)
+            rows = transactions.execute(statement, bound).rows
     stored = [dict(row._mapping) for row in rows]
     if len(bound) > 1:
         place = {_identity(table, row): number for number, row in enumerate(bound)}
@@ -56,9 +59,9 @@ def _number_on(table: sa.Table, ident: int) -> None:
     """Let PostgreSQL's numbers go on behind an id that is given, as the others' do.
 
     Before the row is stored: a number that is skipped is no loss, an error after it is one.
+    The lock keeps others from drawing numbers in between.
     """
-    if not ident:
-        return
+    transactions.execute(sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
     sequence = sa.func.pg_get_serial_sequence(table.name, "id")
     drawn = sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS))
     latest = sa.func.greatest(ident, sa.func.coalesce(drawn, 1))
