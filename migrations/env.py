@@ -10,23 +10,34 @@ from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
+from watcher_objects.migrations import data, session, steps  # type: ignore[import-not-found]
 
 from watcher_objects import db
 from watcher_objects.db import models, transactions
 
 
-def _run(connection: Any) -> None:
+def _run(connection: Any = None) -> None:
+    attributes = context.config.attributes
     context.configure(
         connection=connection,
+        dialect_name=attributes.get("dialect"),
+        literal_binds=connection is None,
         target_metadata=models.metadata,
         render_as_batch=True,
         transactional_ddl=False,
+        steps=steps,
+        data=data,
+        progress=attributes.get("progress", lambda *told: None),
     )
+    if connection is not None:
+        session.begin(connection)
     context.run_migrations()
 
 
 if (handed := context.config.attributes.get("connection")) is not None:
     _run(handed)
+elif context.is_offline_mode() and "dialect" in context.config.attributes:
+    _run()
 elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
     raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:

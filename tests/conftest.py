@@ -8,7 +8,6 @@ the URLs below; where the environment says ``CI=true``, a missing server is a fa
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -21,42 +20,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import oslo_messaging  # noqa: F401
 
-from tests import factory
+from tests import factory, servers
 from watcher_objects import db
 from watcher_objects.db import migration, models, transactions
 
 collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
-SERVERS = {
-    "postgresql": os.environ.get(
-        "WATCHER_OBJECTS_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
-    ),
-    "mariadb": os.environ.get("WATCHER_OBJECTS_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1/"),
-}
-SCRATCH = f"watcher_objects_test_{os.getpid()}"
-
 settings.register_profile("default", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=80, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
-
-
-def _admin(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-
-
-def _server(name: str) -> Iterator[str]:
-    url = sa.make_url(SERVERS[name])
-    try:
-        with closing(_admin(url).connect()) as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {SCRATCH}")
-    except sa.exc.OperationalError as error:
-        message = f"no {name} server at {url.render_as_string(hide_password=True)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{message}: {error.orig}")
-        pytest.skip(message)
-    yield url.set(database=SCRATCH).render_as_string(hide_password=False)
-    with closing(_admin(url).connect()) as connection:
-        force = " WITH (FORCE)" if name == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP DATABASE {SCRATCH}{force}")
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
@@ -65,7 +36,7 @@ def empty_url(request, tmp_path_factory) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'audits.sqlite'}"
     else:
-        yield from _server(request.param)
+        yield from servers.scratch(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ FLOORS = [
     {"db.errors", "db.engine", "db.models", "db.values"},
     {"db.filters", "db.paging", "db.transactions"},
     {"db.queries", "db.rules", "db.writes"},
-    {"db", "db.api", "db.bulk", "db.migration"},
+    {"db", "db.api", "db.bulk", "db.findings", "db.migration"},
     {"hydration"},
     {"reading", "writing"},
     {"base"},

@@ -6,23 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from tests.population import differences
 from watcher_objects import db, exception
-from watcher_objects.db import migration, models, transactions
+from watcher_objects.db import migration, models
 
-HEAD = "f56ba02662b4"
-
-
-def differences():
-    with db.get_engine().connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
-        )
-        return compare_metadata(context, models.metadata)
+HEAD = "0002_add_indexes"
 
 
 def test_the_migrations_make_what_the_models_say(database):
@@ -44,10 +34,7 @@ def test_names_of_unique_keys_are_those_of_watcher(database):
 
 
 def test_down_and_up_again_is_the_same_schema(database):
-    with db.transaction(), transactions.connected() as connection:
-        config = migration.config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    migration.downgrade("base")
     assert migration.version() is None
     assert set(sa.inspect(db.get_engine()).get_table_names()) <= {"alembic_version"}
     migration.upgrade()

@@ -211,14 +211,6 @@ def check_context(context: Any) -> None:
         raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
 
 
-def class_of(table: sa.Table) -> Any:
-    """Return the registered class whose objects are the rows of a table."""
-    for versions in ovo.VersionedObjectRegistry.obj_classes().values():
-        if getattr(versions[0], "table", None) is table:
-            return versions[0]
-    raise LookupError(f"no class is registered for the rows of {table.name}")
-
-
 def _as_json(value: Any, sort_keys: bool = False) -> str | None:
     if value is None:
         return None

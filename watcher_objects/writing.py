@@ -12,8 +12,8 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import coercion, events, exception
 from watcher_objects.db import api, bulk, filters, transactions
-from watcher_objects.db.queries import Record, Row
-from watcher_objects.hydration import FROZEN, RowObject, check_context, class_of
+from watcher_objects.db.queries import Record, Row, class_of
+from watcher_objects.hydration import FROZEN, RowObject, check_context
 
 LOG = logging.getLogger(__name__)
 

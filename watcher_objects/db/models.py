@@ -72,6 +72,11 @@ def _id() -> sa.Column[int]:
     return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
 
 
+def _index(table: str, column: str) -> sa.Index:
+    """Index a column for lists that are narrowed or sorted by it, and come in pages."""
+    return sa.Index(f"ix_{table}_{column}", column, "id")
+
+
 def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
     name = "0".join((f"uniq_{table}", *(c for c in columns if c != "deleted")))
     return sa.UniqueConstraint(*columns, name=name)
@@ -98,6 +103,7 @@ strategies = _table(
     _document("parameters_spec", dict),
     _unique("strategies", "uuid"),
     _unique("strategies", "name", "deleted"),
+    _index("strategies", "goal_id"),
 )
 
 audit_templates = _table(
@@ -112,6 +118,8 @@ audit_templates = _table(
     _document("default_parameters", dict),
     _unique("audit_templates", "uuid"),
     _unique("audit_templates", "name", "deleted"),
+    _index("audit_templates", "goal_id"),
+    _index("audit_templates", "strategy_id"),
 )
 
 audits = _table(
@@ -135,6 +143,12 @@ audits = _table(
     sa.Column("status_message", _text(255)),
     _unique("audits", "uuid"),
     _unique("audits", "name", "deleted"),
+    _index("audits", "state"),
+    _index("audits", "hostname"),
+    _index("audits", "goal_id"),
+    _index("audits", "strategy_id"),
+    _index("audits", "created_at"),
+    _index("audits", "updated_at"),
     moves=AuditStateTransitionManager,
 )
 
@@ -149,6 +163,10 @@ action_plans = _table(
     sa.Column("hostname", _text(255)),
     sa.Column("status_message", _text(255)),
     _unique("action_plans", "uuid"),
+    _index("action_plans", "state"),
+    _index("action_plans", "audit_id"),
+    _index("action_plans", "strategy_id"),
+    _index("action_plans", "created_at"),
     moves=ActionPlanStateTransitionManager,
 )
 
@@ -163,6 +181,8 @@ actions = _table(
     _document("parents", list),
     sa.Column("status_message", _text(255)),
     _unique("actions", "uuid"),
+    _index("actions", "state"),
+    _index("actions", "action_plan_id"),
     moves=ActionStateTransitionManager,
 )
 
@@ -178,6 +198,7 @@ efficacy_indicators = _table(
     sa.Column("data", sa.Double(), info={"copy_of": "value"}),
     _reference("action_plan_id", "action_plans", owned=True),
     _unique("efficacy_indicators", "uuid"),
+    _index("efficacy_indicators", "action_plan_id"),
 )
 
 scoring_engines = _table(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, paging, transactions
@@ -35,6 +36,14 @@ def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnEl
     """Return the conditions on the row that a key means, deleted ones among them or not."""
     conditions = [column(table, name) == value for name, value in key.items()]
     return conditions if show_deleted else [*conditions, table.c.deleted == 0]
+
+
+def class_of(table: sa.Table) -> Any:
+    """Return the registered class whose objects are the rows of a table; None: there is none."""
+    for versions in ovo.VersionedObjectRegistry.obj_classes().values():
+        if getattr(versions[0], "table", None) is table:
+            return versions[0]
+    return None
 
 
 class Query:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a column's type is changed while others go on writing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from .session import alter, ddl, dialect, in_batches, patiently, quoted
+
+
+def replace(table: str, wanted: Sequence[sa.Column[Any]], there: Mapping[str, Any]) -> None:
+    """Fill columns of other types beside the old ones, and let them take their places."""
+    _Beside(table, {column.name: column.type for column in wanted}, there).run()
+
+
+class _Beside:
+    """Columns of other types, which are filled beside the old ones and then take their places."""
+
+    def __init__(self, table: str, kinds: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+        self.table = table
+        self.there = there
+        self.kinds = {name: ddl(kind) for name, kind in kinds.items()}
+        self.new = {name: f"{name}__new" for name in kinds}
+        self.trigger = f"{table}__new"
+
+    def run(self) -> None:
+        for name, kind in self.kinds.items():
+            if self.new[name] not in self.there:
+                filled = "" if self._may_be_null(name) else " NOT NULL DEFAULT ''"
+                alter(self.table, f"ADD COLUMN {self.new[name]} {kind}{filled}")
+        on_mariadb = dialect() == "mysql"
+        (self._follow_on_mariadb if on_mariadb else self._follow_on_postgresql)()
+        self._fill()
+        (self._swap_on_mariadb if on_mariadb else self._swap_on_postgresql)()
+
+    def _may_be_null(self, name: str) -> bool:
+        return bool(self.there[name]["nullable"])
+
+    def _value(self, name: str, row: str = "") -> str:
+        old = f"{row}{quoted(name)}"
+        if dialect() == "postgresql":
+            return f"CAST({old} AS {self.kinds[name]})"
+        if isinstance(self.there[name]["type"], sa.Float):
+            # A float of 0.1 is 0.1 to whoever reads it, and no double.
+            return f"CAST(CAST({old} AS CHAR) AS DOUBLE)"
+        return old
+
+    def _follow_on_mariadb(self) -> None:
+        sets = ", ".join(f"NEW.{new} = {self._value(n, 'NEW.')}" for n, new in self.new.items())
+        for event in ("INSERT", "UPDATE"):
+            name = f"{self.trigger}_{event.lower()}"
+            made = f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {self.table}"
+            patiently(self.table, f"{made} FOR EACH ROW SET {sets}")
+
+    def _follow_on_postgresql(self) -> None:
+        sets = " ".join(f"NEW.{new} := {self._value(n, 'NEW.')};" for n, new in self.new.items())
+        body = f"BEGIN {sets} RETURN NEW; END"
+        returns = "RETURNS trigger LANGUAGE plpgsql"
+        patiently(
+            self.table,
+            f"CREATE OR REPLACE FUNCTION {self.trigger}() {returns} AS '{body}'",
+            f"DROP TRIGGER IF EXISTS {self.trigger} ON {self.table}",
+            f"CREATE TRIGGER {self.trigger} BEFORE INSERT OR UPDATE ON {self.table}"
+            f" FOR EACH ROW EXECUTE FUNCTION {self.trigger}()",
+        )
+
+    def _fill(self) -> None:
+        table = sa.table(self.table, *map(sa.column, self.new.values()))
+        same = "({0} <=> {1})" if dialect() == "mysql" else "({0} IS NOT DISTINCT FROM {1})"
+        stale = [f"NOT {same.format(new, self._value(n))}" for n, new in self.new.items()]
+        fresh = {new: sa.text(self._value(n)) for n, new in self.new.items()}
+        behind = sa.text(f"({' OR '.join(stale)})")
+        in_batches(self.table, lambda some: sa.update(table).values(fresh).where(some, behind))
+
+    def _swap_on_mariadb(self) -> None:
+        # Nobody writes between the trigger's end and the columns' change.
+        changes = [f"DROP COLUMN {quoted(name)}" for name in self.new]
+        for name, new in self.new.items():
+            null = "NULL" if self._may_be_null(name) else "NOT NULL"
+            changes.append(f"CHANGE {new} {quoted(name)} {self.kinds[name]} {null}")
+        try:
+            patiently(
+                self.table,
+                f"LOCK TABLES {self.table} WRITE",
+                *(f"DROP TRIGGER IF EXISTS {self.trigger}_{e}" for e in ("insert", "update")),
+                f"ALTER TABLE {self.table} {', '.join(changes)}, ALGORITHM=INSTANT",
+            )
+        finally:
+            op.execute("UNLOCK TABLES")
+
+    def _swap_on_postgresql(self) -> None:
+        swaps = []
+        for name, new in self.new.items():
+            swaps.append(f"ALTER TABLE {self.table} DROP COLUMN {quoted(name)}")
+            swaps.append(f"ALTER TABLE {self.table} RENAME COLUMN {new} TO {quoted(name)}")
+        patiently(
+            self.table,
+            f"LOCK TABLE {self.table} IN ACCESS EXCLUSIVE MODE",
+            f"DROP TRIGGER {self.trigger} ON {self.table}",
+            f"DROP FUNCTION {self.trigger}()",
+            *swaps,
+        )

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that mend what rows hold: in batches, and such that they can be run again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import exc
+
+from . import session, steps
+
+#: The longest name, and what is kept of it when something is put behind it.
+NAME = 63
+
+_audits = sa.table(
+    "audits",
+    *map(sa.column, ("id", "uuid", "name", "deleted", "goal_id", "strategy_id")),
+    sa.column("created_at", sa.DateTime()),
+)
+_goals = sa.table("goals", sa.column("id"), sa.column("name"))
+_strategies = sa.table("strategies", sa.column("id"), sa.column("name"))
+
+
+def fill(table: str, column: str, value: Any) -> None:
+    """Put a value where there is none."""
+    empty = sa.table(table, sa.column(column))
+    update = sa.update(empty).values({column: sa.literal(value)}).where(empty.c[column].is_(None))
+    session.in_batches(table, update.where)
+
+
+def copy_missing(table: str, target: str, source: str) -> None:
+    """Let two columns that are to say the same say what the second does, or else the first."""
+    row = sa.table(table, sa.column(target), sa.column(source))
+    said = sa.func.coalesce(row.c[source], row.c[target])
+    differs = sa.or_(row.c[target].is_distinct_from(said), row.c[source].is_distinct_from(said))
+    update = sa.update(row).values({target: said, source: said}).where(differs)
+    session.in_batches(table, update.where)
+
+
+def mark_deleted(table: str) -> None:
+    """Let every row say whether it is deleted: its id if it has a time of that, else 0."""
+    row = sa.table(table, *map(sa.column, ("id", "deleted", "deleted_at")))
+    mark = sa.case((row.c.deleted_at.is_(None), sa.literal(0)), else_=row.c.id)
+    update = sa.update(row).values(deleted=mark).where(row.c.deleted.is_(None))
+    session.in_batches(table, update.where)
+
+
+def name_audits() -> None:
+    """Name the audits that have none: by their strategy, or else their goal, and their time."""
+    owner = sa.func.coalesce(_strategies.c.name, _goals.c.name).label("owner")
+    source = _audits.outerjoin(_strategies, _strategies.c.id == _audits.c.strategy_id).outerjoin(
+        _goals, _goals.c.id == _audits.c.goal_id
+    )
+    unnamed = sa.select(_audits, owner).select_from(source).where(_audits.c.name.is_(None))
+    for row in _batches(unnamed):
+        when = f"{row.created_at:%Y-%m-%dT%H:%M:%S}" if row.created_at else "unknown"
+        _rename(row, row.owner or "audit", when)
+
+
+def create_name_key() -> None:
+    """Let the name of an audit that is not deleted be its alone.
+
+    Of several with one name the oldest keeps it, and the others have their ids put behind it.
+    """
+    for _ in range(10):
+        _part_names()
+        try:
+            return steps.create_unique("uniq_audits0name", "audits", "name", "deleted")
+        except exc.SQLAlchemyError as error:
+            # Somebody has stored another meanwhile.
+            if not session.is_duplicate(error):
+                raise
+    raise RuntimeError("audits of the same name are stored again and again")
+
+
+def _part_names() -> None:
+    shared = (
+        sa.select(_audits.c.name, _audits.c.deleted)
+        .where(_audits.c.name.is_not(None))
+        .group_by(_audits.c.name, _audits.c.deleted)
+        .having(sa.func.count() > 1)
+        .limit(session.BATCH)
+    )
+    # Those that are parted are not found again.
+    while not session.is_offline() and (some := op.get_bind().execute(shared).fetchall()):
+        for name, deleted in some:
+            same = sa.and_(_audits.c.name == name, _audits.c.deleted == deleted)
+            oldest = sa.select(sa.func.min(_audits.c.id)).where(same).scalar_subquery()
+            for row in _batches(sa.select(_audits).where(same, _audits.c.id > oldest)):
+                new = _rename(row, row.name, str(row.id))
+                told = "audit %s shared its name %r, and is %r now"
+                session.LOG.warning(told, row.uuid, row.name, new)
+
+
+def _rename(row: Any, text: str, end: str) -> str:
+    """Give an audit a name with this end, and its id behind it where others have that."""
+    for more in ("", f"-{row.id}", *(f"-{row.id}-{number}" for number in range(1, 1000))):
+        name = f"{text[: NAME - len(end + more) - 1]}-{end}{more}"
+        same = (_audits.c.name == name, _audits.c.deleted == row.deleted)
+        if not op.get_bind().execute(sa.select(_audits.c.id).where(*same).limit(1)).first():
+            break
+    op.get_bind().execute(sa.update(_audits).where(_audits.c.id == row.id).values(name=name))
+    return name
+
+
+def _batches(query: sa.Select[Any]) -> Iterator[Any]:
+    """Yield rows, of which no more than some are in memory."""
+    if session.is_offline():
+        return
+    last = 0
+    while (
+        rows := op.get_bind()
+        .execute(query.where(_audits.c.id > last).order_by(_audits.c.id).limit(session.BATCH))
+        .fetchall()
+    ):
+        yield from rows
+        last = rows[-1].id

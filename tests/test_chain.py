@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every revision, up and down, with rows in every table."""
+
+import logging
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from tests.conftest import clean
+from tests.population import TEXT, contents, differences, fill, run, same, tables
+from watcher_objects import db, exception
+from watcher_objects.db import migration, models
+
+SCRIPT = ScriptDirectory.from_config(migration.config())
+REVISIONS = [revision.revision for revision in SCRIPT.walk_revisions()][::-1]
+FOREIGN_HEAD = "f56ba02662b4"
+
+
+@pytest.fixture
+def bare(database):
+    """A configured database without tables; afterwards it has ours again."""
+    migration.downgrade("base")
+    yield database
+    migration.upgrade()
+    clean()
+
+
+def test_rows_keep_their_values_on_the_whole_way_up_and_down(bare):
+    before = {}
+    for revision in REVISIONS:
+        migration.upgrade(revision)
+        after = contents()
+        same(before, after)
+        assert before.keys() <= after.keys()
+        for table in tables():
+            if (table.name, "1") not in after:
+                fill(table)
+        before = contents()
+    for revision in REVISIONS[-2::-1]:
+        migration.downgrade(revision)
+        after = contents()
+        same(before, after)
+        gone = {key[0] for key in before.keys() - after.keys()}
+        assert gone <= {"apscheduler_jobs", "action_descriptions"}
+        before = after
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_from_each_revision_the_way_leads_to_one_schema(bare, revision):
+    migration.upgrade(revision)
+    for table in tables():
+        fill(table)
+    migration.upgrade()
+    assert differences() == []
+
+
+def test_unnamed_audits_are_named_by_their_strategies_or_goals_and_times(bare):
+    migration.upgrade("3cfc94cecf4e")
+    for table in tables():
+        fill(table)
+    migration.upgrade()
+    first, unnamed, deleted = (
+        row.name for row in run(sa.select(models.audits.c.name).order_by("id"))
+    )
+    assert (first, deleted) == (f"{TEXT} 1", f"{TEXT} 3")
+    assert unnamed.startswith(f"{TEXT} 1-")
+
+
+def test_of_audits_that_share_a_name_the_oldest_keeps_it(bare, caplog):
+    migration.upgrade(FOREIGN_HEAD)
+    for table in tables():
+        if table.name in ("goals", "strategies"):
+            fill(table, [1])
+    audits = next(table for table in tables() if table.name == "audits")
+    fill(audits, [1, 4, 5, 6])
+    long, taken = "x" * 63, "x" * 61 + "-5"
+    run(sa.update(audits).values(name=long).where(audits.c.id < 6))
+    run(sa.update(audits).values(name=taken).where(audits.c.id == 6))
+    with caplog.at_level(logging.WARNING):
+        migration.upgrade()
+    names = {row.id: row.name for row in run(sa.select(models.audits))}
+    assert names == {1: long, 4: "x" * 61 + "-4", 5: "x" * 59 + "-5-5", 6: taken}
+    assert caplog.text.count("shared its name") == 2
+
+
+def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(bare):
+    migration.upgrade()
+    for table in tables():
+        if table.name in ("goals", "strategies", "audits"):
+            fill(table, [1])
+    run(sa.update(models.audits).values(interval="*/5 * * * *"))
+    migration.downgrade("d098df6021e2")
+    before = contents()
+    with pytest.raises(exception.InvalidRevision, match="has a cron interval"):
+        migration.downgrade("base")
+    assert migration.version() == "d098df6021e2"
+    assert contents() == before
+
+
+def test_a_schema_is_not_moved_inside_a_transaction(database):
+    with db.transaction():
+        for move in (migration.upgrade, lambda: migration.downgrade("base")):
+            with pytest.raises(exception.DatabaseError, match="inside a transaction"):
+                move()
