@@ -426,3 +426,43 @@ def test_states_draws_the_life_cycles_of_both_profiles(run):
     strict = run("states", "--profile", "strict")
     assert "══▶" not in strict.out
     assert "CANCELLING (not entered)" in strict.out
+
+
+def test_a_schema_goes_down_and_up_and_says_so(run, filled):
+    down = run(
+        "--database", f"sqlite:///{filled}", "db", "downgrade", "--revision", "f56ba02662b4"
+    )
+    assert (down.code, down.out) == (0, "0002_add_indexes -> f56ba02662b4\n")
+    planned = run("--database", f"sqlite:///{filled}", "db", "upgrade", "--dry-run")
+    assert [line.split()[0] for line in planned.out.splitlines()] == [
+        "0001_repair_schema",
+        "0002_add_indexes",
+    ]
+    written = run("--database", f"sqlite:///{filled}", "db", "upgrade", "--sql")
+    assert "CREATE INDEX ix_audits_state" in written.out
+    assert run("--database", f"sqlite:///{filled}", "db", "version", "-f", "value").out.startswith(
+        "f56ba02662b4"
+    )
+    assert run("--database", f"sqlite:///{filled}", "db", "upgrade").code == 0
+
+
+def test_a_downgrade_must_be_told_how_far(run, filled):
+    assert run("--database", f"sqlite:///{filled}", "db", "downgrade").code == 2
+
+
+def test_check_exits_with_what_is_needed(run, filled):
+    assert run("--database", f"sqlite:///{filled}", "db", "check").code == 0
+    run("--database", f"sqlite:///{filled}", "db", "downgrade", "--revision", "-1")
+    found = run("--database", f"sqlite:///{filled}", "db", "check", "-f", "json")
+    assert found.code == 1
+    assert json.loads(found.out)[0]["need"] == "upgrade"
+    run("--database", f"sqlite:///{filled}", "db", "stamp", "head")
+    assert run("--database", f"sqlite:///{filled}", "db", "check").code == 2
+
+
+def test_history_lists_all_revisions(run, filled):
+    listed = json.loads(
+        run("--database", f"sqlite:///{filled}", "db", "history", "-f", "json").out
+    )
+    assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", "0002_add_indexes")
+    assert len(listed) == 14

@@ -25,6 +25,10 @@ from watcher_objects.cli import audit, database, demo, states
 COMMANDS: Mapping[str, type[Command]] = {
     "audit list": audit.AuditList,
     "audit show": audit.AuditShow,
+    "db check": database.Check,
+    "db downgrade": database.Downgrade,
+    "db history": database.History,
+    "db stamp": database.Stamp,
     "db upgrade": database.Upgrade,
     "db version": database.Version,
     "demo": demo.Demo,

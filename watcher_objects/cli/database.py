@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands ``db upgrade`` and ``db version``, and how any command gets its database."""
+"""The commands ``db ...``, and how any command gets its database."""
 
 import argparse
 import contextlib
@@ -10,6 +10,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from cliff.command import Command
+from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from watcher_objects import db, exception
@@ -104,20 +105,85 @@ def _has_mark(path: Path, mark: int) -> bool:
 class Upgrade(Command):
     """Make the database's tables, or bring them up to a revision."""
 
+    is_down = False
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("--revision", default="head", help="the newest one by default")
+        add = parser.add_argument
+        told = "a revision's id, or a number of steps"
+        if self.is_down:
+            add("--revision", required=True, help=f"{told} like -1, or base")
+        else:
+            add("--revision", default="head", help=f"{told} like +1; the newest by default")
+        add("--sql", action="store_true", help="print the SQL, and change nothing")
+        add("--dry-run", action="store_true", help="list the revisions, and change nothing")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Upgrade, and tell from where to where."""
-        use(self.app, ready=False, may_be_missing=True)
-        before = migration.version()
-        migration.upgrade(parsed_args.revision)
-        after = migration.version()
-        nothing = " (nothing to do)" if before == after else ""
-        self.app.stdout.write(f"{before or 'no tables'} -> {after}{nothing}\n")
+        """Move the schema, and tell from where to where."""
+        only_told = parsed_args.sql or parsed_args.dry_run
+        use(self.app, ready=False, may_be_missing=not (only_told or self.is_down))
+        write, revision = self.app.stdout.write, parsed_args.revision
+        if parsed_args.sql:
+            write(migration.sql(revision, self.is_down))
+        elif parsed_args.dry_run:
+            for step in migration.plan(revision, self.is_down):
+                write(f"{step.revision}  {step.what}\n")
+        else:
+            before = migration.version()
+            (migration.downgrade if self.is_down else migration.upgrade)(revision)
+            after = migration.version()
+            nothing = " (nothing to do)" if before == after else ""
+            write(f"{before or 'no tables'} -> {after or 'no tables'}{nothing}\n")
+
+
+class Downgrade(Upgrade):
+    """Take the database's tables down to a revision; what newer ones added is lost."""
+
+    is_down = True
+
+
+class Stamp(Command):
+    """Say that the database's tables are at a revision, and change nothing of them."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's options."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("revision", help="a revision's id, head or base")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Write the revision down."""
+        use(self.app, ready=False)
+        migration.stamp(parsed_args.revision)
+
+
+class History(Lister):
+    """List the revisions, from the first on."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
+        """Return the revisions."""
+        return migration.Revision._fields, migration.history()
+
+
+class Check(Lister):
+    """Tell what is wrong with the database and what to do, reading all of it.
+
+    Exits with 0 where all is right, 1 where an upgrade is needed, and 2 where a person is.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
+        """Return the findings, the worst first."""
+        use(self.app, ready=False)
+        self.found = migration.check()
+        rows = [(finding.need.name.lower(), *finding[1:]) for finding in self.found]
+        return ("need", "what", "advice"), rows
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Return the exit code."""
+        super().run(parsed_args)
+        return max((finding.need for finding in self.found), default=0)
 
 
 class Version(ShowOne):
