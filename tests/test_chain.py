@@ -103,3 +103,44 @@ def test_a_schema_is_not_moved_inside_a_transaction(database):
         for move in (migration.upgrade, lambda: migration.downgrade("base")):
             with pytest.raises(exception.DatabaseError, match="inside a transaction"):
                 move()
+
+
+#: What is narrowed although it was not so before, and why older code can stand it.
+NARROWED = {("audits", "force"): "Watcher 17 always writes it"}
+
+
+def test_no_revision_of_ours_takes_away_what_older_code_uses(bare):
+    migration.upgrade(FOREIGN_HEAD)
+    for revision in REVISIONS[REVISIONS.index(FOREIGN_HEAD) + 1 :]:
+        before = {table.name: table for table in tables()}
+        migration.upgrade(revision)
+        after = {table.name: table for table in tables()}
+        assert before.keys() <= after.keys()
+        for name, table in before.items():
+            assert set(table.columns.keys()) <= set(after[name].columns.keys())
+            for old in table.columns:
+                new = after[name].columns[old.name]
+                assert new.nullable >= old.nullable or (name, old.name) in NARROWED
+                assert (getattr(new.type, "length", None) or 0) >= (
+                    getattr(old.type, "length", None) or 0
+                )
+            added = [c for c in after[name].columns if c.name not in table.columns]
+            assert all(column.nullable or column.server_default for column in added)
+
+
+def test_progress_is_told(bare):
+    migration.upgrade(FOREIGN_HEAD)
+    for table in tables():
+        fill(table)
+    told = []
+    migration.upgrade(progress=lambda *step: told.append(step))
+    assert ("audits", 3, 3) in told
+
+
+def test_a_database_of_others_is_left_alone(tmp_path):
+    db.configure(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    run(sa.text("CREATE TABLE users (id INTEGER)"))
+    with pytest.raises(exception.InvalidRevision, match="not ours: users"):
+        migration.upgrade()
+    assert [table.name for table in tables()] == ["users"]
+    db.dispose()

@@ -132,16 +132,28 @@ class Upgrade(Command):
                 write(f"{step.revision}  {step.what}\n")
         else:
             before = migration.version()
-            (migration.downgrade if self.is_down else migration.upgrade)(revision)
+            self._move(revision)
             after = migration.version()
             nothing = " (nothing to do)" if before == after else ""
             write(f"{before or 'no tables'} -> {after or 'no tables'}{nothing}\n")
+
+    def _move(self, revision: str) -> None:
+        migration.upgrade(revision, progress=self._tell)
+
+    def _tell(self, table: str, done: int, last: int) -> None:
+        """Show on a terminal how far a long step has come."""
+        if self.app.stderr.isatty():
+            end = "\n" if done == last else ""
+            self.app.stderr.write(f"\r{table} {done * 100 // last:3} %{end}")
 
 
 class Downgrade(Upgrade):
     """Take the database's tables down to a revision; what newer ones added is lost."""
 
     is_down = True
+
+    def _move(self, revision: str) -> None:
+        migration.downgrade(revision)
 
 
 class Stamp(Command):

@@ -16,7 +16,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from watcher_objects import exception
-from watcher_objects.db import engine, errors, findings, transactions
+from watcher_objects.db import engine, errors, findings, models, transactions
+
+#: Is told the table, up to which id a step has come, and the last id.
+Progress = Callable[[str, int, int], None]
 
 # How to become the one who moves this schema: 1 tells that it is granted.
 _TRY_LOCK = {
@@ -41,13 +44,16 @@ class Revision(NamedTuple):
     what: str
 
 
-def upgrade(revision: str = "head") -> None:
+def upgrade(revision: str = "head", progress: Progress | None = None) -> None:
     """Bring the configured database's schema up to a revision.
 
     :param revision: a revision's id, ``head``, or a number of steps like ``+1``
-    :raises InvalidRevision: there is no such revision, or no way from the schema's to it
+    :param progress: is told of steps that take long: the table, up to which id it is done, and
+        its last id
+    :raises InvalidRevision: there is no such revision, or no way from the schema's to it; or
+        the database is another program's
     """
-    _move(command.upgrade, revision)
+    _move(command.upgrade, revision, progress)
 
 
 def downgrade(revision: str) -> None:
@@ -59,13 +65,29 @@ def downgrade(revision: str) -> None:
     _move(command.downgrade, revision)
 
 
-def _move(way: Callable[[Config, str], None], revision: str) -> None:
+def _move(
+    way: Callable[[Config, str], None], revision: str, progress: Progress | None = None
+) -> None:
     if not isinstance(revision, str) or not revision:
         raise exception.InvalidRevision(reason="a revision is named by text")
     if transactions.in_transaction():
         raise exception.DatabaseError(reason="a schema is not moved inside a transaction")
     with transactions.connected() as connection, _translated(), _alone(connection):
-        way(_on(connection), revision)
+        _refuse_others(connection)
+        made = _on(connection)
+        if progress is not None:
+            made.attributes["progress"] = progress
+        way(made, revision)
+
+
+def _refuse_others(connection: sa.Connection) -> None:
+    """Leave a database alone that has no revision, and tables that are not ours."""
+    tables = set(sa.inspect(connection).get_table_names())
+    if "alembic_version" in tables or not (others := tables - set(models.metadata.tables)):
+        return
+    told = ", ".join(sorted(others)[:5])
+    reason = f"the database has no revision, and tables that are not ours: {told}"
+    raise exception.InvalidRevision(reason=reason)
 
 
 @contextmanager
