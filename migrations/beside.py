@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from .session import alter, ddl, dialect, in_batches, patiently, quoted
+from .session import alter, ddl, dialect, in_batches, insist, patiently, quoted
 
 
 def replace(table: str, wanted: Sequence[sa.Column[Any]], there: Mapping[str, Any]) -> None:
@@ -30,6 +30,9 @@ class _Beside:
             if self.new[name] not in self.there:
                 filled = "" if self._may_be_null(name) else " NOT NULL DEFAULT ''"
                 alter(self.table, f"ADD COLUMN {self.new[name]} {kind}{filled}")
+        insist(self.table, self._take_place)
+
+    def _take_place(self) -> None:
         on_mariadb = dialect() == "mysql"
         (self._follow_on_mariadb if on_mariadb else self._follow_on_postgresql)()
         self._fill()
@@ -75,18 +78,17 @@ class _Beside:
         in_batches(self.table, lambda some: sa.update(table).values(fresh).where(some, behind))
 
     def _swap_on_mariadb(self) -> None:
-        # Nobody writes between the trigger's end and the columns' change.
+        # Nobody writes between the triggers' end and the columns' change. If that fails, the new
+        # columns may fall behind, and all begins again with the triggers.
         changes = [f"DROP COLUMN {quoted(name)}" for name in self.new]
         for name, new in self.new.items():
             null = "NULL" if self._may_be_null(name) else "NOT NULL"
             changes.append(f"CHANGE {new} {quoted(name)} {self.kinds[name]} {null}")
+        patiently(self.table, f"LOCK TABLES {self.table} WRITE")
         try:
-            patiently(
-                self.table,
-                f"LOCK TABLES {self.table} WRITE",
-                *(f"DROP TRIGGER IF EXISTS {self.trigger}_{e}" for e in ("insert", "update")),
-                f"ALTER TABLE {self.table} {', '.join(changes)}, ALGORITHM=INSTANT",
-            )
+            for event in ("insert", "update"):
+                op.execute(f"DROP TRIGGER IF EXISTS {self.trigger}_{event}")
+            op.execute(f"ALTER TABLE {self.table} {', '.join(changes)}, ALGORITHM=INSTANT")
         finally:
             op.execute("UNLOCK TABLES")
 

@@ -87,16 +87,25 @@ def _say(state: tenacity.RetryCallState) -> None:
     before_sleep=_say,
     reraise=True,
 )
+def insist(table: str, action: Callable[[], None]) -> None:
+    """Do what may be done again from its beginning when it had to wait for a lock too long."""
+    action()
+
+
 def patiently(table: str, *statements: Any) -> None:
     """Run statements that may have to wait for a lock; on PostgreSQL as one transaction."""
     together = len(statements) > 1 and dialect() == "postgresql"
-    try:
-        for statement in ("BEGIN", *statements, "COMMIT") if together else statements:
-            op.execute(statement)
-    except Exception:
-        if together:
-            op.execute("ROLLBACK")
-        raise
+
+    def run() -> None:
+        try:
+            for statement in ("BEGIN", *statements, "COMMIT") if together else statements:
+                op.execute(statement)
+        except Exception:
+            if together:
+                op.execute("ROLLBACK")
+            raise
+
+    insist(table, run)
 
 
 def alter(table: str, *changes: str, how: str = "") -> None:

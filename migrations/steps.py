@@ -62,13 +62,7 @@ def drop_columns(table: str, *names: str) -> None:
 def convert(table: str, *wanted: sa.Column[Any]) -> None:
     """Change the types of columns that have another; what they hold is kept."""
     there = columns(table)
-    other = [
-        column
-        for column in wanted
-        # What comes behind the first word is a collation.
-        if is_offline()
-        or ddl(there[column.name]["type"]).split()[0] != ddl(column.type).split()[0]
-    ]
+    other = [c for c in wanted if is_offline() or not _is_of(c.type, there[c.name]["type"])]
     if other and (is_offline() or dialect() == "sqlite"):
         with op.batch_alter_table(table) as batch:
             for column in other:
