@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How alembic runs here: on the connection that it is handed, or on one of its own.
 
-:mod:`watcher_objects.db.migration` hands over the connection of a transaction. The plain
+:mod:`watcher_objects.db.migration` hands over a connection for that. The plain
 ``alembic`` command gets the database of ``WATCHER_OBJECTS_DATABASE``.
 """
 
@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from watcher_objects.migrations import data, session, steps  # type: ignore[import-not-found]
 
 from watcher_objects import db
-from watcher_objects.db import models, transactions
+from watcher_objects.db import migration, models
 
 
 def _run(connection: Any = None) -> None:
@@ -42,5 +42,5 @@ elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
     raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:
     db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
-    with transactions.transaction(), transactions.connected() as own:
+    with migration.moving() as own:
         _run(own)

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     import oslo_messaging  # noqa: F401
 
 from tests import factory, servers
-from watcher_objects import db
+from watcher_objects import db, events
 from watcher_objects.db import migration, models, transactions
 
 collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
@@ -79,6 +79,15 @@ def context() -> RequestContext:
 @pytest.fixture
 def all_seeing() -> RequestContext:
     return RequestContext(show_deleted=True)
+
+
+@pytest.fixture
+def told() -> Iterator[list[events.Event]]:
+    """The events that subscribers are told of, in order."""
+    told: list[events.Event] = []
+    end = events.subscribe(told.append)
+    yield told
+    end()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from watcher_objects import (
     EfficacyIndicator,
     Goal,
     db,
-    events,
     exception,
 )
 from watcher_objects.db import values
@@ -21,14 +20,6 @@ from watcher_objects.db import values
 @pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)
 def cls(request):
     return request.param
-
-
-@pytest.fixture
-def told():
-    told = []
-    end = events.subscribe(told.append)
-    yield told
-    end()
 
 
 def built(cls, context, number):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.script import ScriptDirectory
 
 from tests.population import differences
@@ -38,6 +39,14 @@ def test_down_and_up_again_is_the_same_schema(database):
     assert migration.version() is None
     assert set(sa.inspect(db.get_engine()).get_table_names()) <= {"alembic_version"}
     migration.upgrade()
+    assert differences() == []
+
+
+def test_the_plain_command_of_alembic_moves_the_schema_too(url, database, monkeypatch):
+    monkeypatch.setenv("WATCHER_OBJECTS_DATABASE", url)
+    command.downgrade(migration.config(), "base")
+    command.upgrade(migration.config(), "head")
+    assert migration.version() == HEAD
     assert differences() == []
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tests import factory
 from tests.test_states import put
-from watcher_objects import Action, ActionPlan, EfficacyIndicator, db, events, exception
+from watcher_objects import Action, ActionPlan, EfficacyIndicator, db, exception
 
 OWNED = (Action, EfficacyIndicator)
 
@@ -18,14 +18,6 @@ def plan(database, context):
     put(plan, "SUPERSEDED")
     plan.refresh()
     return plan
-
-
-@pytest.fixture
-def told():
-    told = []
-    end = events.subscribe(told.append)
-    yield told
-    end()
 
 
 def filled(context):

@@ -70,14 +70,21 @@ def _move(
 ) -> None:
     if not isinstance(revision, str) or not revision:
         raise exception.InvalidRevision(reason="a revision is named by text")
-    if transactions.in_transaction():
-        raise exception.DatabaseError(reason="a schema is not moved inside a transaction")
-    with transactions.connected() as connection, _translated(), _alone(connection):
-        _refuse_others(connection)
+    with moving() as connection:
         made = _on(connection)
         if progress is not None:
             made.attributes["progress"] = progress
         way(made, revision)
+
+
+@contextmanager
+def moving() -> Iterator[sa.Connection]:
+    """Lend a connection on which revisions may run, and nobody else's do meanwhile."""
+    if transactions.in_transaction():
+        raise exception.DatabaseError(reason="a schema is not moved inside a transaction")
+    with transactions.connected() as connection, _translated(), _alone(connection):
+        _refuse_others(connection)
+        yield connection
 
 
 def _refuse_others(connection: sa.Connection) -> None:
