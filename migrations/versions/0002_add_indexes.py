@@ -14,7 +14,15 @@ depends_on = None
 _INDEXES = {
     "strategies": ("goal_id",),
     "audit_templates": ("goal_id", "strategy_id"),
-    "audits": ("state", "hostname", "goal_id", "strategy_id", "created_at", "updated_at"),
+    "audits": (
+        "name",
+        "state",
+        "hostname",
+        "goal_id",
+        "strategy_id",
+        "created_at",
+        "updated_at",
+    ),
     "action_plans": ("state", "audit_id", "strategy_id", "created_at"),
     "actions": ("state", "action_plan_id"),
     "efficacy_indicators": ("action_plan_id",),

@@ -69,9 +69,7 @@ def list(
     order = paging.Order(table, sort_key, sort_dir)
     limit = paging.checked_limit(limit)
     conditions = [*filters.where(table, wanted), *meant(table, {}, show_deleted)]
-    if marker is not None:
-        conditions.append(order.after(marker))
-    return () if limit == 0 else Query(table, eager).all(conditions, order, limit)
+    return () if limit == 0 else Query(table, eager).all(conditions, order, limit, marker)
 
 
 @transactions.retried

@@ -143,6 +143,7 @@ audits = _table(
     sa.Column("status_message", _text(255)),
     _unique("audits", "uuid"),
     _unique("audits", "name", "deleted"),
+    _index("audits", "name"),
     _index("audits", "state"),
     _index("audits", "hostname"),
     _index("audits", "goal_id"),

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import values
 
+Condition = sa.ColumnElement[bool]
+
 
 class Order:
     """The order of a list: by ``sort_key``, ties by id, both in the direction ``sort_dir``.
@@ -34,27 +36,48 @@ class Order:
         self.id: sa.Column[Any] = table.columns["id"]
         self.descending = sort_dir == "desc"
 
-    def by(self, dialect: str) -> Sequence[sa.ColumnElement[Any]]:
-        """Return the ORDER BY; PostgreSQL must be told that NULL is the least value."""
-        key, ident = (c.desc() if self.descending else c.asc() for c in (self.key, self.id))
+    def by(self, rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
+        """Return the ORDER BY of rows all of which have a key, or none of which has one."""
+        names = dict.fromkeys((self.key.name, "id"))
+        columns = (rows.columns[name] for name in names)
+        return [c.desc() if self.descending else c.asc() for c in columns]
+
+    def by_any(self, rows: sa.FromClause, dialect: str) -> Sequence[sa.ColumnElement[Any]]:
+        """Return the ORDER BY of any rows; PostgreSQL must be told that NULL is the least value."""
+        key, *ident = self.by(rows)
         if dialect == "postgresql" and self.key.nullable:
             key = key.nulls_last() if self.descending else key.nulls_first()
-        return (ident,) if self.key is self.id else (key, ident)
+        return (key, *ident)
 
-    def after(self, marker: Mapping[str, Any]) -> sa.ColumnElement[bool]:
-        """Return the condition on the rows that come after the row ``marker``."""
+    def ranges(self, marker: Mapping[str, Any] | None, dialect: str) -> Sequence[Condition]:
+        """Return the conditions of the ranges of rows that come, one after the other, in a list.
+
+        Each is a range of an index of the key and the id: rows of the marker's key, rows
+        beyond it, rows without a key. Where there is none, an index has all in their order.
+
+        :param marker: the row behind which the list begins
+        """
+        if marker is None:
+            return self._from_the_first(dialect)
         later_id = self._beyond(self.id, marker["id"])
         if self.key is self.id:
-            return later_id
+            return [later_id]
         value = marker[self.key.name]
         if value is None:
             tied = sa.and_(self.key.is_(None), later_id)
-            return tied if self.descending else sa.or_(self.key.is_not(None), tied)
+            return [tied] if self.descending else [tied, self.key.is_not(None)]
         bound = sa.literal(values.storable(self.key, value), self.key.type)
-        later = sa.or_(self._beyond(self.key, bound), sa.and_(self.key == bound, later_id))
-        return sa.or_(later, self.key.is_(None)) if self.descending else later
+        ranges = [sa.and_(self.key == bound, later_id), self._beyond(self.key, bound)]
+        return [*ranges, self.key.is_(None)] if self.descending else ranges
 
-    def _beyond(self, column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
+    def _from_the_first(self, dialect: str) -> Sequence[Condition]:
+        if dialect != "postgresql" or not self.key.nullable:
+            return []
+        # Its indexes have NULL at the other end.
+        ranges = [self.key.is_(None), self.key.is_not(None)]
+        return ranges[::-1] if self.descending else ranges
+
+    def _beyond(self, column: sa.Column[Any], value: Any) -> Condition:
         return column < value if self.descending else column > value
 
 

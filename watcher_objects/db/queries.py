@@ -9,6 +9,7 @@ from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, paging, transactions
+from watcher_objects.db.paging import Condition
 
 Row = dict[str, Any]
 Key = Mapping[str, Any]
@@ -32,7 +33,7 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
     return table.columns[name]
 
 
-def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[sa.ColumnElement[bool]]:
+def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     """Return the conditions on the row that a key means, deleted ones among them or not."""
     conditions = [column(table, name) == value for name, value in key.items()]
     return conditions if show_deleted else [*conditions, table.c.deleted == 0]
@@ -50,40 +51,69 @@ class Query:
     """A SELECT of a table with some of its relations joined."""
 
     def __init__(self, table: sa.Table, eager: Sequence[str]) -> None:
-        keys = dict(filters.relations(table))
-        self.joined = {name: filters.target(keys[name]).alias() for name in eager}
-        source: Any = table
-        for name, other in self.joined.items():
-            source = source.outerjoin(other, keys[name] == other.c.id)
         self.table = table
-        self.parts: Sequence[sa.FromClause] = (table, *self.joined.values())
-        columns = [c for part in self.parts for c in part.columns]
-        self.select = sa.select(*columns).select_from(source)
+        self.keys = {name: key for name, key in filters.relations(table) if name in eager}
+        self.joined = {name: filters.target(key).alias() for name, key in self.keys.items()}
 
-    def first(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Record | None:
+    def first(self, conditions: Sequence[Condition]) -> Record | None:
         """Return a row; of several with one name the one that is not deleted.
 
         :raises NotUnique: several are not
         """
-        statement = self.select.where(*conditions).order_by(self.table.c.deleted)
-        records = [self._record(row) for row in transactions.execute(statement.limit(2)).rows]
+        statement = self._select(self.table).where(*conditions).order_by(self.table.c.deleted)
+        records = self._records(statement.limit(2))
         if len(records) > 1 and records[1].row["deleted"] == 0:
             raise exception.NotUnique(name=self.table.name)
         return records[0] if records else None
 
     def all(
         self,
-        conditions: Sequence[sa.ColumnElement[bool]],
+        conditions: Sequence[Condition],
         order: paging.Order,
         limit: int | None,
+        marker: Key | None,
     ) -> Sequence[Record]:
-        """Return the rows in their order."""
-        by = order.by(engine.get_engine().dialect.name)
-        statement = self.select.where(*conditions).order_by(*by).limit(limit)
-        return [self._record(row) for row in transactions.execute(statement).rows]
+        """Return the rows in their order, those that come after a marker."""
+        dialect = engine.get_engine().dialect.name
+        ranges = order.ranges(marker, dialect)
+        rows: sa.FromClause = self.table
+        # MariaDB reads one range after the other where they are told in one condition.
+        if len(ranges) > 1 and limit is not None and dialect != "mysql":
+            rows, conditions = _page(self.table, conditions, ranges, order, limit), ()
+        elif ranges:
+            conditions = [*conditions, sa.or_(*ranges)]
+        statement = self._select(rows).where(*conditions).order_by(*order.by_any(rows, dialect))
+        return self._records(statement.limit(limit))
 
-    def _record(self, row: sa.Row[Any]) -> Record:
+    def _select(self, rows: sa.FromClause) -> sa.Select[Any]:
+        source = rows
+        for name, other in self.joined.items():
+            source = source.outerjoin(other, rows.c[self.keys[name].name] == other.c.id)
+        columns = [c for part in (rows, *self.joined.values()) for c in part.columns]
+        return sa.select(*columns).select_from(source)
+
+    def _records(self, statement: sa.Select[Any]) -> Sequence[Record]:
+        parts = (self.table, *self.joined.values())
+        return [self._record(row, parts) for row in transactions.execute(statement).rows]
+
+    def _record(self, row: sa.Row[Any], parts: Sequence[sa.FromClause]) -> Record:
         cells = iter(row)
-        found = [{c.name: next(cells) for c in part.columns} for part in self.parts]
+        found = [{c.name: next(cells) for c in part.columns} for part in parts]
         related = (r if r["id"] is not None else None for r in found[1:])
         return Record(found[0], dict(zip(self.joined, related, strict=True)))
+
+
+def _page(
+    table: sa.Table,
+    conditions: Sequence[Condition],
+    ranges: Sequence[Condition],
+    order: paging.Order,
+    limit: int,
+) -> sa.FromClause:
+    """Return the first rows of each range, each read from the index in its order."""
+    some = [
+        sa.select(table).where(*conditions, rows).order_by(*order.by(table)).limit(limit)
+        for rows in ranges
+    ]
+    # SQLite takes ORDER BY and LIMIT of a part in brackets only.
+    return sa.union_all(*(sa.select(part.subquery()) for part in some)).subquery()
