@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which indexes the lists of audits are read from, as each database explains it."""
+
+import pytest
+import sqlalchemy as sa
+
+from tests import factory
+from watcher_objects import Audit, db
+
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
+#: PostgreSQL would rather read and sort so few rows as there are here.
+UNSORTED = {"postgresql": ("SET enable_seqscan = off", "SET enable_sort = off")}
+
+
+@pytest.fixture
+def audits(database, context):
+    """Five hundred audits on ten hosts."""
+    one = factory.built(Audit, context, hostname=None)
+    made = []
+    for number in range(500):
+        made.append(one.obj_clone())
+        made[-1].obj_set_defaults()
+        made[-1].hostname, made[-1].name = f"host-{number % 10}", f"audit-{number}"
+    Audit.create_many(context, made)
+    with db.get_engine().connect() as connection:
+        analyze = "ANALYZE TABLE audits" if database == "mysql" else "ANALYZE"
+        connection.exec_driver_sql(analyze)
+    return made
+
+
+@pytest.fixture
+def plan_of(database):
+    """A function that tells how the database would run the statement that a call sends."""
+    sent = []
+
+    def note(connection, cursor, statement, parameters, *rest):
+        sent.append((statement, parameters))
+
+    def told(call):
+        sa.event.listen(db.get_engine(), "before_cursor_execute", note)
+        call()
+        sa.event.remove(db.get_engine(), "before_cursor_execute", note)
+        statement, parameters = sent[-1]
+        with db.get_engine().connect() as connection:
+            for setting in UNSORTED.get(database, ()):
+                connection.exec_driver_sql(setting)
+            rows = connection.exec_driver_sql(f"{EXPLAIN[database]} {statement}", parameters)
+            plan = "\n".join(str(row) for row in rows)
+            connection.invalidate()
+        return plan
+
+    return told
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("key", ["name", "hostname", "created_at"])
+def test_a_sorted_page_is_read_from_its_index(audits, context, plan_of, key, behind, direction):
+    marker = audits[250] if behind else None
+    plan = plan_of(
+        lambda: Audit.list(context, limit=10, sort_key=key, sort_dir=direction, marker=marker)
+    )
+    # The unique key of names has them in their order, too.
+    assert f"ix_audits_{key}" in plan or f"uniq_audits0{key}" in plan
+
+
+@pytest.mark.parametrize("field", ["state", "hostname", "goal_id", "strategy_id"])
+def test_a_filter_is_read_from_its_index(audits, context, plan_of, field):
+    factory.forget_owners()
+    rare = factory.stored(Audit, context, state="FAILED", hostname="alone")
+    plan = plan_of(lambda: Audit.list(context, limit=10, filters={field: rare[field]}))
+    assert f"ix_audits_{field}" in plan
