@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from .session import alter, ddl, dialect, in_batches, insist, patiently, quoted
+from .session import ONLINE, alter, ddl, dialect, in_batches, insist, patiently, quoted
 
 
 def replace(table: str, wanted: Sequence[sa.Column[Any]], there: Mapping[str, Any]) -> None:
@@ -33,10 +33,14 @@ class _Beside:
         insist(self.table, self._take_place)
 
     def _take_place(self) -> None:
-        on_mariadb = dialect() == "mysql"
-        (self._follow_on_mariadb if on_mariadb else self._follow_on_postgresql)()
-        self._fill()
-        (self._swap_on_mariadb if on_mariadb else self._swap_on_postgresql)()
+        if dialect() == "postgresql":
+            self._follow_on_postgresql()
+            self._fill()
+            self._swap_on_postgresql()
+        else:
+            self._follow_on_mariadb()
+            self._fill()
+            self._swap_on_mariadb(self._indexed_on_mariadb())
 
     def _may_be_null(self, name: str) -> bool:
         return bool(self.there[name]["nullable"])
@@ -48,6 +52,8 @@ class _Beside:
         if isinstance(self.there[name]["type"], sa.Float):
             # A float of 0.1 is 0.1 to whoever reads it, and no double.
             return f"CAST(CAST({old} AS CHAR) AS DOUBLE)"
+        if isinstance(self.there[name]["type"], sa.String):
+            return f"CONVERT({old} USING utf8mb4) COLLATE utf8mb4_nopad_bin"
         return old
 
     def _follow_on_mariadb(self) -> None:
@@ -77,9 +83,23 @@ class _Beside:
         behind = sa.text(f"({' OR '.join(stale)})")
         in_batches(self.table, lambda some: sa.update(table).values(fresh).where(some, behind))
 
-    def _swap_on_mariadb(self) -> None:
+    def _indexed_on_mariadb(self) -> list[str]:
+        """Index the new columns as the old ones are, and return the names of their indexes."""
+        inspector: Any = sa.inspect(op.get_bind())
+        found = {index["name"]: index for index in inspector.get_indexes(self.table)}
+        names = [n for n, index in found.items() if self.new.keys() & set(index["column_names"])]
+        for name in names:
+            if f"{name}__new" not in found:
+                what = "UNIQUE INDEX" if found[name]["unique"] else "INDEX"
+                columns = (self.new.get(c, c) for c in found[name]["column_names"])
+                add = f"ADD {what} {name}__new ({', '.join(map(quoted, columns))})"
+                alter(self.table, add, how=ONLINE)
+        return names
+
+    def _swap_on_mariadb(self, indexes: Sequence[str]) -> None:
         # Nobody writes between the triggers' end and the columns' change. If that fails, the new
         # columns may fall behind, and all begins again with the triggers.
+        swaps = [f"DROP INDEX {name}, RENAME INDEX {name}__new TO {name}" for name in indexes]
         changes = [f"DROP COLUMN {quoted(name)}" for name in self.new]
         for name, new in self.new.items():
             null = "NULL" if self._may_be_null(name) else "NOT NULL"
@@ -88,6 +108,8 @@ class _Beside:
         try:
             for event in ("insert", "update"):
                 op.execute(f"DROP TRIGGER IF EXISTS {self.trigger}_{event}")
+            if swaps:
+                op.execute(f"ALTER TABLE {self.table} {', '.join(swaps)}, ALGORITHM=NOCOPY")
             op.execute(f"ALTER TABLE {self.table} {', '.join(changes)}, ALGORITHM=INSTANT")
         finally:
             op.execute("UNLOCK TABLES")

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
+from tests import population
 from tests.conftest import clean
 from tests.population import TEXT, contents, differences, fill, run, same, tables
 from watcher_objects import db, exception
@@ -96,6 +97,26 @@ def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(bare):
         migration.downgrade("base")
     assert migration.version() == "d098df6021e2"
     assert contents() == before
+
+
+@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
+def test_text_in_a_character_set_of_old_is_changed_beside_itself(bare, monkeypatch):
+    monkeypatch.setattr(population, "TEXT", "café")  # what latin1 has
+    migration.upgrade(FOREIGN_HEAD)
+    for table in tables():
+        with db.get_engine().connect() as connection:
+            connection.exec_driver_sql("SET foreign_key_checks = 0")
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} CONVERT TO CHARACTER SET latin1")
+            connection.invalidate()
+    for table in tables():
+        fill(table)
+    before = contents()
+    migration.upgrade()
+    assert differences() == []
+    same(before, contents())
+    for table in models.metadata.sorted_tables:
+        _, made = run(sa.text(f"SHOW CREATE TABLE {table.name}"))[0]
+        assert "latin1" not in made
 
 
 def test_a_schema_is_not_moved_inside_a_transaction(database):

@@ -43,7 +43,7 @@ class Order:
         return [c.desc() if self.descending else c.asc() for c in columns]
 
     def by_any(self, rows: sa.FromClause, dialect: str) -> Sequence[sa.ColumnElement[Any]]:
-        """Return the ORDER BY of any rows; PostgreSQL must be told that NULL is the least value."""
+        """Return the ORDER BY of any rows; PostgreSQL must be told that NULL is least."""
         key, *ident = self.by(rows)
         if dialect == "postgresql" and self.key.nullable:
             key = key.nulls_last() if self.descending else key.nulls_first()
