@@ -4,6 +4,7 @@
 from watcher_objects import base, exception, fields
 from watcher_objects.action_plan import ActionPlan
 from watcher_objects.db import models
+from watcher_objects.history import Added, AddedRelation, Removed
 from watcher_objects.states import ActionState as State
 from watcher_objects.states import ActionStateTransitionManager
 
@@ -14,11 +15,13 @@ __all__ = ["Action", "ActionStateTransitionManager", "State"]
 class Action(base.Identified, base.WatcherPersistentObject):
     """One step of an action plan, which follows those that are its ``parents``."""
 
-    # 1.0: initial version
-    # 1.1: action_plan
-    # 2.0: parents; next is gone
-    # 2.1: status_message
     VERSION = "2.1"
+    history = {
+        "1.0": (),
+        "1.1": (AddedRelation("action_plan"),),
+        "2.0": (Added("parents", []), Removed("next")),
+        "2.1": (Added("status_message"),),
+    }
 
     fields = {
         "id": fields.IntegerField(),

@@ -9,7 +9,7 @@ from watcher_objects.db import models
 class ActionDescription(base.WatcherPersistentObject):
     """What the actions of one type do; of each type there is one, deleted ones included."""
 
-    VERSION = "1.0"  # initial version
+    VERSION = "1.0"
 
     fields = {
         "id": fields.IntegerField(),

@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Action plans: what an audit found should be done."""
 
+from typing import Any
+
 from watcher_objects import base, coercion, exception, fields
 from watcher_objects.audit import Audit
 from watcher_objects.db import models
+from watcher_objects.history import Added, AddedRelation, Changed, Removed
 from watcher_objects.states import ActionPlanState as State
 from watcher_objects.states import ActionPlanStateTransitionManager
 from watcher_objects.strategy import Strategy
 
 __all__ = ["ActionPlan", "ActionPlanStateTransitionManager", "State"]
+
+
+def _only(efficacy: list[Any]) -> dict[str, Any]:
+    """Return the one indicator of a list, where there was room for one."""
+    if len(efficacy) > 1 or not all(isinstance(one, dict) for one in efficacy):
+        raise ValueError("there was room for one indicator")
+    return efficacy[0] if efficacy else {}
+
+
+def _listed(efficacy: dict[str, Any] | str) -> list[Any]:
+    """Return the list of an indicator that may be empty."""
+    one = coercion.to_dict("global_efficacy", efficacy)
+    return [one] if one else []
 
 
 @base.WatcherObjectRegistry.register
@@ -18,14 +34,16 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
     Its actions and efficacy indicators go with it, when it is deleted and when it is destroyed.
     """
 
-    # 1.0: initial version
-    # 1.1: audit, strategy
-    # 1.2: audit_id can't be None any more
-    # 2.0: first_action_id is gone
-    # 2.1: global_efficacy is a list, no longer a dict
-    # 2.2: hostname
-    # 2.3: status_message
     VERSION = "2.3"
+    history = {
+        "1.0": (),
+        "1.1": (AddedRelation("audit"), AddedRelation("strategy")),
+        "1.2": (),  # audit_id can't be None any more
+        "2.0": (Removed("first_action_id"),),
+        "2.1": (Changed("global_efficacy", older=_only, newer=_listed),),
+        "2.2": (Added("hostname"),),
+        "2.3": (Added("status_message"),),
+    }
 
     fields = {
         "id": fields.IntegerField(),

@@ -1,13 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audits: requests to optimise a cluster for one goal, by one strategy."""
 
-from watcher_objects import base, exception, fields
+from oslo_utils import uuidutils
+
+from watcher_objects import base, coercion, exception, fields
 from watcher_objects.db import models
 from watcher_objects.goal import Goal
+from watcher_objects.history import Added, AddedRelation, Changed, Data
 from watcher_objects.states import AuditStateTransitionManager, AuditType, State
 from watcher_objects.strategy import Strategy
 
 __all__ = ["Audit", "AuditStateTransitionManager", "AuditType", "State"]
+
+
+def _seconds(interval: str) -> int:
+    """Return an interval that is no cron expression as a number."""
+    if not interval.isdecimal():
+        raise ValueError("it is a cron expression, which is no number of seconds")
+    return int(interval)
+
+
+def _text(seconds: int) -> str:
+    return str(coercion.to_integer("interval", seconds))
+
+
+def _unnamed(data: Data) -> str:
+    """Return a name for an audit of somebody who knows no names: its uuid."""
+    return str(data.get("uuid") or uuidutils.generate_uuid())
 
 
 @base.WatcherObjectRegistry.register
@@ -18,16 +37,18 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
     for every writer: a move that the row's state does not allow is refused by the database.
     """
 
-    # 1.0: initial version
-    # 1.1: goal, strategy
-    # 1.2: auto_trigger
-    # 1.3: next_run_time; interval is text, no longer an integer
-    # 1.4: name
-    # 1.5: hostname
-    # 1.6: start_time, end_time
-    # 1.7: force
-    # 1.8: status_message
     VERSION = "1.8"
+    history = {
+        "1.0": (),
+        "1.1": (AddedRelation("goal"), AddedRelation("strategy")),
+        "1.2": (Added("auto_trigger", False),),
+        "1.3": (Added("next_run_time"), Changed("interval", older=_seconds, newer=_text)),
+        "1.4": (Added("name", _unnamed),),
+        "1.5": (Added("hostname"),),
+        "1.6": (Added("start_time"), Added("end_time")),
+        "1.7": (Added("force", False),),
+        "1.8": (Added("status_message"),),
+    }
 
     fields = {
         "id": fields.IntegerField(),

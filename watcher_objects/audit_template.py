@@ -4,6 +4,7 @@
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
 from watcher_objects.goal import Goal
+from watcher_objects.history import Added, AddedRelation
 from watcher_objects.strategy import Strategy
 
 
@@ -11,10 +12,12 @@ from watcher_objects.strategy import Strategy
 class AuditTemplate(base.Identified, base.Named, base.WatcherPersistentObject):
     """A goal, a strategy and its parameters, from which audits are made."""
 
-    # 1.0: initial version
-    # 1.1: goal, strategy
-    # 1.2: default_parameters
     VERSION = "1.2"
+    history = {
+        "1.0": (),
+        "1.1": (AddedRelation("goal"), AddedRelation("strategy")),
+        "1.2": (Added("default_parameters"),),
+    }
 
     fields = {
         "id": fields.IntegerField(),

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, TypeVar
 
 from oslo_versionedobjects import base as ovo
 
-from watcher_objects import exception, fields
+from watcher_objects import exception, fields, versions
+from watcher_objects.primitives import Versioned
 from watcher_objects.reading import Identified as Identified
 from watcher_objects.reading import Named as Named
 from watcher_objects.reading import Readable
@@ -47,7 +48,7 @@ class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
             cls.register(obj_cls)
 
 
-class WatcherObject(ovo.VersionedObject):
+class WatcherObject(Versioned):
     """A versioned object that Watcher's services understand.
 
     Others than those that are stored, like the payloads of notifications, keep attributes of
@@ -71,9 +72,18 @@ class WatcherComparableObject(ovo.ComparableVersionedObject):
 
 
 class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
-    """What sends objects over a message bus."""
+    """What sends objects over a message bus, as the release has them that is pinned."""
 
     OBJ_BASE_CLASS = WatcherObject
+
+    def serialize_entity(self, context: Any, entity: Any) -> Any:
+        """Return the primitive of an object, or of all objects in a collection.
+
+        :raises NoOlderForm, UnsupportedError: the release that is pinned has no form of it
+        """
+        if isinstance(entity, WatcherObject) and (pin := versions.sent_as(entity.obj_name())):
+            return entity.obj_to_primitive(*pin)
+        return super().serialize_entity(context, entity)
 
 
 class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDictCompat):
@@ -81,6 +91,8 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
 
     All remotable methods need the object's context, and raise OrphanedObjectError without.
     """
+
+    history = {"1.0": ()}
 
     fields = {
         "created_at": fields.DateTimeField(nullable=True),

@@ -9,7 +9,7 @@ from watcher_objects.db import models
 class EfficacyIndicator(base.Identified, base.Named, base.WatcherPersistentObject):
     """One figure of an action plan; its value is kept as a double, and exact as such."""
 
-    VERSION = "1.0"  # initial version
+    VERSION = "1.0"
 
     fields = {
         "id": fields.IntegerField(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error that this library raises, but for three that are oslo.versionedobjects' own:
-OrphanedObjectError, ObjectActionError and IncompatibleObjectVersion.
+"""Every error that this library raises, but for those that are oslo.versionedobjects' own:
+OrphanedObjectError, ObjectActionError, IncompatibleObjectVersion, InvalidTargetVersion and
+UnsupportedObjectError.
 
 ::
 
@@ -10,6 +11,7 @@ OrphanedObjectError, ObjectActionError and IncompatibleObjectVersion.
     │   ├── InvalidFilter                     a list can't be narrowed so
     │   │   └── InvalidOperator
     │   ├── InvalidSortKey, InvalidIdentity, InvalidUUID, InvalidName, InvalidState, ...
+    │   ├── InvalidPrimitive                  what was received is no object
     │   ├── UnknownField (AttributeError)
     │   ├── MissingReference                  a foreign key points at nothing
     │   └── Referenced                        other rows still point here
@@ -22,6 +24,8 @@ OrphanedObjectError, ObjectActionError and IncompatibleObjectVersion.
     │   └── ResourceNotFound             404
     │       └── AuditNotFound, GoalNotFound, ...
     ├── FieldNotSet (NotImplementedError)
+    ├── UnsupportedError
+    │   └── NoOlderForm                       a value has no form in an object's older version
     └── DatabaseError                    500  the database failed; the cause is in __cause__
         ├── DatabaseNotConfigured
         └── DatabaseUnavailable          503  ... and the same call may pass later
@@ -134,6 +138,17 @@ class NotAuthorized(WatcherException):
 
 class UnsupportedError(WatcherException):
     """This is not supported"""
+
+
+# --- versions -----------------------------------------------------------------------------
+
+
+class NoOlderForm(UnsupportedError):
+    """%(field)s of this %(objname)s can't be told in version %(version)s: %(reason)s"""
+
+
+class InvalidPrimitive(Invalid):
+    """This is no primitive of an object: %(reason)s"""
 
 
 # --- values, fields and arguments ---------------------------------------------------------

@@ -9,7 +9,7 @@ from watcher_objects.db import models
 class Goal(base.Identified, base.Named, base.WatcherPersistentObject):
     """What an optimisation is to reach, and by which indicators that is judged."""
 
-    VERSION = "1.0"  # initial version
+    VERSION = "1.0"
 
     fields = {
         "id": fields.IntegerField(),

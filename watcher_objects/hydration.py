@@ -13,12 +13,13 @@ from oslo_versionedobjects import base as ovo
 from watcher_objects import exception
 from watcher_objects.db import transactions, values
 from watcher_objects.db.queries import Key, Record, Row
+from watcher_objects.primitives import Versioned
 
 #: What only the database writes, once the object is stored.
 FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
 
 
-class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
+class RowObject(Versioned, ovo.VersionedObjectDictCompat):
     """A versioned object whose fields, related objects apart, are the columns of a table."""
 
     #: The table; its columns have the names of the fields.
@@ -77,7 +78,8 @@ class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         copy = super().__deepcopy__(memo)
-        copy._stored, copy._old_state = self._stored, self._old_state
+        for name in ("_stored", "_old_state", "_obj_left"):
+            setattr(copy, name, getattr(self, name))
         return copy
 
     @property
@@ -114,6 +116,10 @@ class RowObject(ovo.VersionedObject, ovo.VersionedObjectDictCompat):
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: Any) -> Any:
         self = super()._obj_from_primitive(context, objver, primitive)
+        if not self._obj_is_stored():
+            # What its version did not know yet will be written with the rest.
+            data = primitive[cls._obj_primitive_key("data")]
+            self._changed_fields |= {name for name in self if name not in data}
         self._obj_remember(self.fields.keys() - self._changed_fields)
         return self
 

@@ -9,7 +9,7 @@ from watcher_objects.db import models
 class ScoringEngine(base.Identified, base.Named, base.WatcherPersistentObject):
     """A scoring engine that is installed."""
 
-    VERSION = "1.0"  # initial version
+    VERSION = "1.0"
 
     fields = {
         "id": fields.IntegerField(),

@@ -12,7 +12,7 @@ __all__ = ["Service", "ServiceStatus"]
 class Service(base.Named, base.WatcherPersistentObject):
     """A service on a host, one of several with its name."""
 
-    VERSION = "1.0"  # initial version
+    VERSION = "1.0"
 
     fields = {
         "id": fields.IntegerField(),

@@ -4,15 +4,15 @@
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
 from watcher_objects.goal import Goal
+from watcher_objects.history import AddedRelation
 
 
 @base.WatcherObjectRegistry.register
 class Strategy(base.Identified, base.Named, base.WatcherPersistentObject):
     """One way to pursue a goal, and the parameters that it takes."""
 
-    # 1.0: initial version
-    # 1.1: goal
     VERSION = "1.1"
+    history = {"1.0": (), "1.1": (AddedRelation("goal"),)}
 
     fields = {
         "id": fields.IntegerField(),

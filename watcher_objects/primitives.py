@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects as they are sent, in any of their versions."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
+
+from watcher_objects import exception, versions
+from watcher_objects.history import History, added_since, removed, to_newer, to_older
+
+_SHAPE = {"name": str, "namespace": str, "version": str, "data": dict, "changes": list}
+
+
+class Versioned(ovo.VersionedObject):
+    """An object that speaks all versions in its class's history; without one, its newest."""
+
+    #: The versions of the class, and what each changed; see :mod:`watcher_objects.history`.
+    history: ClassVar[History] = {}
+
+    # What an older version says of fields that the newest has not, for who still knows them.
+    _obj_left: Mapping[str, Any] = {}
+
+    def obj_to_primitive(
+        self, target_version: str | None = None, version_manifest: Any = None
+    ) -> dict[str, Any]:
+        """Return what is sent of the object.
+
+        :param target_version: a version of the class; None is the newest
+        :param version_manifest: the versions of related objects, by name; None are those of
+            the release that had the target version
+        :raises InvalidTargetVersion: there is no such version
+        :raises NoOlderForm: a value can't be told in that version
+        """
+        if self.history and target_version not in (None, self.VERSION):
+            if target_version not in self.history:
+                raise ovo_exception.InvalidTargetVersion(version=target_version)
+            if version_manifest is None:
+                version_manifest = versions.manifest_of(self.obj_name(), target_version)
+        return super().obj_to_primitive(target_version, version_manifest)
+
+    def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
+        """Make the fields of a primitive into those of another version."""
+        super().obj_make_compatible(primitive, target_version)
+        if self.history:
+            to_older(self.obj_name(), self.history, primitive, target_version)
+            known = self._obj_left.keys() & primitive.keys()
+            primitive.update({name: self._obj_left[name] for name in known})
+
+    def _obj_make_obj_compatible(
+        self, primitive: dict[str, Any], target_version: str, field: str
+    ) -> None:
+        # What is left out afterwards need not have an older form.
+        if not (self.history and field in added_since(self.history, target_version)):
+            super()._obj_make_obj_compatible(primitive, target_version, field)
+
+    @classmethod
+    def obj_class_from_name(cls, objname: str, objver: str) -> Any:
+        """Return the registered class that speaks a version.
+
+        :raises UnsupportedObjectError: there is no class of that name
+        :raises IncompatibleObjectVersion: none speaks that version; it says which are spoken
+        """
+        known: list[Any] = [
+            made
+            for made in ovo.VersionedObjectRegistry.obj_classes().get(objname, ())
+            if getattr(made, "history", None)
+        ]
+        if not known:
+            return super().obj_class_from_name(objname, objver)
+        for made in known:
+            if objver in made.history:
+                return made
+        raise ovo_exception.IncompatibleObjectVersion(
+            objname=objname, objver=objver, supported=", ".join(known[0].history)
+        )
+
+    @classmethod
+    def obj_from_primitive(cls, primitive: Any, context: Any = None) -> Any:
+        """Return the object that was sent, in whichever of its versions that was.
+
+        :raises InvalidPrimitive: it is no primitive
+        :raises InvalidValue: a field can't hold what it has
+        :raises UnsupportedObjectError, IncompatibleObjectVersion: it is of no class, or in no
+            version, that is known here
+        """
+        cls._obj_check_shape(primitive)
+        return super().obj_from_primitive(primitive, context)
+
+    @classmethod
+    def _obj_check_shape(cls, primitive: Any) -> None:
+        if not isinstance(primitive, dict):
+            raise exception.InvalidPrimitive(reason=f"it is a {type(primitive).__name__}")
+        for part, kind in _SHAPE.items():
+            key = cls._obj_primitive_key(part)
+            if not isinstance(primitive.get(key, kind() if part == "changes" else None), kind):
+                raise exception.InvalidPrimitive(reason=f"its {part} is no {kind.__name__}")
+
+    @classmethod
+    def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
+        if not cls.history:
+            return super()._obj_from_primitive(context, objver, primitive)
+        key = cls._obj_primitive_key("data")
+        data = dict(primitive[key])
+        left = {name: data[name] for name in removed(cls.history) & data.keys()}
+        to_newer(cls.history, data, objver)
+        self = super()._obj_from_primitive(context, cls.VERSION, {**primitive, key: data})
+        for name in self.fields.keys() - data.keys():
+            # What a new object has by itself was not sent.
+            vars(self).pop(f"_obj_{name}", None)
+        if left:
+            self._obj_left = left
+        return self
