@@ -466,3 +466,18 @@ def test_history_lists_all_revisions(run, filled):
     )
     assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", "0002_add_indexes")
     assert len(listed) == 14
+
+
+def test_versions_lists_the_objects_as_a_release_has_them(run):
+    listed = json.loads(run("versions", "--release", "pike", "-f", "json").out)
+    audit = next(row for row in listed if row["object"] == "Audit")
+    assert audit == {
+        "object": "Audit",
+        "version": "1.8",
+        "fingerprint": "9cadb11a1fbe7200fb32891b37672a62",
+        "sent at pike": "1.3",
+    }
+    old = json.loads(run("versions", "--release", "ocata", "-f", "json").out)
+    assert {row["object"] for row in old if row["sent at ocata"] == "not sent"} == {
+        "ActionDescription"
+    }

@@ -10,7 +10,13 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import exception, versions
 from watcher_objects.history import History, added_since, removed, to_newer, to_older
 
-_SHAPE = {"name": str, "namespace": str, "version": str, "data": dict, "changes": list}
+_SHAPE: Mapping[str, Any] = {
+    "name": str,
+    "namespace": str,
+    "version": str,
+    "data": dict,
+    "changes": list | None,
+}
 
 
 class Versioned(ovo.VersionedObject):
@@ -92,10 +98,12 @@ class Versioned(ovo.VersionedObject):
     def _obj_check_shape(cls, primitive: Any) -> None:
         if not isinstance(primitive, dict):
             raise exception.InvalidPrimitive(reason=f"it is a {type(primitive).__name__}")
+        parts = {part: primitive.get(cls._obj_primitive_key(part)) for part in _SHAPE}
         for part, kind in _SHAPE.items():
-            key = cls._obj_primitive_key(part)
-            if not isinstance(primitive.get(key, kind() if part == "changes" else None), kind):
-                raise exception.InvalidPrimitive(reason=f"its {part} is no {kind.__name__}")
+            if not isinstance(parts[part], kind):
+                raise exception.InvalidPrimitive(reason=f"its {part} can't be used")
+        if not all(isinstance(name, str) for name in parts["changes"] or ()):
+            raise exception.InvalidPrimitive(reason="its changes are no names")
 
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     sys.exit("The command line needs cliff: pip install 'watcher-objects[cli]'")
 
 from watcher_objects import db, exception
-from watcher_objects.cli import audit, database, demo, states
+from watcher_objects.cli import audit, database, demo, states, versions
 
 COMMANDS: Mapping[str, type[Command]] = {
     "audit list": audit.AuditList,
@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "db version": database.Version,
     "demo": demo.Demo,
     "states": states.States,
+    "versions": versions.Versions,
 }
 # Greedy, to take a password with an @ or a / in it whole; %40 is how SQLAlchemy writes an @.
 _PASSWORD = re.compile(r"(://[^:@/\s]*):.+(@|%40)")
