@@ -42,6 +42,11 @@ def create_table(name: str, *items: Any) -> None:
     )
 
 
+def drop_table(name: str) -> None:
+    """Drop a table, and what is in it."""
+    patiently(name, f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
 def add_columns(table: str, *added: sa.Column[Any]) -> None:
     """Add columns that may be NULL."""
     there = columns(table)

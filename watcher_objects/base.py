@@ -81,8 +81,9 @@ class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
 
         :raises NoOlderForm, UnsupportedError: the release that is pinned has no form of it
         """
-        if isinstance(entity, WatcherObject) and (pin := versions.sent_as(entity.obj_name())):
-            return entity.obj_to_primitive(*pin)
+        if isinstance(entity, WatcherObject) and entity.history and (pin := versions.pinned()):
+            manifest = versions.manifest(pin)
+            return entity.obj_to_primitive(versions.of(entity.obj_name(), manifest), manifest)
         return super().serialize_entity(context, entity)
 
 

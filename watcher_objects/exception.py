@@ -11,7 +11,7 @@ UnsupportedObjectError.
     │   ├── InvalidFilter                     a list can't be narrowed so
     │   │   └── InvalidOperator
     │   ├── InvalidSortKey, InvalidIdentity, InvalidUUID, InvalidName, InvalidState, ...
-    │   ├── InvalidPrimitive                  what was received is no object
+    │   ├── InvalidPrimitive, InvalidMessage  what was received can't be used
     │   ├── UnknownField (AttributeError)
     │   ├── MissingReference                  a foreign key points at nothing
     │   └── Referenced                        other rows still point here
@@ -24,6 +24,7 @@ UnsupportedObjectError.
     │   └── ResourceNotFound             404
     │       └── AuditNotFound, GoalNotFound, ...
     ├── FieldNotSet (NotImplementedError)
+    ├── RemoteFailure, ServerUnavailable 503, ReplyTimeout (TimeoutError) 504
     ├── UnsupportedError
     │   └── NoOlderForm                       a value has no form in an object's older version
     └── DatabaseError                    500  the database failed; the cause is in __cause__
@@ -149,6 +150,29 @@ class NoOlderForm(UnsupportedError):
 
 class InvalidPrimitive(Invalid):
     """This is no primitive of an object: %(reason)s"""
+
+
+# --- RPC ----------------------------------------------------------------------------------
+
+
+class InvalidMessage(Invalid):
+    """A message can't be used: %(reason)s"""
+
+
+class RemoteFailure(WatcherException):
+    """The server failed in %(method)s; its log tells why"""
+
+
+class ServerUnavailable(WatcherException):
+    """No server could be asked for %(method)s, of which nothing has happened"""
+
+    code = 503
+
+
+class ReplyTimeout(WatcherException, TimeoutError):
+    """No answer came to %(method)s within %(seconds)s s: whether it has happened is unknown"""
+
+    code = 504
 
 
 # --- values, fields and arguments ---------------------------------------------------------

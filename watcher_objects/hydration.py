@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
@@ -194,6 +194,15 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         related = getattr(self, field)
         if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
             delattr(self, field)
+
+    def _obj_alone(self) -> Self:
+        """Return a copy that has no related objects."""
+        alone = object.__new__(type(self))
+        vars(alone).update(vars(self))
+        for name in self.object_fields:
+            vars(alone).pop(f"_obj_{name}", None)
+        vars(alone)["_changed_fields"] = self._changed_fields - self.object_fields.keys()
+        return alone
 
     def _obj_columns(self) -> dict[str, Any]:
         named = self.fields.keys() - self.object_fields.keys()

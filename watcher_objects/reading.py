@@ -26,6 +26,17 @@ class Findable(RowObject):
         return cls._obj_made(context, record)
 
     @classmethod
+    def _obj_related(cls, context: Any, ident: int) -> Any:
+        """Return the object that another points at, deleted or not; a server's, if there is one.
+
+        To be remotable would be in the class's fingerprint.
+        """
+        if cls.indirection_api:
+            ask = cls.indirection_api.object_class_action_versions
+            return ask(context, cls.obj_name(), "_obj_related", {}, (ident,), {})
+        return cls._obj_get(context, {"id": ident}, True)
+
+    @classmethod
     def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
         """Return the object that has this text in a column, a live one before others."""
         if not isinstance(value, str):
@@ -50,7 +61,7 @@ class Readable(Findable):
         if ident is not None and self._context is None:
             method = f"obj_load_attr({attrname!r})"
             raise ovo_exception.OrphanedObjectError(method=method, objtype=self.obj_name())
-        loaded = None if ident is None else related._obj_get(self._context, {"id": ident}, True)
+        loaded = None if ident is None else related._obj_related(self._context, ident)
         self._obj_keep_for_rollback()
         vars(self)[f"_obj_{attrname}"] = loaded
 

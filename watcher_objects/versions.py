@@ -97,15 +97,27 @@ def pinned() -> str | None:
     return _pinned
 
 
-def sent_as(objname: str) -> tuple[str, Manifest] | None:
-    """Return the version that an object is sent at, and those of its related ones; None: as is.
+def sent_at(*known: Manifest) -> Manifest:
+    """Return the versions to send objects at: the oldest of those known, and of the pin's.
 
-    :raises UnsupportedError: the release to which it is pinned has no such object
+    :param known: what we know, and what others do who may know less
     """
-    newest = [*RELEASES][-1]
-    if _pinned is None or objname not in manifest(newest):
-        return None
-    versions = manifest(_pinned)
+    if _pinned is not None:
+        pinned = manifest(_pinned)
+        known = ({name: known[0][name] for name in known[0].keys() & pinned}, *known[1:], pinned)
+    oldest = {}
+    for name in known[0]:
+        told = (versions[name] for versions in known if name in versions)
+        oldest[name] = min(told, key=versionutils.convert_version_to_tuple)
+    return oldest
+
+
+def of(objname: str, versions: Manifest) -> str:
+    """Return the version of an object in a manifest.
+
+    :raises UnsupportedError: there is no such object
+    """
     if objname not in versions:
-        raise exception.UnsupportedError(f"There is no {objname} in the release {_pinned}")
-    return versions[objname], versions
+        where = f"the release {_pinned}" if _pinned else "what the other side knows"
+        raise exception.UnsupportedError(f"There is no {objname} in {where}")
+    return versions[objname]

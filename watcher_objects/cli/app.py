@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     sys.exit("The command line needs cliff: pip install 'watcher-objects[cli]'")
 
 from watcher_objects import db, exception
-from watcher_objects.cli import audit, database, demo, states, versions
+from watcher_objects.cli import audit, database, demo, serve, states, versions
 
 COMMANDS: Mapping[str, type[Command]] = {
     "audit list": audit.AuditList,
@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "db upgrade": database.Upgrade,
     "db version": database.Version,
     "demo": demo.Demo,
+    "serve": serve.Serve,
     "states": states.States,
     "versions": versions.Versions,
 }

@@ -26,19 +26,28 @@ def url(given: str | None) -> str | None:
     return given or os.environ.get(VARIABLE)
 
 
-def use(app: Any, *, ready: bool = True, may_be_missing: bool = False) -> None:
+def use(
+    app: Any,
+    *,
+    ready: bool = True,
+    may_be_missing: bool = False,
+    otherwise: str | None = None,
+    **options: Any,
+) -> None:
     """Configure the library with the database that the user named.
 
     :param ready: its tables must be there and new enough
     :param may_be_missing: an SQLite file need not be there, and is made then
+    :param otherwise: the URL to use where the user named none
+    :param options: for :func:`watcher_objects.db.configure`
     :raises WatcherException: none was named, or it is not what is needed
     """
-    named = url(app.options.database)
+    named = url(app.options.database) or otherwise
     if not named:
         raise exception.DatabaseNotConfigured(
             f"No database: give --database URL or set {VARIABLE}"
         )
-    db.configure(named)
+    db.configure(named, **options)
     _check_file(may_be_missing)
     if ready:
         _check_revision(migration.version())

@@ -24,6 +24,11 @@ from watcher_objects.states import (
 from watcher_objects.transitions import StateTransitionManager
 
 metadata = sa.MetaData()
+_MARIADB: Any = {
+    "mysql_engine": "InnoDB",
+    "mysql_default_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_nopad_bin",
+}
 
 
 def _text(length: int) -> sa.types.TypeEngine[str]:
@@ -62,9 +67,7 @@ def _table(name: str, *items: Any, moves: type[StateTransitionManager] | None = 
         *_common(),
         *items,
         info={"moves": moves},
-        mysql_engine="InnoDB",
-        mysql_default_charset="utf8mb4",
-        mysql_collate="utf8mb4_nopad_bin",
+        **_MARIADB,
     )
 
 
@@ -228,6 +231,16 @@ action_descriptions = _table(
     sa.Column("action_type", _text(255), nullable=False),
     sa.Column("description", _text(255), nullable=False),
     sa.UniqueConstraint("action_type", name="uniq_action_description0action_type"),
+)
+
+#: What has been asked for over RPC and answered; no object's.
+rpc_requests = sa.Table(
+    "rpc_requests",
+    metadata,
+    sa.Column("token", _text(36), primary_key=True),
+    sa.Column("created_at", _time(), nullable=False, index=True),
+    sa.Column("answer", sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")),
+    **_MARIADB,
 )
 
 apscheduler_jobs = _table(

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message broker, and a server of ours behind it."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import oslo_messaging
+import pytest
+
+from watcher_objects.rpc import client, server
+
+RABBITMQ = os.environ.get("WATCHER_OBJECTS_TEST_RABBITMQ", "rabbit://guest:guest@127.0.0.1:5672/")
+TOPIC = f"watcher_objects_test_{os.getpid()}"
+
+
+def broker() -> str:
+    """The URL of the message broker; a missing one is an error in CI."""
+    place = oslo_messaging.TransportURL.parse(client.configuration(), RABBITMQ).hosts[0]
+    try:
+        socket.create_connection((place.hostname, place.port or 5672), timeout=5).close()
+    except OSError as error:
+        message = f"no RabbitMQ at {place.hostname}:{place.port}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{message}: {error}")
+        pytest.skip(message)
+    return RABBITMQ
+
+
+@contextmanager
+def serving(url: str, topic: str = TOPIC, **options) -> Iterator[server.Server]:
+    """A server in this process, whose database is the one that is configured."""
+    transport = client.transport(url)
+    running = server.Server(transport, topic, **options)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        transport.cleanup()

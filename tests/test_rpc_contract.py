@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every registered class does, it does over RPC, too."""
+
+import pytest
+
+from tests import messaging, test_contract
+from watcher_objects.base import WatcherObject
+from watcher_objects.rpc import client
+
+#: What is not so where a server does the work, and why.
+ASIDE = {
+    "test_save_writes_the_changed_columns_only": "the server notes the request, too",
+    "test_save_of_nothing_writes_nothing": "the server notes the request, too",
+    "test_every_write_is_told_once": "the server is told, of objects and contexts of its own",
+}
+globals().update({name: it for name, it in vars(test_contract).items() if name not in ASIDE})
+
+
+@pytest.fixture(scope="session")
+def empty_url(tmp_path_factory):
+    """The server's database."""
+    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'served.sqlite'}"
+
+
+@pytest.fixture(scope="module")
+def remote():
+    url = messaging.broker()
+    with messaging.serving(url, show_deleted=True):
+        made = client.Client(url, messaging.TOPIC, timeout=20)
+        yield made
+        made.transport.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def over_rpc(remote, monkeypatch):
+    """Let a server run the methods; tests read rows beside it to see what it did."""
+    monkeypatch.setattr(WatcherObject, "indirection_api", remote)
