@@ -13,7 +13,10 @@ ASIDE = {
     "test_save_of_nothing_writes_nothing": "the server notes the request, too",
     "test_every_write_is_told_once": "the server is told, of objects and contexts of its own",
 }
-globals().update({name: it for name, it in vars(test_contract).items() if name not in ASIDE})
+cls = test_contract.cls
+globals().update(
+    {n: t for n, t in vars(test_contract).items() if n.startswith("test_") and n not in ASIDE}
+)
 
 
 @pytest.fixture(scope="session")
