@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The methods of objects, run by a server: for processes that have no database."""
 
+import contextlib
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import amqp
 import oslo_messaging
 from oslo_config import cfg
 from oslo_utils import importutils, uuidutils
@@ -22,6 +25,14 @@ TOPIC = "watcher_objects"
 VERSION = "1.0"
 #: Seconds to wait for an answer.
 TIMEOUT = 60
+#: The port of a message broker, where none is named.
+AMQP = 5672
+#: What says that nothing was sent: the broker is away, or does not let us in.
+_NOT_SENT = (
+    oslo_messaging.MessageDeliveryFailure,
+    amqp.exceptions.AccessRefused,
+    amqp.exceptions.NotAllowed,
+)
 #: Times to try to reach the message broker.
 ATTEMPTS = 2
 
@@ -36,6 +47,8 @@ class Client(ovo.VersionedObjectIndirectionAPI):
         self._client = oslo_messaging.get_rpc_client(
             self.transport, target, timeout=timeout, retry=ATTEMPTS
         )
+        parsed = oslo_messaging.TransportURL.parse(self.transport.conf, transport_url)
+        self._places = [(host.hostname, host.port or AMQP) for host in parsed.hosts]
         # The versions of a server that turned out to be older.
         self._server: Manifest | None = None
 
@@ -139,15 +152,25 @@ class Client(ovo.VersionedObjectIndirectionAPI):
             self._server = answer["versions"]
 
     def _sent(self, context: Any, verb: str, method: str, request: str) -> dict[str, Any]:
+        self._reach(method)
         try:
             text = self._client.call(wire.encode_context(context), verb, request=request)
         except oslo_messaging.MessagingTimeout as error:
             raise exception.ReplyTimeout(method=method, seconds=self.timeout) from error
-        except oslo_messaging.MessageDeliveryFailure as error:
+        except _NOT_SENT as error:
             raise exception.ServerUnavailable(method=method) from error
         except oslo_messaging.RemoteError as error:
             raise exception.RemoteFailure(method=method) from error
         return wire.read(text, wire.MAX_ANSWER)
+
+    def _reach(self, method: str) -> None:
+        """See once that a broker is there: oslo.messaging would wait for one for ever."""
+        for place in self._places:
+            with contextlib.suppress(OSError):
+                socket.create_connection(place, timeout=self.timeout).close()
+                self._places = []
+        if self._places:
+            raise exception.ServerUnavailable(method=method)
 
 
 def configuration() -> cfg.ConfigOpts:
@@ -190,7 +213,7 @@ def enable(transport_url: str, *, topic: str = TOPIC, timeout: float = TIMEOUT) 
     :param timeout: seconds to wait for an answer
     :raises InvalidParameter: there is no such transport
     """
-    client = Client(transport_url, topic, timeout)
+    client = Client(transport_url or "nowhere", topic, timeout)
     disable()
     WatcherObject.indirection_api = client
 

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects whose methods run on a server: what differs from the same calls here, and what not."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from oslo_context.context import RequestContext
+from oslo_utils import uuidutils
+
+from tests import factory, messaging
+from watcher_objects import Audit, Goal, exception, rpc, versions
+from watcher_objects.db import models, requests, transactions
+from watcher_objects.rpc import server, wire
+
+
+@pytest.fixture
+def remote(database):
+    """A server in this process, with the message bus that needs no broker, and this its client."""
+    with messaging.serving("fake://"):
+        rpc.enable("fake://", topic=messaging.TOPIC, timeout=10)
+        yield
+        rpc.disable()
+
+
+@pytest.fixture
+def endpoint(database):
+    """What answers requests, without a message bus."""
+    return server.Endpoint()
+
+
+def request(method, obj=None, *args, token=None, **told):
+    """The text of a request to run a method of an object or of the class Audit."""
+    target = {"class": "Audit"} if obj is None else {"object": wire.encode(obj, wire.spoken())}
+    rest = {"args": [*args], "kwargs": {}, "versions": wire.spoken()}
+    return json.dumps(
+        {**target, "method": method, **rest, "token": token or uuidutils.generate_uuid(), **told}
+    )
+
+
+def rows(table=models.audits):
+    return transactions.execute(sa.select(table)).rows
+
+
+# --- the same as here -----------------------------------------------------------------------
+
+
+def test_a_state_that_a_server_wrote_tells_the_rows_true_old_state(remote, context):
+    audit = factory.stored(Audit, context)
+    stale = Audit.get(context, audit.id)
+    audit.state = "ONGOING"
+    audit.save()
+    stale.state = "SUCCEEDED"
+    stale.save()
+    assert (stale.state, stale.old_state) == ("SUCCEEDED", "ONGOING")
+    assert stale.obj_what_changed() == set()
+
+
+def test_a_refusal_has_its_attributes_and_leaves_the_object_as_it_was(remote, context):
+    audit = factory.stored(Audit, context, parameters={"a": 1})
+    audit.state, audit.parameters["a"] = "SUCCEEDED", 2
+    with pytest.raises(exception.InvalidStateTransition) as caught:
+        audit.save()
+    error = caught.value
+    assert (error.initial, error.new, error.code) == ("PENDING", "SUCCEEDED", 409)
+    assert error.allowed == ("CANCELLED", "ONGOING")
+    assert audit.obj_what_changed() == {"state", "parameters"}
+    assert audit.old_state is None
+
+
+def test_related_objects_stay_the_callers_own_and_are_loaded_when_asked_for(remote, context):
+    goal = factory.stored(Goal, context)
+    audit = factory.stored(Audit, context, goal_id=goal.id)
+    assert audit.goal == goal
+    audit.goal = goal
+    audit.save()
+    assert audit.goal is goal
+    strategy = audit.strategy
+    strategy.soft_delete()
+    assert Audit.get(context, audit.id).strategy.deleted_at is not None
+    assert Audit.get(context, audit.id, eager=True).obj_attr_is_set("goal")
+
+
+def test_a_write_is_told_once_on_the_server(remote, context, told):
+    audit = factory.stored(Audit, context)
+    told.clear()
+    audit.state = "ONGOING"
+    audit.save()
+    (event,) = told
+    assert (event.kind, event.old_state, event.obj) == ("update", "PENDING", audit)
+    assert event.context.request_id == context.request_id
+
+
+def test_what_can_not_be_stored_is_refused_before_it_is_sent(remote, context):
+    audit = factory.stored(Audit, context)
+    audit.parameters = {"a": (1, 2)}
+    with pytest.raises(exception.InvalidValue, match="parameters"):
+        audit.save()
+    with pytest.raises(exception.InvalidParameter, match="not bytes"):
+        Audit.list(context, filters={"name": b"a"})
+
+
+def test_arguments_are_checked_as_the_methods_own(remote, context):
+    with pytest.raises(TypeError, match="audit_id"):
+        Audit.get(context)
+    with pytest.raises(exception.InvalidParameter, match="context"):
+        Audit.list(None)
+
+
+DATABASE_FREE = """
+import sys, warnings
+warnings.simplefilter("ignore")
+class NoDriver:
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] in ("sqlite3", "_sqlite3", "psycopg", "pymysql", "MySQLdb"):
+            raise ImportError(name)
+sys.meta_path.insert(0, NoDriver())
+from oslo_context.context import RequestContext
+from watcher_objects import Audit, rpc
+rpc.enable(sys.argv[1], topic=sys.argv[2], timeout=20)
+context = RequestContext()
+(audit,) = Audit.list(context, filters={"goal_name": "far"})
+audit.state = "ONGOING"
+audit.save()
+print(audit.state, audit.old_state, audit.goal.name)
+rpc.disable()
+"""
+
+
+def run_client(code, *args):
+    """Run a program with the URL of the broker and the topic as its arguments."""
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code, messaging.RABBITMQ, messaging.TOPIC, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_process_without_any_driver_uses_the_objects(database, context):
+    goal = factory.stored(Goal, context, name="far")
+    audit = factory.stored(Audit, context, goal_id=goal.id)
+    with messaging.serving(messaging.broker()):
+        ran = run_client(DATABASE_FREE)
+    assert (ran.stdout, ran.returncode) == ("ONGOING PENDING far\n", 0), ran.stderr
+    audit.refresh()
+    assert audit.state == "ONGOING"
+
+
+# --- what is lost on the way ----------------------------------------------------------------
+
+
+def test_an_answer_that_never_comes_leaves_the_outcome_unknown(context):
+    rpc.enable("fake://", topic="nobody", timeout=0.2)
+    try:
+        with pytest.raises(exception.ReplyTimeout, match="whether it has happened is unknown"):
+            Audit(context, name="a").create()
+        with pytest.raises(TimeoutError):
+            Audit.list(context)
+    finally:
+        rpc.disable()
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1", "127.0.0.1:5672"])
+def test_a_broker_that_lets_nobody_in_is_told_without_the_password(context, place):
+    rpc.enable(f"rabbit://guest:canary@{place}/", timeout=5)
+    try:
+        with pytest.raises(exception.ServerUnavailable) as caught:
+            Audit.list(context)
+    finally:
+        rpc.disable()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "rabbit://a:canary@b:c/", "nobody://x/"])
+def test_a_transport_that_there_is_not_is_refused(url):
+    with pytest.raises(exception.InvalidParameter, match="transport_url") as caught:
+        rpc.enable(url)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_create_that_comes_again_does_not_happen_twice(endpoint, context, told):
+    goal = factory.stored(Goal, context)
+    audit = Audit(context, name="once", audit_type="ONESHOT", goal_id=goal.id)
+    asked = request("create", audit)
+    first = endpoint.object_action({}, asked)
+    again = server.Endpoint().object_action({}, asked)  # perhaps on another host
+    assert first == again
+    assert json.loads(first)["object"]["watcher_object.data"]["name"] == "once"
+    assert len(rows()) == 1
+    assert [event.kind for event in told if event.resource == "audit"] == ["create"]
+
+
+def test_a_change_of_state_that_comes_again_is_answered_as_before(endpoint, context, told):
+    audit = factory.stored(Audit, context)
+    audit.state = "ONGOING"
+    asked = request("save", audit)
+    first = endpoint.object_action({}, asked)
+    assert json.loads(first)["old_state"] == "PENDING"
+    audit.refresh()
+    audit.state = "SUSPENDED"
+    audit.save()
+    assert endpoint.object_action({}, asked) == first
+    assert rows()[0].state == "SUSPENDED"
+    assert len([event for event in told if event.kind == "update"]) == 2
+
+
+def test_a_refusal_that_is_asked_for_again_stays_one(endpoint, context):
+    audit = factory.stored(Audit, context)
+    audit.state = "SUCCEEDED"
+    asked = request("save", audit)
+    first = endpoint.object_action({}, asked)
+    assert json.loads(first)["error"]["name"] == "InvalidStateTransition"
+    audit.refresh()
+    audit.state = "ONGOING"
+    audit.save()
+    assert endpoint.object_action({}, asked) == first
+    assert rows()[0].state == "ONGOING"
+
+
+def test_of_the_same_request_at_once_one_happens(endpoint, context):
+    goal = factory.stored(Goal, context)
+    audit = Audit(context, name="once", audit_type="ONESHOT", goal_id=goal.id)
+    asked = request("create", audit)
+    together = threading.Barrier(4)
+
+    def ask(number):
+        together.wait()
+        return endpoint.object_action({}, asked)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = set(pool.map(ask, range(4)))
+    assert len(answers) == 1
+    assert len(rows()) == 1
+
+
+def test_what_was_answered_long_ago_is_forgotten(endpoint, context):
+    endpoint.object_action({}, request("create", factory.built(Goal, context)))
+    assert requests.forget(60) == 0
+    assert requests.forget(-1) == 1
+    assert rows(models.rpc_requests) == []
+
+
+# --- what may be asked for ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["create_many", "_obj_get", "_obj_update_all", "obj_from_primitive", "__init__", "fields", ""],
+)
+def test_only_remotable_methods_are_called(endpoint, method):
+    answer = json.loads(endpoint.object_class_action_versions({}, request(method)))
+    assert answer["error"]["name"] == "InvalidMessage"
+
+
+def test_a_method_of_an_object_is_none_of_its_class_and_the_reverse(endpoint, context):
+    for refused in (
+        endpoint.object_class_action_versions({}, request("save")),
+        endpoint.object_action({}, request("list", Audit(context, id=1))),
+    ):
+        assert json.loads(refused)["error"]["name"] == "InvalidMessage"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "found"), [(True, True, 1), (False, True, 0), (True, False, 0)]
+)
+def test_what_is_deleted_is_shown_where_the_server_allows_it(
+    database, context, allowed, asked, found
+):
+    factory.stored(Goal, context).soft_delete()
+    endpoint = server.Endpoint(show_deleted=allowed)
+    told = wire.encode_context(RequestContext(show_deleted=asked))
+    listed = endpoint.object_class_action_versions(told, request("list", **{"class": "Goal"}))
+    assert len(json.loads(listed)["result"]) == found
+
+
+def test_a_token_is_not_carried():
+    told = wire.encode_context(RequestContext(auth_token="canary", user_id="me", roles=["admin"]))
+    assert (told["user_id"], "canary" in str(told)) == ("me", False)
+    assert wire.decode_context({**told, "auth_token": "canary"}, False).auth_token is None
+
+
+# --- versions -------------------------------------------------------------------------------
+
+#: Turns the classes of a program into those of an older release.
+OLDER = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from oslo_context.context import RequestContext
+from watcher_objects import Audit, Goal, db, rpc, versions
+from watcher_objects.rpc import client, server, wire
+def become(release):
+    for name, version in versions.manifest(release).items():
+        cls = wire.classes()[name]
+        known = list(cls.history)
+        for later in known[known.index(version) + 1:]:
+            for change in cls.history[later]:
+                cls.fields.pop(change.field, None)
+        cls.history = {v: cls.history[v] for v in known[: known.index(version) + 1]}
+        cls.VERSION = version
+become("2025.1")
+context = RequestContext()
+"""
+
+CLIENT = (
+    OLDER
+    + """
+rpc.enable(sys.argv[1], topic=sys.argv[2], timeout=20)
+(audit,) = Audit.list(context, eager=True)
+assert (audit.VERSION, "status_message" in audit.fields) == ("1.7", False)
+audit.state = "ONGOING"
+audit.save()
+assert (audit.VERSION, audit.goal.VERSION, audit.old_state) == ("1.7", "1.0", "PENDING")
+Audit(context, name="older", audit_type="ONESHOT", goal_id=audit.goal_id).create()
+print("done")
+rpc.disable()
+"""
+)
+
+SERVER = (
+    OLDER
+    + """
+db.configure(sys.argv[3])
+running = server.Server(client.transport(sys.argv[1]), sys.argv[2])
+running.start()
+print("ready", flush=True)
+sys.stdin.read()
+running.stop()
+"""
+)
+
+
+def test_a_client_of_an_older_release_gets_what_it_knows(database, context):
+    audit = factory.stored(Audit, context, status_message="newer")
+    with messaging.serving(messaging.broker()):
+        ran = run_client(CLIENT)
+    assert (ran.stdout, ran.returncode) == ("done\n", 0), ran.stderr
+    audit.refresh()
+    assert (audit.state, audit.status_message) == ("ONGOING", "newer")
+    assert Audit.get_by_name(context, "older").force is False
+
+
+def test_a_server_of_an_older_release_is_spoken_to_as_it_knows(database, url, context):
+    audit = factory.stored(Audit, context, status_message="kept")
+    arguments = [messaging.broker(), messaging.TOPIC, url]
+    older = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", SERVER, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert older.stdout.readline() == "ready\n"
+    rpc.enable(messaging.RABBITMQ, topic=messaging.TOPIC, timeout=20)
+    try:
+        far = Audit.get(context, audit.id)
+        assert (far.VERSION, far.status_message) == ("1.8", None)
+        far.state = "ONGOING"
+        far.save()
+        assert (far.VERSION, far.old_state, far.goal.VERSION) == ("1.8", "PENDING", "1.0")
+    finally:
+        rpc.disable()
+        older.communicate(timeout=30)
+    audit.refresh()
+    assert (audit.state, audit.status_message) == ("ONGOING", "kept")
+
+
+def test_a_pinned_client_sends_and_gets_what_the_release_had(remote, context):
+    audit = factory.stored(Audit, context, interval="* * * * *", state="PENDING")
+    versions.pin("ocata")
+    try:
+        audit.status_message = "said"
+        with pytest.raises(exception.NoOlderForm, match="interval"):
+            audit.save()
+    finally:
+        versions.pin(None)
+    assert Audit.get(context, audit.id).status_message != "said"
+
+
+def test_a_primitive_of_a_newer_release_is_made_an_older_one_by_the_server(endpoint, context):
+    audit = factory.stored(Audit, context)
+    asked = {**wire.spoken(), "Audit": "1.5"}
+    told = {"object": audit.obj_to_primitive(), "versions": asked, "token": ""}
+    answer = json.loads(endpoint.object_backport_versions({}, json.dumps(told)))
+    assert answer["object"]["watcher_object.version"] == "1.5"
