@@ -12,17 +12,12 @@ from typing import NamedTuple
 import pytest
 from oslo_context.context import RequestContext
 
+from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import Audit, Goal, Strategy, db, exception
 from watcher_objects.audit import State
 from watcher_objects.cli.app import discreet, main
 from watcher_objects.db import migration
 
-CANARY = "c4n4ry"
-UNREACHABLE = (
-    f"postgresql://u:{CANARY}@127.0.0.1:1/x",
-    f"mysql://u:{CANARY}@127.0.0.1:1/x",
-    f"postgresql://u@127.0.0.1:1/x?password={CANARY}",
-)
 UNUSABLE = (
     f"oracle://u:{CANARY}@127.0.0.1:1/x",
     f"postgresql://u:{CANARY}@127.0.0.1:port/x",

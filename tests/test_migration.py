@@ -56,13 +56,6 @@ def test_a_database_without_a_schema_has_no_version(tmp_path):
     db.dispose()
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "+7"])
-def test_a_revision_that_is_not_there_is_refused(database, revision):
-    with pytest.raises(exception.InvalidRevision):
-        migration.upgrade(revision)
-    assert migration.version() == HEAD
-
-
 def test_a_foreign_version_table_gives_an_error_of_ours(tmp_path):
     db.configure(f"sqlite:///{tmp_path / 'foreign.sqlite'}")
     with db.get_engine().connect() as connection:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Databases that Watcher's own migrations made, brought to our schema and handed back."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -23,39 +22,13 @@ MODELS = "models"
 BEHIND = REVISIONS[REVISIONS.index(LAST_ON_SQLITE) + 1 :]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
-def server(request):
-    """The kind of a database, and where a server has it."""
-    if request.param == "sqlite":
-        yield request.param, None
-    else:
-        with contextlib.contextmanager(servers.scratch)(request.param) as url:
-            yield request.param, url
-
-
-@pytest.fixture
-def empty(server, tmp_path):
-    """The URL of a database with nothing in it."""
-    _, url = server
-    if url is None:
-        url = f"sqlite:///{tmp_path / 'watcher.sqlite'}"
-    db.configure(url)
-    yield url
-    db.configure(url)
-    with db.get_engine().connect() as connection:
-        drop_all(connection)
-    db.dispose()
-
-
-def drop_all(connection):
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    elif connection.dialect.name == "mysql":
-        connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
-        for name in sa.inspect(connection).get_table_names():
-            connection.exec_driver_sql(f"DROP TABLE {name}")
-        connection.invalidate()
+@pytest.fixture(params=servers.KINDS)
+def empty(request, tmp_path):
+    """The URL of a configured database with nothing in it, one of each kind."""
+    with servers.scratch(request.param, tmp_path) as url:
+        db.configure(url)
+        yield url
+        db.dispose()
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from watcher_objects import db, exception
-from watcher_objects.db import migration
+from watcher_objects.db import chain, migration
 
 VARIABLE = "WATCHER_OBJECTS_DATABASE"
 #: What every SQLite file but an empty one begins with.
@@ -62,16 +61,16 @@ def _check_file(may_be_missing: bool) -> None:
 
 
 def _check_revision(revision: str | None) -> None:
-    script = ScriptDirectory.from_config(migration.config())
+    newest = migration.history()[-1].revision
     if revision is None:
-        problem = "has no tables of this program yet; db upgrade makes them"
-    elif revision not in {known.revision for known in script.walk_revisions()}:
-        problem = f"is at revision {revision}: another program's, or of a newer version of this"
-    elif revision != (newest := script.get_current_head()):
-        problem = f"is at revision {revision} and {newest} is needed; db upgrade goes there"
+        problem = "there are no tables of this program yet; db upgrade makes them"
+    elif why := chain.strange(revision):
+        problem = why
+    elif revision != newest:
+        problem = f"revision {newest} is needed, not {revision}; db upgrade goes there"
     else:
         return
-    raise exception.DatabaseError(f"The database {problem}")
+    raise exception.DatabaseError(reason=problem)
 
 
 def make_file(path: Path, mark: int) -> bool:
@@ -204,5 +203,4 @@ class Version(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the two revisions; that of a database without tables is None."""
         use(self.app, ready=False)
-        newest = ScriptDirectory.from_config(migration.config()).get_current_head()
-        return ("revision", "newest"), (migration.version(), newest)
+        return ("revision", "newest"), (migration.version(), migration.history()[-1].revision)
