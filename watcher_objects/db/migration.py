@@ -2,6 +2,7 @@
 """The schema's revisions, moved by alembic's own commands."""
 
 import io
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,45 +97,47 @@ def _start(down: bool) -> str:
 
 
 def sql(revision: str = "head", down: bool = False) -> str:
-    """Return the SQL of an upgrade or downgrade from where the database is, for a look at it.
+    """Return the SQL of an upgrade or downgrade from where the database is, to be run elsewhere.
 
-    On PostgreSQL and MariaDB it is what is run on a database like those that these revisions
-    make; a run looks at what is there, and leaves out what is not needed. On SQLite it is what
-    a run would do to a database that is empty, and else like this one.
+    On SQLite it is what a run says to a copy of the database. On PostgreSQL and MariaDB it is
+    for a database that these revisions made, and has comments in place of what can't be told
+    beforehand. A run looks at what is there, leaves out what is not needed, and waits for locks
+    shortly and again: neither does a script.
 
     :raises InvalidRevision: as they do
     """
     way, at = command.downgrade if down else command.upgrade, _start(down)
     if engine.get_engine().dialect.name == "sqlite":
-        return _recorded(way, at, _named(revision))
+        return _recorded(way, _named(revision))
     made, written = config(), io.StringIO()
     made.output_buffer = written
     made.attributes["dialect"] = engine.get_engine().dialect.name
     with translated():
         way(made, f"{at}:{_named(revision)}", sql=True)
-    return written.getvalue()
+    # A downgrade leaves that table, and it is empty.
+    create = "CREATE TABLE "
+    return written.getvalue().replace(f"{create}alembic", f"{create}IF NOT EXISTS alembic")
 
 
-def _recorded(way: Callable[[Config, str], None], at: str, revision: str) -> str:
-    """Return what a run says to a copy, in memory, of a database without its rows."""
-    written: list[str] = []
-    with transactions.connected() as connection:
-        made = sa.text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-        schema = [row.sql for row in connection.execute(made) if "sqlite_" not in row.sql]
-    copy = sa.create_engine("sqlite://")
-    with copy.connect() as connection, translated():
-        for statement in schema:
-            connection.exec_driver_sql(statement)
-        if at != "base":
-            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:at)"), {"at": at})
+def _recorded(way: Callable[[Config, str], None], revision: str) -> str:
+    """Return what a run says to a copy of an SQLite database."""
+    written = ["PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"]
 
-        @sa.event.listens_for(copy, "before_cursor_execute")
-        def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
-            if statement.split(maxsplit=1)[0] not in ("SELECT", "PRAGMA"):
-                written.append(f"{statement.strip()};\n")
+    def note(statement: str) -> None:
+        if statement.split(maxsplit=1)[0] not in ("SELECT", "PRAGMA"):
+            written.append(statement.strip())
 
-        way(_on(connection), revision)
-    return "\n".join(written)
+    # Without a name it is in a file, which goes when it is closed.
+    copy = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect("", isolation_level=None))
+    with transactions.connected() as connection, copy.connect() as other, translated():
+        driver: Any = other.connection.driver_connection
+        original: Any = connection.connection.driver_connection
+        original.backup(driver)
+        driver.set_trace_callback(note)
+        way(_on(other), revision)
+        driver.set_trace_callback(None)
+    copy.dispose()
+    return ";\n\n".join([*written, "COMMIT", "PRAGMA foreign_keys = ON", ""])
 
 
 def version() -> str | None:
