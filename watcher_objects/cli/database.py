@@ -13,6 +13,7 @@ from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from watcher_objects import db, exception
+from watcher_objects.cli.progress import Progress
 from watcher_objects.db import chain, migration
 
 VARIABLE = "WATCHER_OBJECTS_DATABASE"
@@ -137,13 +138,8 @@ class Upgrade(Command):
             write(f"{before or 'no tables'} -> {after or 'no tables'}{nothing}\n")
 
     def _move(self, revision: str) -> None:
-        migration.upgrade(revision, progress=self._tell)
-
-    def _tell(self, table: str, done: int, last: int) -> None:
-        """Show on a terminal how far a long step has come."""
-        if self.app.stderr.isatty():
-            end = "\n" if done == last else ""
-            self.app.stderr.write(f"\r{table} {done * 100 // last:3} %{end}")
+        with Progress(self.app.stderr) as told:
+            migration.upgrade(revision, progress=told)
 
 
 class Downgrade(Upgrade):
