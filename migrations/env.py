@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from watcher_objects.migrations import data, session, steps  # type: ignore[import-not-found]
 
 from watcher_objects import db
-from watcher_objects.db import migration, models
+from watcher_objects.db import models, moving
 
 
 def _run(connection: Any = None) -> None:
@@ -42,5 +42,5 @@ elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
     raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:
     db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
-    with migration.moving() as own:
+    with moving.moving() as own:
         _run(own)

@@ -48,6 +48,13 @@ def is_offline() -> bool:
     return bool(context.is_offline_mode())
 
 
+def leave_out(what: str) -> bool:
+    """Tell whether SQL is only written down, with a comment on what of a step it can't do."""
+    if is_offline():
+        op.get_context().impl.static_output(f"-- Left out, since rows must be read: {what}\n")
+    return is_offline()
+
+
 def columns(table: str) -> Mapping[str, Any]:
     """Return the columns of a table as they are now, by name; none where nothing can be seen."""
     if is_offline():

@@ -30,13 +30,20 @@ settings.register_profile("ci", deadline=None, max_examples=80, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
+@pytest.fixture(scope="session", params=servers.KINDS)
 def empty_url(request, tmp_path_factory) -> Iterator[str]:
     """The URL of a database with nothing in it, one of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'audits.sqlite'}"
-    else:
-        yield from servers.scratch(request.param)
+    with servers.scratch(request.param, tmp_path_factory.mktemp("database")) as url:
+        yield url
+
+
+@pytest.fixture(params=servers.KINDS)
+def blank(request, tmp_path) -> Iterator[str]:
+    """The URL of a configured database with nothing in it, which one test has for itself."""
+    with servers.scratch(request.param, tmp_path, "_blank") as url:
+        db.configure(url)
+        yield url
+        db.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +62,15 @@ def database(url) -> Iterator[str]:
     clean()
     yield sa.make_url(url).get_backend_name()
     db.dispose()
+
+
+@pytest.fixture
+def bare(database) -> Iterator[str]:
+    """A configured database without tables; afterwards it has ours again."""
+    migration.downgrade("base")
+    yield database
+    migration.upgrade()
+    clean()
 
 
 @pytest.fixture(autouse=True)

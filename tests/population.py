@@ -59,8 +59,9 @@ def fill(table, numbers=(1, 2, 3)):
             row |= {c.name: None for c in table.columns if c.nullable}
         if number == 3:
             row |= {"deleted": 3, "deleted_at": MOMENT}
-        if table.name == "apscheduler_jobs":
-            row["id"] = str(number)
+        row[key_of(table)] = (
+            number if isinstance(table.c[key_of(table)].type, sa.Integer) else str(number)
+        )
         run(sa.insert(table).values({c.name: row[c.name] for c in table.columns}))
 
 
@@ -79,12 +80,20 @@ def normal(table, name, row):
     return value
 
 
+def key_of(table):
+    """The name of the column that is a table's primary key: a number, or text."""
+    (key,) = table.primary_key
+    return key.name
+
+
 def contents():
     told = {}
     for table in tables():
         for found in run(sa.select(table)):
             row = dict(found._mapping)
-            told[table.name, str(row["id"])] = {n: normal(table.name, n, row) for n in row}
+            told[table.name, str(row[key_of(table)])] = {
+                n: normal(table.name, n, row) for n in row
+            }
     return told
 
 

@@ -12,17 +12,12 @@ from typing import NamedTuple
 import pytest
 from oslo_context.context import RequestContext
 
+from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import Audit, Goal, Strategy, db, exception
 from watcher_objects.audit import State
 from watcher_objects.cli.app import discreet, main
 from watcher_objects.db import migration
 
-CANARY = "c4n4ry"
-UNREACHABLE = (
-    f"postgresql://u:{CANARY}@127.0.0.1:1/x",
-    f"mysql://u:{CANARY}@127.0.0.1:1/x",
-    f"postgresql://u@127.0.0.1:1/x?password={CANARY}",
-)
 UNUSABLE = (
     f"oracle://u:{CANARY}@127.0.0.1:1/x",
     f"postgresql://u:{CANARY}@127.0.0.1:port/x",
@@ -432,11 +427,12 @@ def test_a_schema_goes_down_and_up_and_says_so(run, filled):
     down = run(
         "--database", f"sqlite:///{filled}", "db", "downgrade", "--revision", "f56ba02662b4"
     )
-    assert (down.code, down.out) == (0, "0002_add_indexes -> f56ba02662b4\n")
+    assert (down.code, down.out) == (0, "0003_create_rpc_requests -> f56ba02662b4\n")
     planned = run("--database", f"sqlite:///{filled}", "db", "upgrade", "--dry-run")
     assert [line.split()[0] for line in planned.out.splitlines()] == [
         "0001_repair_schema",
         "0002_add_indexes",
+        "0003_create_rpc_requests",
     ]
     written = run("--database", f"sqlite:///{filled}", "db", "upgrade", "--sql")
     assert "CREATE INDEX ix_audits_state" in written.out
@@ -464,8 +460,8 @@ def test_history_lists_all_revisions(run, filled):
     listed = json.loads(
         run("--database", f"sqlite:///{filled}", "db", "history", "-f", "json").out
     )
-    assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", "0002_add_indexes")
-    assert len(listed) == 14
+    assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", "0003_create_rpc_requests")
+    assert len(listed) == 15
 
 
 def test_versions_lists_the_objects_as_a_release_has_them(run):

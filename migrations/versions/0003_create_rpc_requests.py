@@ -10,6 +10,8 @@ down_revision = "0002_add_indexes"
 branch_labels = None
 depends_on = None
 
+creates = ("rpc_requests",)
+
 
 def upgrade() -> None:
     steps = op.get_context().opts["steps"]

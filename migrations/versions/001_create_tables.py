@@ -15,17 +15,17 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-
-_REVERSED = (
-    "efficacy_indicators",
-    "actions",
-    "action_plans",
-    "audits",
-    "audit_templates",
-    "strategies",
-    "services",
-    "scoring_engines",
+#: What has to be there where a database says that it is at this revision, or a later one.
+creates = (
     "goals",
+    "scoring_engines",
+    "services",
+    "strategies",
+    "audit_templates",
+    "audits",
+    "action_plans",
+    "actions",
+    "efficacy_indicators",
 )
 
 
@@ -137,5 +137,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in _REVERSED:
+    for name in reversed(creates):
         op.drop_table(name, if_exists=True)

@@ -9,6 +9,8 @@ down_revision = "001"
 branch_labels = None
 depends_on = None
 
+creates = ("apscheduler_jobs",)
+
 
 def upgrade() -> None:
     op.get_context().opts["steps"].create_table(

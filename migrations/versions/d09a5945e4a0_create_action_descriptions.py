@@ -9,6 +9,8 @@ down_revision = "d098df6021e2"
 branch_labels = None
 depends_on = None
 
+creates = ("action_descriptions",)
+
 
 def upgrade() -> None:
     op.get_context().opts["steps"].create_table(

@@ -5,20 +5,27 @@ import time
 
 import pecan
 import pytest
+import sqlalchemy as sa
 import watcher.tests.functional  # It chooses threads, before anything else can.
 from oslo_config import cfg
+from oslo_db.sqlalchemy import enginefacade
 
 from tests.interop import alias
 
 alias.install()
 
 from watcher.common import context as watcher_context  # noqa: E402
+from watcher.db.sqlalchemy import migration as theirs  # noqa: E402
 from watcher.notifications import base as notifications  # noqa: E402
 from watcher.tests.functional import base as functional  # noqa: E402
 from watcher.tests.local_fixtures import db as db_fixture  # noqa: E402
 
+from tests import servers  # noqa: E402
 from tests.interop import catalogue  # noqa: E402
 from watcher_objects import db  # noqa: E402
+
+#: What Watcher's schema is made from, where it isn't by a revision.
+MODELS = "models"
 
 
 def pytest_collect_file(file_path, parent):
@@ -114,6 +121,24 @@ def watcher(profile):
     """Watcher, running."""
     with functional.WatcherEnvironment() as environment, functional.APIFixture() as api:
         yield Watcher(functional.WatcherTestClient(api.base_url), environment.context)
+
+
+@pytest.fixture(params=servers.KINDS)
+def empty(request, tmp_path):
+    """The URL of a configured database with nothing in it, one of each kind."""
+    with servers.scratch(request.param, tmp_path) as url:
+        db.configure(url)
+        yield url
+        db.dispose()
+
+
+@pytest.fixture
+def build(empty, monkeypatch):
+    """A function that lets Watcher make its schema: by its chain, or from its models."""
+    engine = sa.create_engine(empty)
+    monkeypatch.setattr(type(enginefacade.writer), "get_engine", lambda self: engine)
+    yield lambda to: theirs.create_schema() if to == MODELS else theirs.upgrade(to)
+    engine.dispose()
 
 
 @pytest.fixture

@@ -1,72 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Databases that Watcher's own migrations made, brought to our schema and handed back."""
 
-import contextlib
-import json
-import subprocess
-import sys
-
 import pytest
 import sqlalchemy as sa
 from oslo_context.context import RequestContext
-from oslo_db.sqlalchemy import enginefacade
-from watcher.db.sqlalchemy import migration as theirs
 
-from tests import population, servers
-from watcher_objects import Audit, Goal, db
+from tests import population
+from tests.interop import process
+from tests.interop.conftest import MODELS
+from watcher_objects import Audit, Goal
 from watcher_objects.db import migration
 
 REVISIONS = [step.revision for step in migration.history() if len(step.revision) <= 12]
 #: Watcher's chain fails on SQLite behind this one; what else there is, is made from its models.
 LAST_ON_SQLITE = "0f6042416884"
-MODELS = "models"
 BEHIND = REVISIONS[REVISIONS.index(LAST_ON_SQLITE) + 1 :]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
-def server(request):
-    """The kind of a database, and where a server has it."""
-    if request.param == "sqlite":
-        yield request.param, None
-    else:
-        with contextlib.contextmanager(servers.scratch)(request.param) as url:
-            yield request.param, url
-
-
-@pytest.fixture
-def empty(server, tmp_path):
-    """The URL of a database with nothing in it."""
-    _, url = server
-    if url is None:
-        url = f"sqlite:///{tmp_path / 'watcher.sqlite'}"
-    db.configure(url)
-    yield url
-    db.configure(url)
-    with db.get_engine().connect() as connection:
-        drop_all(connection)
-    db.dispose()
-
-
-def drop_all(connection):
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    elif connection.dialect.name == "mysql":
-        connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
-        for name in sa.inspect(connection).get_table_names():
-            connection.exec_driver_sql(f"DROP TABLE {name}")
-        connection.invalidate()
-
-
-@pytest.fixture
-def build(empty, monkeypatch):
-    """A function that lets Watcher make its schema: by its chain, or from its models."""
-    engine = sa.create_engine(empty)
-    monkeypatch.setattr(type(enginefacade.writer), "get_engine", lambda self: engine)
-    yield (
-        lambda revision: theirs.create_schema() if revision == MODELS else theirs.upgrade(revision)
-    )
-    engine.dispose()
 
 
 @pytest.mark.parametrize("revision", [*REVISIONS, MODELS])
@@ -85,19 +33,7 @@ def test_a_database_of_any_revision_of_watcher_becomes_ours(empty, build, revisi
     assert before.keys() <= population.contents().keys()
 
 
-WATCHER = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-from oslo_config import cfg
-from watcher.db.sqlalchemy import migration
-from watcher import objects
-from watcher.common import context as watcher_context
-import watcher.common.service
-cfg.CONF([], project="watcher")
-cfg.CONF.set_override("connection", sys.argv[1], group="database")
-cfg.CONF.set_override("notification_level", None)
-objects.register_all()
-context = watcher_context.make_context()
+CHANGE_AND_CREATE = """
 audits = objects.Audit.list(context, eager=True)
 for audit in audits:
     audit.interval = "*/7 * * * *"
@@ -110,15 +46,6 @@ print(json.dumps([audit.name for audit in audits]))
 """
 
 
-def run_watcher(url):
-    """Let Watcher's own objects read and write, in a process of their own."""
-    ran = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", WATCHER, url], capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
-
-
 @pytest.mark.parametrize("handed_back", [False, True])
 def test_watcher_reads_and_writes_our_schema_and_what_we_hand_back(empty, handed_back):
     migration.upgrade()
@@ -128,7 +55,7 @@ def test_watcher_reads_and_writes_our_schema_and_what_we_hand_back(empty, handed
     goal = Goal(context, name="goal", display_name="Goal", efficacy_specification=[])
     goal.create()
     Audit(context, name="ours", audit_type="ONESHOT", goal=goal, parameters={"b": 1}).create()
-    assert run_watcher(empty) == ["ours"]
+    assert process.ended(process.start(CHANGE_AND_CREATE, empty)) == ["ours"]
     migration.upgrade()
     ours, theirs = Audit.list(context)
     assert (ours.name, ours.interval, ours.parameters) == ("ours", "*/7 * * * *", {"b": 1})

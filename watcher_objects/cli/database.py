@@ -8,13 +8,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from watcher_objects import db, exception
-from watcher_objects.db import migration
+from watcher_objects.cli.progress import Progress
+from watcher_objects.db import chain, migration
 
 VARIABLE = "WATCHER_OBJECTS_DATABASE"
 #: What every SQLite file but an empty one begins with.
@@ -71,16 +71,16 @@ def _check_file(may_be_missing: bool) -> None:
 
 
 def _check_revision(revision: str | None) -> None:
-    script = ScriptDirectory.from_config(migration.config())
+    newest = migration.history()[-1].revision
     if revision is None:
-        problem = "has no tables of this program yet; db upgrade makes them"
-    elif revision not in {known.revision for known in script.walk_revisions()}:
-        problem = f"is at revision {revision}: another program's, or of a newer version of this"
-    elif revision != (newest := script.get_current_head()):
-        problem = f"is at revision {revision} and {newest} is needed; db upgrade goes there"
+        problem = "there are no tables of this program yet; db upgrade makes them"
+    elif why := chain.strange(revision):
+        problem = why
+    elif revision != newest:
+        problem = f"revision {newest} is needed, not {revision}; db upgrade goes there"
     else:
         return
-    raise exception.DatabaseError(f"The database {problem}")
+    raise exception.DatabaseError(reason=problem)
 
 
 def make_file(path: Path, mark: int) -> bool:
@@ -147,13 +147,8 @@ class Upgrade(Command):
             write(f"{before or 'no tables'} -> {after or 'no tables'}{nothing}\n")
 
     def _move(self, revision: str) -> None:
-        migration.upgrade(revision, progress=self._tell)
-
-    def _tell(self, table: str, done: int, last: int) -> None:
-        """Show on a terminal how far a long step has come."""
-        if self.app.stderr.isatty():
-            end = "\n" if done == last else ""
-            self.app.stderr.write(f"\r{table} {done * 100 // last:3} %{end}")
+        with Progress(self.app.stderr) as told:
+            migration.upgrade(revision, progress=told)
 
 
 class Downgrade(Upgrade):
@@ -213,5 +208,4 @@ class Version(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the two revisions; that of a database without tables is None."""
         use(self.app, ready=False)
-        newest = ScriptDirectory.from_config(migration.config()).get_current_head()
-        return ("revision", "newest"), (migration.version(), newest)
+        return ("revision", "newest"), (migration.version(), migration.history()[-1].revision)

@@ -16,6 +16,9 @@ from watcher_objects import exception
 _LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
 # ... and those by which it says that the server is not to be had now.
 _AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
+# ... and those by which it says that the account may not do something.
+_FORBIDDEN = {"42501", 1044, 1142, 1143, 1227, 1370, 1419}
+_FORBIDDEN |= {"SQLITE_READONLY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_DIRECTORY"}
 # The codes of errors whose text tells which key is taken, or leads nowhere.
 _TELLS_A_KEY = {"23503", "23505", 1062, 1216, 1217, 1451, 1452}
 # ... and of those whose text shows a value, besides PostgreSQL's class 22.
@@ -80,6 +83,8 @@ def _translate(
     reason = " ".join(filter(None, told))
     if codes & _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
         return exception.DatabaseUnavailable(reason=reason, may_retry=True)
+    if codes & _FORBIDDEN:
+        return exception.DatabaseError(reason=f"the account may not do this: {reason}")
     away = (oslo_exc.DBConnectionError, exc.TimeoutError)
     if connecting or codes & _AWAY or isinstance(error, away):
         return exception.DatabaseUnavailable(reason=reason)

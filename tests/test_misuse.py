@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemas that can't or must not be moved: every call says why, and changes nothing."""
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from tests.population import run
+from tests.servers import CANARY, UNREACHABLE, reader
+from watcher_objects import db, exception
+from watcher_objects.db import migration
+
+FOREIGN_HEAD = "f56ba02662b4"
+TO = {
+    "upgrade": migration.upgrade,
+    "downgrade": migration.downgrade,
+    "stamp": migration.stamp,
+    "plan": migration.plan,
+    "plan down": lambda revision: migration.plan(revision, down=True),
+    "sql": migration.sql,
+    "sql down": lambda revision: migration.sql(revision, down=True),
+}
+ASK = {"version": migration.version, "check": migration.check}
+#: What a database of another program says that it is at, and what we say of that.
+STRANGERS = {
+    None: "no revision, and tables that are not ours: goals_of_life, users",
+    "": "no revision, and tables that are not ours: goals_of_life, users",
+    "001": "at revision 001 there are tables that are missing here: action_plans, actions, ",
+    "abc": "revision abc is of a newer release, or of another program",
+    "abc,def": "revision abc, def is of a newer release, or of another program",
+}
+
+
+def schema():
+    """All that can be seen of the tables, and what is in them."""
+    metadata = sa.MetaData()
+    metadata.reflect(engine := db.get_engine())
+    return {
+        name: (str(CreateTable(table).compile(engine)), run(sa.select(table)))
+        for name, table in metadata.tables.items()
+    }
+
+
+@pytest.fixture(params=STRANGERS, ids=repr)
+def strange(blank, request):
+    """What is wrong with a database of another program, which is configured."""
+    for table in ("users", "goals_of_life"):
+        run(sa.text(f"CREATE TABLE {table} (id INTEGER)"))
+    if request.param is not None:
+        run(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        for revision in filter(None, request.param.split(",")):
+            run(sa.text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
+    return STRANGERS[request.param]
+
+
+def test_a_database_of_another_program_is_left_alone(strange):
+    before = schema()
+    for call in TO.values():
+        for revision in ("head", "base", "001"):
+            with pytest.raises(exception.InvalidRevision, match=strange):
+                call(revision)
+    assert strange in migration.check()[0].what
+    assert schema() == before
+
+
+def test_a_newer_release_is_left_alone(blank):
+    migration.upgrade("001")
+    run(sa.text("UPDATE alembic_version SET version_num = '0003_new'"))
+    before = schema()
+    for call in TO.values():
+        with pytest.raises(exception.InvalidRevision, match="0003_new is of a newer release"):
+            call("001")
+    assert schema() == before
+
+
+def test_a_revision_is_not_stamped_where_its_tables_are_missing(blank):
+    with pytest.raises(exception.InvalidRevision, match="missing here: action_descriptions, "):
+        migration.stamp("head")
+    migration.upgrade("0f6042416884")
+    with pytest.raises(exception.InvalidRevision, match="missing here: action_descriptions;"):
+        migration.stamp("head")
+    assert migration.version() == "0f6042416884"
+
+
+def test_a_downgrade_that_was_interrupted_can_be_run_again_and_an_upgrade_waits_for_it(blank):
+    migration.upgrade("001")
+    run(sa.text("DROP TABLE efficacy_indicators"))
+    with pytest.raises(exception.InvalidRevision, match="missing here: efficacy_indicators;"):
+        migration.upgrade()
+    migration.downgrade("base")
+    migration.upgrade("001")
+    assert "efficacy_indicators" in schema()
+
+
+@pytest.mark.parametrize("revision", ["nonsense", "+70", "-70", "", None, 7])
+@pytest.mark.parametrize("call", TO.values(), ids=TO)
+def test_a_revision_that_is_not_there_is_refused(database, call, revision):
+    at = migration.version()
+    with pytest.raises(exception.InvalidRevision):
+        call(revision)
+    assert migration.version() == at
+
+
+@pytest.mark.parametrize("url", UNREACHABLE)
+def test_a_server_that_is_away_is_told_without_a_password(url):
+    db.configure(url)
+    for call in (*ASK.values(), *(lambda call=call: call("head") for call in TO.values())):
+        with pytest.raises(exception.DatabaseUnavailable) as raised:
+            call()
+        assert CANARY not in str(raised.value)
+    db.dispose()
+
+
+def refused(calls):
+    """Return what those of the calls say that the account may not."""
+    told = []
+    for call in calls:
+        try:
+            call()
+        except exception.DatabaseError as error:
+            told.append(str(error))
+    return [words for words in told if "the account may not do this" in words]
+
+
+def moves():
+    calls = {"upgrade": "head", "downgrade": "base", "stamp": "001"}
+    return [lambda name=name, to=to: TO[name](to) for name, to in calls.items()]
+
+
+def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(blank):
+    if blank.startswith("sqlite"):
+        return  # it has no accounts; whose the file is, is asked below
+    migration.upgrade(FOREIGN_HEAD)
+    run(sa.text("INSERT INTO services (name, host, deleted) VALUES ('a', 'b', 0)"))
+    before = schema()
+    with reader(blank) as limited:
+        db.configure(limited)
+        told = refused(moves())
+        assert (len(told), CANARY in str(told)) == (3, False)
+        assert migration.plan()[0].revision == "0001_repair_schema"
+        assert migration.check()[0].what.startswith(f"revision {FOREIGN_HEAD} is older")
+        db.configure(blank)
+    assert schema() == before
+
+
+@pytest.fixture
+def public():
+    """A folder that every account may read."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def move_as_nobody():
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    os._exit(len(refused(moves())))
+
+
+@pytest.mark.filterwarnings("ignore:Using fork:DeprecationWarning")
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_a_file_that_may_not_be_written_is_told_so(public, folder_too):
+    path = public / "audits.sqlite"
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade(FOREIGN_HEAD)
+    before = schema()
+    db.dispose()
+    path.chmod(0o444)
+    public.chmod(0o555 if folder_too else 0o777)
+    db.configure(f"sqlite:///{path}")
+    child = multiprocessing.get_context("fork").Process(target=move_as_nobody)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 3
+    assert schema() == before
+    db.dispose()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``--sql`` prints does what a run does."""
+
+import sqlalchemy as sa
+
+from tests.population import contents, differences, fill, run, same, tables
+from watcher_objects import db
+from watcher_objects.db import migration
+
+FOREIGN_HEAD = "f56ba02662b4"
+HEAD = migration.history()[-1].revision
+
+
+def run_script(text):
+    """Run it as a client of the database does: each statement of its own."""
+    with db.get_engine().connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.connection.driver_connection.executescript(text)
+            return
+        for statement in text.split(";\n"):
+            lines = [line for line in statement.splitlines() if not line.startswith("--")]
+            if said := "\n".join(lines).strip():
+                connection.exec_driver_sql(said)
+
+
+def test_the_sql_of_all_revisions_makes_the_schema_and_takes_it_away(blank):
+    for _ in range(2):
+        run_script(migration.sql())
+        assert differences() == []
+        assert migration.version() == HEAD
+        run_script(migration.sql("base", down=True))
+        assert tables() == []
+        assert migration.version() is None
+        migration.upgrade("001")
+        migration.downgrade("base")
+
+
+def test_the_sql_of_an_upgrade_keeps_what_is_stored(blank):
+    migration.upgrade(FOREIGN_HEAD)
+    for table in tables():
+        fill(table)
+    before = contents()
+    run_script(migration.sql())
+    assert differences() == []
+    assert before.keys() == contents().keys()
+    same(before, contents())
+
+
+def test_what_the_sql_can_not_do_is_said_where_it_would_be_done(blank):
+    migration.upgrade(FOREIGN_HEAD)
+    for table in tables():
+        fill(table)
+    text = migration.sql()
+    if blank.startswith("sqlite"):
+        run_script(text)
+        assert run(sa.text("SELECT 1 FROM audits WHERE name IS NULL")) == []
+    else:
+        said = [line for line in text.splitlines() if line.startswith("-- Left out")]
+        assert [line.split(": ")[1].split()[0] for line in said] == ["naming", "parting"]
+
+
+def test_to_ask_for_sql_changes_nothing(blank):
+    migration.upgrade(FOREIGN_HEAD)
+    before = [str(table.columns) for table in tables()]
+    for revision, down in ((HEAD, False), ("base", True)):
+        assert migration.sql(revision, down)
+    assert migration.version() == FOREIGN_HEAD
+    assert [str(table.columns) for table in tables()] == before
