@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps that mend what rows hold: in batches, and such that they can be run again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import exc
 
 from . import session, steps
 
 #: The longest name, and what is kept of it when something is put behind it.
 NAME = 63
+#: Times to begin again where somebody stores what a step has mended.
+TRIES = 10
 
 _audits = sa.table(
     "audits",
@@ -60,20 +63,38 @@ def name_audits() -> None:
         _rename(row, row.owner or "audit", when)
 
 
+def require(table: str, column: str, kind: Any, value: Any) -> None:
+    """Put a value where there is none, until the column can be NOT NULL."""
+
+    def try_it() -> None:
+        fill(table, column, value)
+        steps.require(table, column, kind)
+
+    _until_done(try_it, session.HAS_NULL)
+
+
 def create_name_key() -> None:
     """Let the name of an audit that is not deleted be its alone.
 
     Of several with one name the oldest keeps it, and the others have their ids put behind it.
     """
-    for _ in range(10):
+
+    def try_it() -> None:
         _part_names()
+        steps.create_unique("uniq_audits0name", "audits", "name", "deleted")
+
+    _until_done(try_it, session.DUPLICATE)
+
+
+def _until_done(try_it: Callable[[], None], refused: Collection[Any]) -> None:
+    """Mend rows and bind them to a rule, again where somebody has stored another meanwhile."""
+    for _ in range(TRIES):
         try:
-            return steps.create_unique("uniq_audits0name", "audits", "name", "deleted")
+            return try_it()
         except exc.SQLAlchemyError as error:
-            # Somebody has stored another meanwhile.
-            if not session.is_duplicate(error):
+            if not session.tells(error, refused):
                 raise
-    raise RuntimeError("audits of the same name are stored again and again")
+    raise CommandError(f"what was mended {TRIES} times is stored again and again: stop who does")
 
 
 def _part_names() -> None:
@@ -104,7 +125,8 @@ def _rename(row: Any, text: str, end: str) -> str:
         same = (_audits.c.name == name, _audits.c.deleted == row.deleted)
         if not op.get_bind().execute(sa.select(_audits.c.id).where(*same).limit(1)).first():
             break
-    op.get_bind().execute(sa.update(_audits).where(_audits.c.id == row.id).values(name=name))
+    renamed = sa.update(_audits).where(_audits.c.id == row.id).values(name=name)
+    session.patiently("audits", renamed)
     return name
 
 

@@ -25,9 +25,13 @@ _TIMEOUTS = {
         "SET SESSION innodb_lock_wait_timeout = {0}",
     ),
 }
-_LOCKED = {"55P03", "40P01", 1205, 1213}
-_NOT_IN_PLACE = {1845, 1846}
-_DUPLICATE = {"23505", 1062, "SQLITE_CONSTRAINT_UNIQUE"}
+_LOCKED = ("55P03", "40P01", 1205, 1213)
+#: What MariaDB says of a change that can't be made while others write.
+NOT_IN_PLACE = (1845, 1846)
+#: What is said of a unique key that can't be, for what is stored.
+DUPLICATE = ("23505", 1062, "SQLITE_CONSTRAINT_UNIQUE")
+#: ... and of a column that can't be NOT NULL.
+HAS_NULL = ("23502", "23514", 1138, 1265)
 #: How MariaDB changes a table while others write.
 ONLINE = "ALGORITHM=INPLACE, LOCK=NONE"
 
@@ -62,25 +66,15 @@ def columns(table: str) -> Mapping[str, Any]:
     return {column["name"]: column for column in sa.inspect(op.get_bind()).get_columns(table)}
 
 
-def _codes(error: BaseException) -> Collection[Any]:
+def tells(error: BaseException, codes: Collection[Any]) -> bool:
+    """Tell whether an error, or what is in it, has one of these codes."""
     inner: Any = error
     while inner is not None:
-        named = {getattr(inner, "sqlstate", None), getattr(inner, "sqlite_errorname", None)}
-        codes = named | {arg for arg in inner.args[:1] if isinstance(arg, int)}
-        if codes & (_LOCKED | _NOT_IN_PLACE | _DUPLICATE):
-            return codes
+        named = (getattr(inner, "sqlstate", None), getattr(inner, "sqlite_errorname", None))
+        if any(code in codes for code in (*named, *inner.args[:1])):
+            return True
         inner = getattr(inner, "inner_exception", None) or getattr(inner, "orig", None)
-    return ()
-
-
-def is_refused_in_place(error: BaseException) -> bool:
-    """Tell whether MariaDB says that a change can't be made while others write."""
-    return bool(_NOT_IN_PLACE.intersection(_codes(error)))
-
-
-def is_duplicate(error: BaseException) -> bool:
-    """Tell whether an error says that a unique key can't be, for what is stored."""
-    return bool(_DUPLICATE.intersection(_codes(error)))
+    return False
 
 
 def _say(state: tenacity.RetryCallState) -> None:
@@ -88,7 +82,7 @@ def _say(state: tenacity.RetryCallState) -> None:
 
 
 @tenacity.retry(
-    retry=tenacity.retry_if_exception(lambda error: bool(_LOCKED.intersection(_codes(error)))),
+    retry=tenacity.retry_if_exception(lambda error: tells(error, _LOCKED)),
     wait=tenacity.wait_random(0.2, 1),
     stop=tenacity.stop_after_delay(PATIENCE),
     before_sleep=_say,

@@ -18,23 +18,24 @@ from alembic import op
 
 from . import beside
 from .session import (
+    NOT_IN_PLACE,
     ONLINE,
     alter,
     columns,
     ddl,
     dialect,
     is_offline,
-    is_refused_in_place,
     patiently,
     quoted,
+    tells,
 )
 
 
 def create_table(name: str, *items: Any) -> None:
-    """Create a table, with text that compares exactly on MariaDB."""
+    """Create a table, with text that compares exactly."""
     op.create_table(
         name,
-        *items,
+        *map(_exact, items),
         mysql_engine="InnoDB",
         mysql_default_charset="utf8mb4",
         mysql_collate="utf8mb4_nopad_bin",
@@ -52,7 +53,7 @@ def add_columns(table: str, *added: sa.Column[Any]) -> None:
     there = columns(table)
     for column in added:
         if column.name not in there:
-            alter(table, f"ADD COLUMN {quoted(column.name)} {ddl(column.type)}")
+            alter(table, f"ADD COLUMN {quoted(column.name)} {ddl(_exact(column).type)}")
 
 
 def drop_columns(table: str, *names: str) -> None:
@@ -63,6 +64,14 @@ def drop_columns(table: str, *names: str) -> None:
             alter(table, f"DROP COLUMN {quoted(name)}")
 
 
+def _exact(item: Any) -> Any:
+    """Let the text of a new column compare exactly; MariaDB's tables have that by default."""
+    is_text = isinstance(item, sa.Column) and isinstance(item.type, sa.String)
+    if is_text and dialect() == "postgresql":
+        item.type = type(item.type)(item.type.length, collation="C")
+    return item
+
+
 def convert(table: str, *wanted: sa.Column[Any]) -> None:
     """Change the types of columns that have another; what they hold is kept."""
     there = columns(table)
@@ -70,11 +79,12 @@ def convert(table: str, *wanted: sa.Column[Any]) -> None:
     if other and (is_offline() or dialect() == "sqlite"):
         with op.batch_alter_table(table) as batch:
             for column in other:
+                using = f"CAST({quoted(column.name)} AS {ddl(column.type)})"
                 batch.alter_column(
                     column.name,
-                    type_=column.type,
+                    type_=_exact(column).type,
                     existing_nullable=column.nullable,
-                    postgresql_using=f"CAST({quoted(column.name)} AS {ddl(column.type)})",
+                    postgresql_using=using,
                 )
     elif other:
         beside.replace(table, other, there)
@@ -135,7 +145,7 @@ def _nopad_bin(table: str) -> None:
     there = columns(table)
     texts = {name: c["type"] for name, c in there.items() if isinstance(c["type"], sa.String)}
     wanted = [
-        sa.Column(name, _exact(kind), nullable=there[name]["nullable"])
+        sa.Column(name, _exact_on_mariadb(kind), nullable=there[name]["nullable"])
         for name, kind in texts.items()
         if kind.collation != "utf8mb4_nopad_bin"
     ]
@@ -149,24 +159,28 @@ def _nopad_bin(table: str) -> None:
         # The scheduler's jobs, whose names are their key, are copied; they are few.
         alter(table, *changes, how="" if "id" in texts else ONLINE)
     except Exception as error:
-        if not is_refused_in_place(error):
+        if not tells(error, NOT_IN_PLACE):
             raise
         beside.replace(table, wanted, there)
     alter(table, f"DEFAULT {exact}", how="ALGORITHM=INSTANT")
 
 
-def _exact(kind: Any) -> Any:
+def _exact_on_mariadb(kind: Any) -> Any:
     """Return the type of text with MariaDB's collation that compares exactly."""
     exact = {"charset": "utf8mb4", "collation": "utf8mb4_nopad_bin"}
     return type(kind)(kind.length, **exact) if kind.length else type(kind)(**exact)
 
 
-def default(table: str, column: str, value: Any) -> None:
-    """Give a column a default of the server's."""
+def default(table: str, column: str, value: str) -> None:
+    """Give a column a default of the server's, which is SQL."""
     there = columns(table)
-    if is_offline() or there[column]["default"] is None:
+    if there and there[column]["default"] is not None:
+        return
+    if dialect() == "sqlite":
         with op.batch_alter_table(table) as batch:
-            batch.alter_column(column, server_default=value)
+            batch.alter_column(column, server_default=sa.text(value))
+    else:
+        alter(table, f"ALTER COLUMN {quoted(column)} SET DEFAULT {value}")
 
 
 def require(table: str, column: str, kind: Any) -> None:
@@ -208,7 +222,10 @@ def create_unique(name: str, table: str, *names: str) -> None:
 
 def drop_unique(name: str, table: str) -> None:
     """Drop a unique key, if it is there."""
-    if is_offline() or name in _uniques(table):
+    if dialect() != "sqlite":
+        kind = "INDEX" if dialect() == "mysql" else "CONSTRAINT"
+        alter(table, f"DROP {kind} IF EXISTS {name}")
+    elif name in _uniques(table):
         with op.batch_alter_table(table) as batch:
             batch.drop_constraint(name, type_="unique")
 

@@ -14,13 +14,32 @@ MOMENT = datetime.datetime(2026, 11, 23, 20, 28, 41)
 TEXT = "café 😀"
 
 
+#: The text of a server that is not compared by code point.
+INEXACT = """
+SELECT table_name, column_name FROM information_schema.columns
+WHERE table_schema = {schema} AND data_type IN ('character varying', {texts})
+AND coalesce(collation_name, '') <> '{exact}' AND table_name <> 'alembic_version'
+"""
+SERVERS = {
+    "postgresql": {"schema": "'public'", "texts": "'text'", "exact": "C"},
+    "mysql": {
+        "schema": "database()",
+        "texts": "'varchar', 'text', 'mediumtext', 'longtext'",
+        "exact": "utf8mb4_nopad_bin",
+    },
+}
+
+
 def differences():
     """Between the schema and the models; none where it is at the newest revision."""
     with db.get_engine().connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        return compare_metadata(context, models.metadata)
+        found = compare_metadata(context, models.metadata)
+        if server := SERVERS.get(connection.dialect.name):
+            found += connection.exec_driver_sql(INEXACT.format(**server)).fetchall()
+        return found
 
 
 def run(statement):

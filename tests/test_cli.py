@@ -448,11 +448,13 @@ def test_a_downgrade_must_be_told_how_far(run, filled):
 
 def test_check_exits_with_what_is_needed(run, filled):
     assert run("--database", f"sqlite:///{filled}", "db", "check").code == 0
-    run("--database", f"sqlite:///{filled}", "db", "downgrade", "--revision", "-1")
+    run("--database", f"sqlite:///{filled}", "db", "downgrade", "--revision", "-2")
     found = run("--database", f"sqlite:///{filled}", "db", "check", "-f", "json")
     assert found.code == 1
     assert json.loads(found.out)[0]["need"] == "upgrade"
-    run("--database", f"sqlite:///{filled}", "db", "stamp", "head")
+    run("--database", f"sqlite:///{filled}", "db", "upgrade")
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("DROP INDEX ix_audits_state")
     assert run("--database", f"sqlite:///{filled}", "db", "check").code == 2
 
 

@@ -8,7 +8,7 @@ Nothing of it is in the way of Watcher 17, so that there is nothing to take back
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import context, op
+from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "0001_repair_schema"
@@ -58,19 +58,17 @@ def upgrade() -> None:
     steps, data = (op.get_context().opts[name] for name in ("steps", "data"))
     times = (sa.Column(n, sa.DateTime()) for n in ("created_at", "updated_at", "deleted_at"))
     steps.add_columns("apscheduler_jobs", *times, sa.Column("deleted", sa.Integer()))
-    if not context.is_offline_mode():
-        # Watcher's model has it, and it says what the primary key says.
-        steps.drop_unique("uniq_apscheduler_jobs0id", "apscheduler_jobs")
+    # Watcher's model has it, and it says what the primary key says.
+    steps.drop_unique("uniq_apscheduler_jobs0id", "apscheduler_jobs")
     for table in _TABLES:
         steps.convert(table, *_columns(table))
         steps.compare_exactly(table)
-        steps.default(table, "deleted", sa.text("0"))
+        steps.default(table, "deleted", "0")
         if table != "apscheduler_jobs":
             data.mark_deleted(table)
     data.fill("apscheduler_jobs", "deleted", 0)
     data.copy_missing("efficacy_indicators", "value", "data")
-    data.fill("audits", "force", False)
-    steps.require("audits", "force", sa.Boolean())
+    data.require("audits", "force", sa.Boolean(), False)
     data.name_audits()
     data.create_name_key()
 

@@ -138,4 +138,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name in reversed(creates):
-        op.drop_table(name, if_exists=True)
+        op.get_context().opts["steps"].drop_table(name)

@@ -27,4 +27,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("action_descriptions", if_exists=True)
+    op.get_context().opts["steps"].drop_table("action_descriptions")
