@@ -222,10 +222,12 @@ def create_unique(name: str, table: str, *names: str) -> None:
 
 def drop_unique(name: str, table: str) -> None:
     """Drop a unique key, if it is there."""
+    if not (is_offline() or name in _uniques(table)):
+        return
     if dialect() != "sqlite":
         kind = "INDEX" if dialect() == "mysql" else "CONSTRAINT"
         alter(table, f"DROP {kind} IF EXISTS {name}")
-    elif name in _uniques(table):
+    else:
         with op.batch_alter_table(table) as batch:
             batch.drop_constraint(name, type_="unique")
 

@@ -22,6 +22,7 @@ from watcher_objects.db import migration, models
 # What eventlet, which oslo.messaging imports, has to say.
 pytestmark = pytest.mark.filterwarnings("ignore:Using fork:DeprecationWarning")
 FOREIGN_HEAD = "f56ba02662b4"
+SECOND_KEY = "uniq_apscheduler_jobs0id"
 READS = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE")
 # The children of a fork must not end as tests would.
 processes = multiprocessing.get_context("fork")
@@ -130,6 +131,36 @@ def test_a_downgrade_that_is_killed_before_any_statement_can_be_run_again(old):
         same(before, contents())
         migration.upgrade()
         assert differences() == [], last
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    ("table", "difference", "move"),
+    [
+        ("goals", "ALTER COLUMN deleted DROP DEFAULT", migration.upgrade),
+        ("apscheduler_jobs", f"ADD CONSTRAINT {SECOND_KEY} UNIQUE (id)", migration.upgrade),
+        ("action_descriptions", "ADD COLUMN more INTEGER", lambda: migration.downgrade("001")),
+    ],
+)
+def test_a_step_waits_for_who_reads_and_tries_again(old, table, difference, move):
+    run(sa.text(f"ALTER TABLE {table} {difference}"))
+    reading = threading.Event()
+
+    def read():
+        with db.get_engine().connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
+            reading.set()
+            time.sleep(2.5)
+            connection.exec_driver_sql("ROLLBACK")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    move()
+    reader.join()
+    migration.upgrade()
+    assert differences() == []
 
 
 def upgrade():

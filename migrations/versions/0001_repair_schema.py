@@ -8,7 +8,7 @@ Nothing of it is in the way of Watcher 17, so that there is nothing to take back
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 from sqlalchemy.dialects import mysql
 
 revision = "0001_repair_schema"
@@ -58,8 +58,10 @@ def upgrade() -> None:
     steps, data = (op.get_context().opts[name] for name in ("steps", "data"))
     times = (sa.Column(n, sa.DateTime()) for n in ("created_at", "updated_at", "deleted_at"))
     steps.add_columns("apscheduler_jobs", *times, sa.Column("deleted", sa.Integer()))
-    # Watcher's model has it, and it says what the primary key says.
-    steps.drop_unique("uniq_apscheduler_jobs0id", "apscheduler_jobs")
+    if not context.is_offline_mode():
+        # Watcher's model has it, and it says what the primary key says. On PostgreSQL it may be
+        # the name of that key itself.
+        steps.drop_unique("uniq_apscheduler_jobs0id", "apscheduler_jobs")
     for table in _TABLES:
         steps.convert(table, *_columns(table))
         steps.compare_exactly(table)

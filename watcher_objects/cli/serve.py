@@ -70,6 +70,8 @@ def _configuration(files: list[str] | None) -> cfg.ConfigOpts:
     conf.register_opts(OPTIONS, "watcher_objects")
     try:
         conf([], project="watcher", default_config_files=files or [], default_config_dirs=[])
+        for option in OPTIONS:
+            conf.watcher_objects[option.dest]  # what a file has is judged when it is asked for
     except cfg.Error as error:
         raise exception.Invalid(f"The configuration can't be used: {error}") from error
     return conf

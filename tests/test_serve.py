@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that serves, as an operator runs it."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from oslo_context.context import RequestContext
+
+from tests import messaging
+from watcher_objects import ActionDescription, Goal, db, exception, rpc
+from watcher_objects.db import migration
+
+CONFIGURATION = """
+[DEFAULT]
+transport_url = {broker}
+[database]
+connection = sqlite:///{file}
+[watcher_objects]
+topic = {topic}
+health_interval = 1
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """A file like Watcher's own, and a database as it says."""
+    file = tmp_path / "served.sqlite"
+    db.configure(f"sqlite:///{file}")
+    migration.upgrade()
+    told = {"broker": messaging.broker(), "file": file, "topic": messaging.TOPIC}
+    (tmp_path / "watcher.conf").write_text(CONFIGURATION.format(**told))
+    yield tmp_path / "watcher.conf"
+    db.dispose()
+
+
+def run(*words):
+    """Start the command; its log goes to a pipe."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "ignore", "-m", "watcher_objects.cli.app", "serve", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def serving(configuration):
+    """The command at work, and this process its client."""
+    process = run("--config-file", str(configuration))
+    for line in process.stderr:
+        if "serves" in line:
+            break
+    rpc.enable(messaging.RABBITMQ, topic=messaging.TOPIC, timeout=20)
+    yield process
+    rpc.disable()
+    process.kill()
+    process.communicate()
+
+
+def goal(name):
+    context = RequestContext()
+    made = Goal(context, name=name, display_name=name, efficacy_specification=[])
+    made.create()
+    return made
+
+
+def test_it_serves_and_says_how_it_goes(serving):
+    assert goal("served").id == 1
+    line = next(line for line in serving.stderr if "requests" in line)
+    assert "1 requests, 0 refused, the database answers" in line
+
+
+def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
+    made = []
+    with db.transaction():  # which keeps the server waiting for SQLite's lock
+        client = threading.Thread(target=lambda: made.append(goal("in hand")))
+        client.start()
+        time.sleep(1)
+        serving.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert serving.poll() is None
+    client.join()
+    assert serving.wait(20) == 0
+    assert [one.name for one in made] == ["in hand"]
+    assert "has stopped: " in serving.stderr.read()
+
+
+def test_what_can_not_be_served_is_told_in_a_line(tmp_path, configuration):
+    empty = tmp_path / "empty.conf"
+    empty.write_text("")
+    bad = tmp_path / "bad.conf"
+    bad.write_text("[watcher_objects]\nrelease = nonsense\n")
+    for words, told in (
+        (("--config-file", str(empty)), "No database"),
+        (("--config-file", str(bad)), "release"),
+        (("--config-file", str(tmp_path / "none.conf")), "none.conf"),
+    ):
+        process = run(*words)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert told in log.strip().splitlines()[-1]
+        assert "Traceback" not in log
+
+
+def test_the_versions_that_are_sent_are_those_of_the_release_that_is_set(configuration):
+    configuration.write_text(configuration.read_text() + "release = ocata\n")
+    process = run("--config-file", str(configuration))
+    next(line for line in process.stderr if "serves" in line)
+    rpc.enable(messaging.RABBITMQ, topic=messaging.TOPIC, timeout=20)
+    try:
+        assert goal("old").VERSION == "1.0"
+        with pytest.raises(exception.UnsupportedError, match="ActionDescription"):
+            ActionDescription(RequestContext(), action_type="a", description="b").create()
+    finally:
+        rpc.disable()
+        process.terminate()
+        process.communicate(timeout=20)
