@@ -113,6 +113,11 @@ class Versioned(ovo.VersionedObject):
         data = dict(primitive[key])
         left = {name: data[name] for name in removed(cls.history) & data.keys()}
         to_newer(cls.history, data, objver)
+        # Watcher tells of an audit that has no state that it is None.
+        known = cls.fields
+        data = {
+            n: v for n, v in data.items() if v is not None or (n in known and known[n].nullable)
+        }
         self = super()._obj_from_primitive(context, cls.VERSION, {**primitive, key: data})
         for name in self.fields.keys() - data.keys():
             # What a new object has by itself was not sent.
