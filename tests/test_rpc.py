@@ -369,16 +369,17 @@ def test_a_server_of_an_older_release_is_spoken_to_as_it_knows(database, url, co
     assert (audit.state, audit.status_message) == ("ONGOING", "kept")
 
 
-def test_a_pinned_client_sends_and_gets_what_the_release_had(remote, context):
-    audit = factory.stored(Audit, context, interval="* * * * *", state="PENDING")
-    versions.pin("ocata")
+def test_a_client_that_is_pinned_sends_nothing_that_the_release_can_not_tell(remote, context):
+    audit = factory.stored(Audit, context, interval="* * * * *")
+    rpc.enable("fake://", topic=messaging.TOPIC, timeout=10, release="ocata")
+    audit.hostname = "said"
     try:
-        audit.status_message = "said"
         with pytest.raises(exception.NoOlderForm, match="interval"):
             audit.save()
+        assert audit.obj_what_changed() == {"hostname"}
     finally:
         versions.pin(None)
-    assert Audit.get(context, audit.id).status_message != "said"
+    assert Audit.get(context, audit.id).hostname != "said"
 
 
 def test_a_primitive_of_a_newer_release_is_made_an_older_one_by_the_server(endpoint, context):

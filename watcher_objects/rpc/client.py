@@ -203,7 +203,13 @@ def transport(url: str | None, conf: cfg.ConfigOpts | None = None) -> Any:
         ) from None
 
 
-def enable(transport_url: str, *, topic: str = TOPIC, timeout: float = TIMEOUT) -> None:
+def enable(
+    transport_url: str,
+    *,
+    topic: str = TOPIC,
+    timeout: float = TIMEOUT,
+    release: str | None = None,
+) -> None:
     """Let a server run all remotable methods from now on.
 
     This process needs no database then. ``create_many`` and ``db.transaction`` do.
@@ -211,8 +217,12 @@ def enable(transport_url: str, *, topic: str = TOPIC, timeout: float = TIMEOUT) 
     :param transport_url: where the message broker is, ``rabbit://user:password@host:5672/``
     :param topic: the name under which the servers listen
     :param timeout: seconds to wait for an answer
-    :raises InvalidParameter: there is no such transport
+    :param release: send objects as this release had them, as :func:`watcher_objects.versions.pin`
+        does; None leaves that as it is
+    :raises InvalidParameter: there is no such transport, or release
     """
+    if release is not None:
+        versions.pin(release)
     client = Client(transport_url or "nowhere", topic, timeout)
     disable()
     WatcherObject.indirection_api = client
