@@ -11,7 +11,8 @@ from watcher_objects.db import models
 ROOT = Path(__file__).parents[1] / "watcher_objects"
 FLOORS = [
     {"exception"},
-    {"coercion", "transitions", "events", "history", "versions"},
+    {"bounds", "transitions", "events", "history", "versions"},
+    {"coercion"},
     {"states", "field_types", "primitives"},
     {"fields"},
     {"db.errors", "db.engine", "db.models", "db.values"},
