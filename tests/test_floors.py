@@ -11,8 +11,7 @@ from watcher_objects.db import models
 ROOT = Path(__file__).parents[1] / "watcher_objects"
 FLOORS = [
     {"exception"},
-    {"bounds", "transitions", "events", "history", "versions"},
-    {"coercion"},
+    {"bounds", "coercion", "transitions", "events", "history", "versions"},
     {"states", "field_types", "primitives"},
     {"fields"},
     {"db.errors", "db.engine", "db.models", "db.values"},

@@ -20,7 +20,7 @@ from oslo_context.context import RequestContext
 from oslo_versionedobjects import exception as ovo_exception
 
 from tests import factory, messaging, mutations
-from watcher_objects import base, bounds, db, exception
+from watcher_objects import base, db, exception
 from watcher_objects.db import migration, models, transactions
 from watcher_objects.rpc import client, server, wire
 

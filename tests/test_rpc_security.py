@@ -349,7 +349,7 @@ def test_a_request_has_room_for_an_object_of_two_documents(endpoint, context):
     audit = factory.built(Audit, context, scope=scope, parameters={"a": filler[:50], "b": items})
     answer = of_object(endpoint, audit, "create")
     assert refusal(answer) is None
-    assert Audit.get(context, audit.name and 1).scope == scope
+    assert Audit.get_by_name(context, audit.name).scope == scope
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,8 @@ def test_a_collection_that_is_too_deep_is_refused(context):
 @pytest.mark.parametrize("method", ["save", "soft_delete", "destroy", "refresh"])
 def test_an_id_that_no_row_can_have_is_not_found(endpoint, context, method):
     service = factory.stored(Service, context)
-    assert refusal(of_object(endpoint, service, method, id=10**30)) == "ServiceNotFound"
+    answer = of_object(endpoint, service, method, ["host"], id=10**30, host="other")
+    assert refusal(answer) == "ServiceNotFound"
 
 
 def test_a_related_object_s_version_that_there_is_not_is_refused(endpoint, context):
