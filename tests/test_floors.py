@@ -11,7 +11,7 @@ from watcher_objects.db import models
 ROOT = Path(__file__).parents[1] / "watcher_objects"
 FLOORS = [
     {"exception"},
-    {"coercion", "transitions", "events", "history", "versions"},
+    {"bounds", "coercion", "transitions", "events", "history", "versions"},
     {"states", "field_types", "primitives"},
     {"fields"},
     {"db.chain", "db.errors", "db.engine", "db.models", "db.values"},

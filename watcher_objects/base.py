@@ -86,6 +86,16 @@ class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
             return entity.obj_to_primitive(versions.of(entity.obj_name(), manifest), manifest)
         return super().serialize_entity(context, entity)
 
+    def deserialize_entity(self, context: Any, entity: Any) -> Any:
+        """Return the object of a primitive, or a collection with the objects of all in it.
+
+        :raises InvalidPrimitive: a primitive can't be used, or the collection is too deep
+        """
+        try:
+            return super().deserialize_entity(context, entity)
+        except RecursionError:
+            raise exception.InvalidPrimitive(reason="it is nested over too many levels") from None
+
 
 class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDictCompat):
     """A versioned object that is stored in a table; its ``get`` finds one, no field.

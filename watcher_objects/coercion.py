@@ -17,7 +17,7 @@ from typing import Any
 
 from oslo_utils import strutils, timeutils
 
-from watcher_objects import exception
+from watcher_objects import bounds, exception
 
 
 def refuse(field: str, value: Any, allowed: str) -> exception.InvalidValue:
@@ -119,6 +119,16 @@ def from_json(field: str, value: Any, allowed: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         raise refuse(field, value, allowed) from None
+
+
+def sent_json(field: str, value: Any) -> Any:
+    """Return what a message has for a document; text of it is not to be too large to be read."""
+    try:
+        if isinstance(value, str):
+            bounds.check(value)
+    except ValueError as error:
+        raise refuse(field, value, f"takes no such JSON text: {error}") from None
+    return value
 
 
 def to_json(field: str, value: Any) -> Any:

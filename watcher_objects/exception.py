@@ -41,10 +41,10 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
-def _shown(value: Any) -> str:
-    """Return a value as a message shows it: not too long, and printable everywhere."""
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: printable everywhere, not too long, no document."""
     try:
-        text = str(value)
+        text = f"a {type(value).__name__}" if isinstance(value, dict | list) else str(value)
     except ValueError:
         text = f"a huge {type(value).__name__}"
     return printable(text if len(text) <= 500 else f"{text[:500]}...")
@@ -94,12 +94,12 @@ class WatcherException(Exception):
         super().__init__(message if message is not None else self._filled())
 
     def _filled(self) -> str:
-        shown = {key: _shown(value) for key, value in self.kwargs.items()}
+        told = {key: shown(value) for key, value in self.kwargs.items()}
         try:
-            return self.msg_fmt % shown
+            return self.msg_fmt % told
         except (KeyError, TypeError, ValueError):
-            del shown["code"]
-            return f"{self.msg_fmt} {shown}"
+            del told["code"]
+            return f"{self.msg_fmt} {told}"
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -69,7 +69,15 @@ class DateTime(ovo.DateTime):
         return coercion.to_utc("", value).replace(tzinfo=None).isoformat() + "Z"
 
 
-class FlexibleDict(ovo.FieldType[dict[str, Any]]):
+class _Document(ovo.FieldType[Any]):
+    """JSON, which a primitive may have as text."""
+
+    def from_primitive(self, obj: Any, attr: str, value: Any) -> Any:
+        """Return the value, or what the text says, which is looked at before it is read."""
+        return self.coerce(obj, attr, coercion.sent_json(attr, value))
+
+
+class FlexibleDict(_Document):
     """A JSON object, given as a mapping or as JSON text."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
@@ -77,7 +85,7 @@ class FlexibleDict(ovo.FieldType[dict[str, Any]]):
         return coercion.to_dict(attr, value)
 
 
-class FlexibleListOfDict(ovo.FieldType[list[Any]]):
+class FlexibleListOfDict(_Document):
     """A JSON array, given as a list or a tuple or as JSON text."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
@@ -85,17 +93,15 @@ class FlexibleListOfDict(ovo.FieldType[list[Any]]):
         return coercion.to_list(attr, value)
 
 
-class Dict(ovo.Dict[Any]):
+class Dict(_Document, ovo.Dict[Any]):
     """A JSON object, given as a mapping or as JSON text."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> dict[str, Any]:
         """Return a dict of its own; the values inside are the caller's."""
         return coercion.to_dict(attr, value)
 
-    from_primitive = coerce
 
-
-class List(ovo.List[Any]):
+class List(_Document, ovo.List[Any]):
     """A list of values of one type, given as a list or a tuple or as JSON text."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> list[Any]:
@@ -108,8 +114,6 @@ class List(ovo.List[Any]):
             made.append(self._element_type.coerce(obj, place, element))
         return made
 
-    from_primitive = coerce
-
 
 class Numeric(ovo.FieldType[float]):
     """A finite number."""
@@ -119,16 +123,12 @@ class Numeric(ovo.FieldType[float]):
         return coercion.to_number(attr, value)
 
 
-class Json(ovo.FieldType[Any]):
+class Json(_Document):
     """Any JSON value, given as such or as JSON text; JSON text in a primitive."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> Any:
         """Return the value, or what the text says."""
         return coercion.to_json(attr, value)
-
-    def from_primitive(self, obj: Any, attr: str, value: Any) -> Any:
-        """Return what the text says."""
-        return self.coerce(obj, attr, value)
 
     def to_primitive(self, obj: Any, attr: str, value: Any) -> str:
         """Return JSON text."""

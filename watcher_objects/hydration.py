@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 
-from watcher_objects import exception
+from watcher_objects import coercion, exception
 from watcher_objects.db import transactions, values
 from watcher_objects.db.queries import Key, Record, Row
 from watcher_objects.primitives import Versioned
@@ -36,6 +36,7 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
     referenced: ClassVar[type[exception.Referenced]] = exception.Referenced
 
     id: Any
+    uuid: Any
 
     # What the row said, for the fields whose change an assignment does not tell: documents,
     # which are changed inside, and the state, whose true value decides what may follow.
@@ -129,9 +130,18 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         (value,) = key.values()
         return cls.not_found(**{cls.resource: value})
 
+    @classmethod
+    def _obj_id_key(cls, ident: Any) -> Key:
+        """Return the key of the row with this id; there is none where no row can have it."""
+        key = {"id": coercion.to_integer("id", ident)}
+        if abs(key["id"]) > values.MAX_INTEGER:
+            raise cls._obj_none(key)
+        return key
+
     def _obj_key(self) -> Key:
-        name = "uuid" if "uuid" in self.fields else "id"
-        return {name: getattr(self, name)}
+        if "uuid" in self.fields:
+            return {"uuid": self.uuid}
+        return self._obj_id_key(self.id)
 
     @classmethod
     def _obj_made(cls, context: Any, record: Record) -> Any:

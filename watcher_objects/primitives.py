@@ -15,7 +15,7 @@ _SHAPE: Mapping[str, Any] = {
     "namespace": str,
     "version": str,
     "data": dict,
-    "changes": list | None,
+    "changes": list,
 }
 
 
@@ -40,19 +40,26 @@ class Versioned(ovo.VersionedObject):
         :raises NoOlderForm: a value can't be told in that version
         """
         if self.history and target_version not in (None, self.VERSION):
-            if target_version not in self.history:
-                raise ovo_exception.InvalidTargetVersion(version=target_version)
+            self._obj_check_version(target_version)
             if version_manifest is None:
                 version_manifest = versions.manifest_of(self.obj_name(), target_version)
         return super().obj_to_primitive(target_version, version_manifest)
 
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
-        """Make the fields of a primitive into those of another version."""
+        """Make the fields of a primitive into those of another version.
+
+        :raises InvalidTargetVersion: there is no such version
+        """
+        self._obj_check_version(target_version)
         super().obj_make_compatible(primitive, target_version)
         if self.history:
             to_older(self.obj_name(), self.history, primitive, target_version)
             known = self._obj_left.keys() & primitive.keys()
             primitive.update({name: self._obj_left[name] for name in known})
+
+    def _obj_check_version(self, version: str) -> None:
+        if self.history and version not in self.history:
+            raise ovo_exception.InvalidTargetVersion(version=version)
 
     def _obj_make_obj_compatible(
         self, primitive: dict[str, Any], target_version: str, field: str
@@ -98,11 +105,11 @@ class Versioned(ovo.VersionedObject):
     def _obj_check_shape(cls, primitive: Any) -> None:
         if not isinstance(primitive, dict):
             raise exception.InvalidPrimitive(reason=f"it is a {type(primitive).__name__}")
-        parts = {part: primitive.get(cls._obj_primitive_key(part)) for part in _SHAPE}
+        parts = {part: primitive.get(cls._obj_primitive_key(part), []) for part in _SHAPE}
         for part, kind in _SHAPE.items():
-            if not isinstance(parts[part], kind):
+            if not isinstance(parts[part], kind) or (kind is str and not _is_name(parts[part])):
                 raise exception.InvalidPrimitive(reason=f"its {part} can't be used")
-        if not all(isinstance(name, str) for name in parts["changes"] or ()):
+        if not all(isinstance(name, str) for name in parts["changes"]):
             raise exception.InvalidPrimitive(reason="its changes are no names")
 
     @classmethod
@@ -125,3 +132,8 @@ class Versioned(ovo.VersionedObject):
         if left:
             self._obj_left = left
         return self
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a text may be in a log, where oslo.versionedobjects puts names."""
+    return len(text) <= 255 and text.isprintable()

@@ -34,7 +34,21 @@ class Findable(RowObject):
         if cls.indirection_api:
             ask = cls.indirection_api.object_class_action_versions
             return ask(context, cls.obj_name(), "_obj_related", {}, (ident,), {})
-        return cls._obj_get(context, {"id": ident}, True)
+        return cls._obj_get(context, cls._obj_id_key(ident), True)
+
+    @classmethod
+    def _obj_pointed_at(cls, context: Any, ident: int) -> Any:
+        """Return what :meth:`_obj_related` does, as far as the caller may see it.
+
+        What is deleted is seen where something that is not points at it, over whatever way.
+        """
+        key = cls._obj_id_key(ident)
+        if _shows_deleted(context):
+            return cls._obj_get(context, key, True)
+        record = api.get_pointed_at(cls.table, key)
+        if record is None:
+            raise cls._obj_none(key)
+        return cls._obj_made(context, record)
 
     @classmethod
     def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
@@ -99,13 +113,6 @@ class Readable(Findable):
         return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
-    def _obj_id_key(cls, ident: Any) -> Key:
-        key = {"id": coercion.to_integer("id", ident)}
-        if abs(key["id"]) > values.MAX_INTEGER:
-            raise cls._obj_none(key)
-        return key
-
-    @classmethod
     @ovo.remotable
     def list(
         cls,
@@ -147,7 +154,7 @@ class Readable(Findable):
         """Return the id and the sort key's value of the row that a marker means."""
         if isinstance(marker, cls):
             if sort_key in marker and sort_key not in marker.obj_what_changed():
-                return {"id": marker.id, sort_key: getattr(marker, sort_key)}
+                return {**cls._obj_id_key(marker.id), sort_key: getattr(marker, sort_key)}
             marker = marker.id
         try:
             key = cls._obj_identity_key(marker)

@@ -14,7 +14,7 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import bulk, filters, paging, rules, transactions, writes
 from watcher_objects.db.bulk import Change
-from watcher_objects.db.queries import Key, Query, Record, Row, meant
+from watcher_objects.db.queries import Key, Query, Record, Row, meant, pointed_at
 from watcher_objects.transitions import DELETED
 
 
@@ -47,6 +47,12 @@ def get(
 ) -> Record | None:
     """Return the row and the rows of the relations named in ``eager``, in one statement."""
     return Query(table, eager).first(meant(table, key, show_deleted))
+
+
+@transactions.retried
+def get_pointed_at(table: sa.Table, key: Key) -> Record | None:
+    """Return the row if it is not deleted, or what is not leads to it."""
+    return Query(table, ()).first([*meant(table, key, show_deleted=True), pointed_at(table)])
 
 
 @transactions.retried

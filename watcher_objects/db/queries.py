@@ -39,6 +39,17 @@ def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     return conditions if show_deleted else [*conditions, table.c.deleted == 0]
 
 
+def pointed_at(table: sa.Table) -> Condition:
+    """Return the condition on rows that are not deleted, and those that such rows lead to."""
+    keys = (key for other in table.metadata.sorted_tables for _, key in filters.relations(other))
+    ways = (
+        sa.exists().where(key == table.c.id, pointed_at(key.table))
+        for key in keys
+        if filters.target(key) is table
+    )
+    return sa.or_(table.c.deleted == 0, *ways)
+
+
 def class_of(table: sa.Table) -> Any:
     """Return the registered class whose objects are the rows of a table; None: there is none."""
     for versions in ovo.VersionedObjectRegistry.obj_classes().values():

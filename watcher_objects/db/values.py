@@ -13,16 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from watcher_objects import coercion
+from watcher_objects.bounds import MAX_DEPTH as MAX_DEPTH
+from watcher_objects.bounds import MAX_DOCUMENT as MAX_DOCUMENT
 
 #: The widest INTEGER that all three databases hold.
 MAX_INTEGER = 2**31 - 1
 #: Bytes of a text in MariaDB's TEXT, which has no length of its own.
 MAX_TEXT = 2**16 - 1
-#: Bytes of a JSON document: three fit into MariaDB's default ``max_allowed_packet`` of 16 MiB,
-#: also if each of their characters must be escaped there.
-MAX_DOCUMENT = 2 * 2**20
-#: Containers inside containers of a JSON document; a parser's stack ends not far above.
-MAX_DEPTH = 100
 _TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 

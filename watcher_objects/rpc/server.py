@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ def methods() -> Mapping[tuple[str, str], _Method]:
     found = {}
     for objname, cls in wire.classes().items():
         for name in dir(cls):
-            run = getattr(cls, name)
+            run = getattr(cls, "_obj_pointed_at" if name == "_obj_related" else name)
             if getattr(run, "remotable", False) or name == "_obj_related":
                 of_class = getattr(run, "__self__", None) is cls
                 found[objname, name] = _Method(run, of_class, wire.signature(run))
@@ -97,8 +98,10 @@ class Endpoint:
             return run(wire.decode_context(ctxt, self._show_deleted), said)
         except _TYPED as error:
             return self._refusal(error)
-        except Exception:
-            LOG.exception("A request failed")
+        except Exception as error:
+            # Without its message, which may show what was sent or is stored.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            LOG.error("A request failed with %s:\n%s", type(error).__name__, where)
             return self._refusal(exception.RemoteFailure(method="a request"))
         finally:
             wire.serving.reset(within)

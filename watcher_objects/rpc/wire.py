@@ -10,9 +10,7 @@ import contextvars
 import datetime
 import decimal
 import inspect
-import itertools
 import json
-import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -21,26 +19,22 @@ from oslo_context.context import RequestContext
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from watcher_objects import exception, versions
+from watcher_objects import bounds, exception, versions
 from watcher_objects.base import WatcherObject, WatcherPersistentObject
 from watcher_objects.field_types import DateTime
 from watcher_objects.versions import Manifest
 
 #: Bytes of a request, which has room for an object of two documents, and of an answer.
-MAX_REQUEST = 16 * 2**20
+MAX_REQUEST = 6 * 2**20
 MAX_ANSWER = 64 * 2**20
-#: Levels of nesting, of which a document may have 100, and commas, wherever they are.
-MAX_DEPTH = 150
-MAX_ITEMS = 500_000
+#: Levels of nesting, of which a document may have 100.
+MAX_DEPTH = bounds.MAX_DEPTH + 50
 
 #: What of a caller's context is told; never its token.
 _TOLD = (
     *("user_id", "project_id", "domain_id", "user_domain_id", "project_domain_id"),
     *("request_id", "global_request_id", "is_admin", "show_deleted"),
 )
-# Each text, closed or not, is passed over once.
-_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_NO_BRACKET = re.compile(r"[^\[\]{},]+")
 _ERRORS: Mapping[str, type[Exception]] = {
     name: cls
     for module in (exception, ovo_exception)
@@ -49,7 +43,6 @@ _ERRORS: Mapping[str, type[Exception]] = {
     and issubclass(cls, exception.WatcherException | ovo_exception.VersionedObjectsException)
 }
 _KINDS: Mapping[str, Any] = {
-    "list": list,
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
@@ -82,14 +75,10 @@ def read(text: Any, most: int = MAX_REQUEST) -> dict[str, Any]:
     """
     if not isinstance(text, str):
         raise exception.InvalidMessage(reason="it is no text")
-    if len(text) > most:
-        raise exception.InvalidMessage(reason=f"it is longer than {most} characters")
-    brackets = _NO_BRACKET.sub("", _TEXT.sub("", text))
-    if brackets.count(",") > MAX_ITEMS:
-        raise exception.InvalidMessage(reason=f"it has more than {MAX_ITEMS} items")
-    steps = (1 if bracket in "[{" else -1 for bracket in brackets.replace(",", ""))
-    if max(itertools.accumulate(steps), default=0) > MAX_DEPTH:
-        raise exception.InvalidMessage(reason=f"it is nested over more than {MAX_DEPTH} levels")
+    try:
+        bounds.check(text, most, MAX_DEPTH)
+    except ValueError as error:
+        raise exception.InvalidMessage(reason=str(error)) from None
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -146,7 +135,12 @@ def decode(value: Any, context: Any) -> Any:
 def encode_error(error: Exception) -> dict[str, Any]:
     """Return an error of this library, or of oslo.versionedobjects, with its attributes."""
     known = next(cls for cls in type(error).__mro__ if cls.__name__ in _ERRORS)
-    attributes = {name: _plain(value) for name, value in vars(error).items()}
+    attributes = {
+        name: {"dict": {str(key): _plain(item) for key, item in value.items()}}
+        if isinstance(value, Mapping)
+        else _plain(value)
+        for name, value in vars(error).items()
+    }
     return {"name": known.__name__, "message": str(error), "attributes": attributes}
 
 
@@ -159,14 +153,12 @@ def decode_error(told: Mapping[str, Any]) -> Exception:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, int | float):
         return value
-    if isinstance(value, Mapping):
-        return {"dict": {str(key): _plain(item) for key, item in value.items()}}
     kind = type(value).__name__
     if kind in _KINDS:
         return {kind: [_plain(item) for item in value]}
-    return str(value)
+    return value if isinstance(value, str) and len(value) <= 500 else exception.shown(value)
 
 
 def _again(value: Any) -> Any:
