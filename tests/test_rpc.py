@@ -223,6 +223,14 @@ def test_a_refusal_that_is_asked_for_again_stays_one(endpoint, context):
     assert rows()[0].state == "ONGOING"
 
 
+def test_another_request_with_the_same_token_is_another(endpoint, context):
+    token = uuidutils.generate_uuid()
+    for name in ("one", "two"):
+        made = factory.built(Goal, context, name=name)
+        answer = json.loads(endpoint.object_action({}, request("create", made, token=token)))
+        assert answer["object"]["watcher_object.data"]["name"] == name
+
+
 def test_of_the_same_request_at_once_one_happens(endpoint, context):
     goal = factory.stored(Goal, context)
     audit = Audit(context, name="once", audit_type="ONESHOT", goal_id=goal.id)

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -94,7 +95,7 @@ class Endpoint:
         self.answered += 1
         within = wire.serving.set(True)
         try:
-            said = wire.read(request)
+            said = {**wire.read(request), "text": ascii(request)}
             return run(wire.decode_context(ctxt, self._show_deleted), said)
         except _TYPED as error:
             return self._refusal(error)
@@ -165,7 +166,8 @@ class Endpoint:
         """Run a method, once for each token if it writes, and return the answer."""
         if said["method"] in READS:
             return wire.write(run(), wire.MAX_ANSWER)
-        token = coercion.to_uuid("token", said.get("token"))
+        # Of another request that has the same token the answer is another.
+        token = uuid.UUID(coercion.to_uuid("token", said.get("token")))
 
         def answer() -> str:
             try:
@@ -176,7 +178,7 @@ class Endpoint:
             except _TYPED as error:
                 return self._refusal(error)
 
-        return requests.once(token, answer)
+        return requests.once(str(uuid.uuid5(token, said["text"])), answer)
 
 
 def _part(said: Said, name: str, kind: type) -> Any:
