@@ -305,7 +305,7 @@ KINDS = [*texts(99)]
 
 def read(text):
     try:
-        return wire.read(text)
+        return wire.read_request(text)
     except exception.InvalidMessage as error:
         return error
 

@@ -161,7 +161,7 @@ class Client(ovo.VersionedObjectIndirectionAPI):
             raise exception.ServerUnavailable(method=method) from error
         except oslo_messaging.RemoteError as error:
             raise exception.RemoteFailure(method=method) from error
-        return wire.read(text, wire.MAX_ANSWER)
+        return wire.read(text)
 
     def _reach(self, method: str) -> None:
         """See once that a broker is there: oslo.messaging would wait for one for ever."""

@@ -95,7 +95,7 @@ class Endpoint:
         self.answered += 1
         within = wire.serving.set(True)
         try:
-            said = {**wire.read(request), "text": ascii(request)}
+            said = {**wire.read_request(request), "text": ascii(request)}
             return run(wire.decode_context(ctxt, self._show_deleted), said)
         except _TYPED as error:
             return self._refusal(error)

@@ -68,17 +68,25 @@ def signature(method: Any) -> inspect.Signature:
     return inspect.signature(getattr(method, "original_fn", None) or method.__func__)
 
 
-def read(text: Any, most: int = MAX_REQUEST) -> dict[str, Any]:
-    """Return what a message says.
+def read_request(text: Any) -> dict[str, Any]:
+    """Return what somebody asks, whoever that is.
 
     :raises InvalidMessage: it is too large, too deep, or no JSON object
     """
     if not isinstance(text, str):
         raise exception.InvalidMessage(reason="it is no text")
     try:
-        bounds.check(text, most, MAX_DEPTH)
+        bounds.check(text, MAX_REQUEST, MAX_DEPTH)
     except ValueError as error:
         raise exception.InvalidMessage(reason=str(error)) from None
+    return read(text)
+
+
+def read(text: str) -> dict[str, Any]:
+    """Return what a message says of somebody who is trusted.
+
+    :raises InvalidMessage: it is no JSON object
+    """
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
