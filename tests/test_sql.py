@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``--sql`` prints does what a run does."""
 
+import pytest
 import sqlalchemy as sa
 
 from tests.population import contents, differences, fill, run, same, tables
-from watcher_objects import db
+from watcher_objects import db, exception
 from watcher_objects.db import migration
 
 FOREIGN_HEAD = "f56ba02662b4"
@@ -33,6 +34,19 @@ def test_the_sql_of_all_revisions_makes_the_schema_and_takes_it_away(blank):
         assert migration.version() is None
         migration.upgrade("001")
         migration.downgrade("base")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_the_sql_between_two_revisions_needs_no_database(scheme):
+    db.configure(f"{scheme}://nobody@127.0.0.1:1/none")
+    up, down = f"{FOREIGN_HEAD}:head", f"head:{FOREIGN_HEAD}"
+    assert "ix_audits_state" in migration.sql(up)
+    assert "DROP TABLE IF EXISTS rpc_requests" in migration.sql(down, down=True)
+    with pytest.raises(exception.InvalidRevision):
+        migration.sql("nonsense:head")
+    with pytest.raises(exception.DatabaseUnavailable):
+        migration.sql()
+    db.dispose()
 
 
 def test_the_sql_of_an_upgrade_keeps_what_is_stored(blank):

@@ -104,16 +104,18 @@ def sql(revision: str = "head", down: bool = False) -> str:
     beforehand. A run looks at what is there, leaves out what is not needed, and waits for locks
     shortly and again: neither does a script.
 
+    :param revision: as for them; or on PostgreSQL and MariaDB ``FROM:TO``, for which no
+        database is asked where it is
     :raises InvalidRevision: as they do
     """
-    way, at = command.downgrade if down else command.upgrade, _start(down)
+    way = command.downgrade if down else command.upgrade
     if engine.get_engine().dialect.name == "sqlite":
         return _recorded(way, _named(revision))
     made, written = config(), io.StringIO()
     made.output_buffer = written
     made.attributes["dialect"] = engine.get_engine().dialect.name
     with translated():
-        way(made, f"{at}:{_named(revision)}", sql=True)
+        way(made, revision if ":" in _named(revision) else f"{_start(down)}:{revision}", sql=True)
     # A downgrade leaves that table, and it is empty.
     create = "CREATE TABLE "
     return written.getvalue().replace(f"{create}alembic", f"{create}IF NOT EXISTS alembic")
@@ -121,6 +123,7 @@ def sql(revision: str = "head", down: bool = False) -> str:
 
 def _recorded(way: Callable[[Config, str], None], revision: str) -> str:
     """Return what a run says to a copy of an SQLite database."""
+    _start(down=way is command.downgrade)
     written = ["PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"]
 
     def note(statement: str) -> None:
