@@ -125,7 +125,7 @@ class Upgrade(Command):
             add("--revision", required=True, help=f"{told} like -1, or base")
         else:
             add("--revision", default="head", help=f"{told} like +1; the newest by default")
-        add("--sql", action="store_true", help="print the SQL; of FROM:TO without a look at the database")
+        add("--sql", action="store_true", help="print the SQL; that of FROM:TO needs no database")
         add("--dry-run", action="store_true", help="list the revisions, and change nothing")
         return parser
 
