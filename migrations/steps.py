@@ -10,7 +10,7 @@ Revisions reach these by ``op.get_context().opts["steps"]``: they import alembic
 only, and what is in here must go on meaning what it means.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,9 +102,13 @@ def compare_exactly(table: str) -> None:
         for_dialect[dialect()](table)
 
 
+def _texts(there: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the types of the columns that hold text."""
+    return {name: c["type"] for name, c in there.items() if isinstance(c["type"], sa.String)}
+
+
 def _c_collation(table: str) -> None:
-    there = columns(table)
-    texts = {name: c["type"] for name, c in there.items() if isinstance(c["type"], sa.String)}
+    texts = _texts(columns(table))
     inexact = {name: kind for name, kind in texts.items() if kind.collation != "C"}
     # The unique keys would be built anew under a lock. These, of the collation to come, stay.
     for key in (keys := _keys_of(table, inexact)):
@@ -143,7 +147,7 @@ def _unique_using(key: str, index: str) -> str:
 def _nopad_bin(table: str) -> None:
     exact = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
     there = columns(table)
-    texts = {name: c["type"] for name, c in there.items() if isinstance(c["type"], sa.String)}
+    texts = _texts(there)
     wanted = [
         sa.Column(name, _exact_on_mariadb(kind), nullable=there[name]["nullable"])
         for name, kind in texts.items()
