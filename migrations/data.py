@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps that mend what rows hold: in batches, and such that they can be run again."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +15,13 @@ from . import session, steps
 NAME = 63
 #: Times to begin again where somebody stores what a step has mended.
 TRIES = 10
+#: The index in which names are looked for while audits are renamed.
+_INDEX = "audits__renamed"
 
 _audits = sa.table(
     "audits",
-    *map(sa.column, ("id", "uuid", "name", "deleted", "goal_id", "strategy_id")),
+    *map(sa.column, ("id", "uuid", "deleted", "goal_id", "strategy_id")),
+    sa.column("name", sa.String(NAME)),
     sa.column("created_at", sa.DateTime()),
 )
 _goals = sa.table("goals", sa.column("id"), sa.column("name"))
@@ -53,14 +56,20 @@ def name_audits() -> None:
     """Name the audits that have none: by their strategy, or else their goal, and their time."""
     if session.leave_out("naming audits that have no name"):
         return
-    owner = sa.func.coalesce(_strategies.c.name, _goals.c.name).label("owner")
+    owner = sa.func.coalesce(_strategies.c.name, _goals.c.name, "audit").label("owner")
     source = _audits.outerjoin(_strategies, _strategies.c.id == _audits.c.strategy_id).outerjoin(
         _goals, _goals.c.id == _audits.c.goal_id
     )
     unnamed = sa.select(_audits, owner).select_from(source).where(_audits.c.name.is_(None))
-    for row in _batches(unnamed):
-        when = f"{row.created_at:%Y-%m-%dT%H:%M:%S}" if row.created_at else "unknown"
-        _rename(row, row.owner or "audit", when)
+
+    def wanted(row: Any) -> tuple[str, str]:
+        return row.owner, f"{row.created_at:%Y-%m-%dT%H:%M:%S}" if row.created_at else "unknown"
+
+    def try_it() -> None:
+        for _ in _renamed(unnamed, unnamed, wanted):
+            pass
+
+    _until_done(try_it, session.DUPLICATE)
 
 
 def require(table: str, column: str, kind: Any, value: Any) -> None:
@@ -100,43 +109,72 @@ def _until_done(try_it: Callable[[], None], refused: Collection[Any]) -> None:
 def _part_names() -> None:
     if session.leave_out("parting audits that share a name, which the next statement refuses"):
         return
-    shared = (
-        sa.select(_audits.c.name, _audits.c.deleted)
-        .where(_audits.c.name.is_not(None))
-        .group_by(_audits.c.name, _audits.c.deleted)
-        .having(sa.func.count() > 1)
-        .limit(session.BATCH)
-    )
-    # Those that are parted are not found again.
-    while some := op.get_bind().execute(shared).fetchall():
-        for name, deleted in some:
-            same = sa.and_(_audits.c.name == name, _audits.c.deleted == deleted)
-            oldest = sa.select(sa.func.min(_audits.c.id)).where(same).scalar_subquery()
-            for row in _batches(sa.select(_audits).where(same, _audits.c.id > oldest)):
-                new = _rename(row, row.name, str(row.id))
-                told = "audit %s shared its name %r, and is %r now"
-                session.LOG.warning(told, row.uuid, row.name, new)
+    key = (_audits.c.name, _audits.c.deleted)
+    named = sa.select(*key).where(_audits.c.name.is_not(None)).group_by(*key)
+    same = _audits.alias()
+    alike = (same.c.name == _audits.c.name, same.c.deleted == _audits.c.deleted)
+    oldest = sa.select(sa.func.min(same.c.id)).where(*alike).scalar_subquery()
+    younger = sa.select(_audits).where(_audits.c.id > oldest)
+    some = named.having(sa.func.count() > 1)
+    for row, new in _renamed(some, younger, lambda row: (row.name, str(row.id))):
+        told = "audit %s shared its name %r, and is %r now"
+        session.LOG.warning(told, row.uuid, row.name, new)
 
 
-def _rename(row: Any, text: str, end: str) -> str:
-    """Give an audit a name with this end, and its id behind it where others have that."""
-    for more in ("", f"-{row.id}", *(f"-{row.id}-{number}" for number in range(1, 1000))):
-        name = f"{text[: NAME - len(end + more) - 1]}-{end}{more}"
-        same = (_audits.c.name == name, _audits.c.deleted == row.deleted)
-        if not op.get_bind().execute(sa.select(_audits.c.id).where(*same).limit(1)).first():
-            break
-    renamed = sa.update(_audits).where(_audits.c.id == row.id).values(name=name)
-    session.patiently("audits", renamed)
-    return name
+def _renamed(
+    some: sa.Select[Any], query: sa.Select[Any], wanted: Callable[[Any], tuple[str, str]]
+) -> Iterator[tuple[Any, str]]:
+    """Give audits names with an end of their own; yield what they were, and their new names.
+
+    :param some: finds something, without an index, if the query for the audits does
+    :param wanted: tells the name that an audit is to have, and the end that must stay of it
+    """
+    is_any = op.get_bind().execute(some.limit(1)).first()
+    newest = op.get_bind().scalar(sa.select(sa.func.max(_audits.c.id)))
+    if is_any:
+        steps.create_index(_INDEX, "audits", "name", "deleted", "id")
+    for rows in _batches(query) if is_any else ():
+        names = _free(rows, wanted)
+        given = sa.case(names, value=_audits.c.id)
+        renamed = sa.update(_audits).values(name=given).where(_audits.c.id.in_(names))
+        session.patiently("audits", renamed)
+        yield from ((row, names[row.id]) for row in rows)
+        op.get_context().opts["progress"]("audits", rows[-1].id, newest)
+    # An interrupted run may have left it.
+    steps.drop_index(_INDEX, "audits", "name")
 
 
-def _batches(query: sa.Select[Any]) -> Iterator[Any]:
-    """Yield rows, of which no more than some are in memory."""
+def _free(rows: Sequence[Any], wanted: Callable[[Any], tuple[str, str]]) -> dict[int, str]:
+    """Return names that no others have, with the ids of the audits behind where they must."""
+    names: dict[int, str] = {}
+    number = 0
+    while len(names) < len(rows):
+        tried = {}
+        for row in rows:
+            text, end = wanted(row)
+            end += f"-{row.id}" if number else ""
+            end += f"-{number}" if number > 1 else ""
+            tried[row.id] = f"{text[: NAME - len(end) - 1]}-{end}"
+        name, deleted = _audits.c.name, _audits.c.deleted
+        stored = sa.select(name, deleted).where(name.in_(set(tried.values())))
+        taken = {tuple(row) for row in op.get_bind().execute(stored)}
+        taken |= {(names[row.id], row.deleted) for row in rows if row.id in names}
+        for row in rows:
+            key = (tried[row.id], row.deleted)
+            if row.id not in names and key not in taken:
+                taken.add(key)
+                names[row.id] = tried[row.id]
+        number += 1
+    return names
+
+
+def _batches(query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+    """Yield rows in batches, of which no more than one is in memory."""
     last = 0
     while (
         rows := op.get_bind()
         .execute(query.where(_audits.c.id > last).order_by(_audits.c.id).limit(session.BATCH))
         .fetchall()
     ):
-        yield from rows
+        yield rows
         last = rows[-1].id
