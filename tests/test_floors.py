@@ -14,10 +14,12 @@ FLOORS = [
     {"bounds", "coercion", "transitions", "events", "history", "versions"},
     {"states", "field_types", "primitives"},
     {"fields"},
-    {"db.chain", "db.errors", "db.engine", "db.models", "db.values"},
+    {"db.chain", "db.errors", "db.engine", "db.models", "db.sessions", "db.statements"}
+    | {"db.values"},
     {"db.filters", "db.paging", "db.transactions"},
     {"db.moving", "db.queries", "db.rules", "db.writes"},
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
+    {"compiled"},
     {"hydration"},
     {"reading", "writing"},
     {"base"},

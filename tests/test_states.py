@@ -13,7 +13,7 @@ from tests import factory
 from tests.conftest import clean
 from watcher_objects import Action, ActionPlan, Audit, db, events, exception
 from watcher_objects.audit import AuditStateTransitionManager, AuditType, State
-from watcher_objects.db import api, models
+from watcher_objects.db import api, models, statements
 from watcher_objects.states import ActionPlanState, ActionState
 from watcher_objects.transitions import PROFILES
 
@@ -287,6 +287,10 @@ def test_an_unknown_state_is_refused(database, context):
     assert row_of(audit)["state"] == "PENDING"
 
 
+def cell_of(done, name):
+    return done.cells[statements.place(models.audits, name)]
+
+
 def test_the_db_api_enforces_the_table_too(database, context, all_seeing):
     audit = factory.stored(Audit, context)
     key = {"uuid": audit.uuid}
@@ -299,9 +303,9 @@ def test_the_db_api_enforces_the_table_too(database, context, all_seeing):
         api.update(models.audits, key, {"state": "pending"})
     assert Audit.get(context, audit.id) == audit
     done = api.update(models.audits, key, {"state": "CANCELLED"})
-    assert (done.row["state"], done.old_state) == ("CANCELLED", "PENDING")
+    assert (cell_of(done, "state"), done.old_state) == ("CANCELLED", "PENDING")
     done = api.update(models.audits, key, {"state": "DELETED"})
-    assert done.row["deleted"] == audit.id
+    assert cell_of(done, "deleted") == audit.id
     assert api.update(models.audits, key, {"name": "other"}) is None
 
 

@@ -95,7 +95,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidIdentity: it is neither an id nor a uuid
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return super().get(context, audit_id, eager=eager)
+        return cls._obj_find(context, audit_id, eager)
 
     @classmethod
     @base.remotable
@@ -108,7 +108,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidIdentity: it is no id
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return super().get_by_id(context, audit_id, eager=eager)
+        return cls._obj_find_by_id(context, audit_id, eager)
 
     @classmethod
     @base.remotable
@@ -121,7 +121,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidUUID: it is no uuid
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return super().get_by_uuid(context, uuid, eager=eager)
+        return cls._obj_find_by_uuid(context, uuid, eager)
 
     @classmethod
     @base.remotable
@@ -134,7 +134,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidName: no audit could have that name
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return super().get_by_name(context, name, eager=eager)
+        return cls._obj_find_by_name(context, name, eager)
 
     @classmethod
     @base.remotable
@@ -168,7 +168,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises NegativeLimitError: the limit is below 0
         :raises AuditNotFound: there is no such marker
         """
-        return super().list(context, limit, marker, filters, sort_key, sort_dir, eager)
+        return cls._obj_page(context, limit, marker, filters, sort_key, sort_dir, eager)
 
     @base.remotable
     def refresh(self, eager=False):

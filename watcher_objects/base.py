@@ -6,12 +6,12 @@ see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come 
 :mod:`watcher_objects.reading` and :mod:`watcher_objects.writing`.
 """
 
-import difflib
 from typing import Any, ClassVar, TypeVar
 
 from oslo_versionedobjects import base as ovo
 
-from watcher_objects import exception, fields, versions
+from watcher_objects import compiled, exception, fields, versions
+from watcher_objects.hydration import RowObject
 from watcher_objects.primitives import Versioned
 from watcher_objects.reading import Identified as Identified
 from watcher_objects.reading import Named as Named
@@ -33,6 +33,11 @@ class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
 
     #: The classes that are used in notifications only.
     notification_classes: ClassVar[list[type[ovo.VersionedObject]]] = []
+
+    def registration_hook(self, cls: type[ovo.VersionedObject], index: int) -> None:
+        """Compile what the class's objects do most often."""
+        if issubclass(cls, RowObject):
+            compiled.install(cls)
 
     @classmethod
     def register_notification(cls, obj_cls: type[VersionedObject]) -> type[VersionedObject]:
@@ -117,15 +122,3 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
                 raise self._obj_unknown(name)
         super().__init__(context, **kwargs)
         self.obj_set_defaults()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Fields are properties, too; of what else a class has, nothing is an object's to set.
-        is_ours = name.startswith("_") or name == "VERSION"
-        if not (is_ours or isinstance(getattr(type(self), name, None), property)):
-            raise self._obj_unknown(name)
-        super().__setattr__(name, value)
-
-    def _obj_unknown(self, name: str) -> exception.UnknownField:
-        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=0)
-        hint = f"; the nearest is {near[0]}" if near else ""
-        return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)

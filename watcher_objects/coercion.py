@@ -9,6 +9,7 @@ import datetime
 import decimal
 import json
 import math
+import re
 import sys
 import uuid
 from collections.abc import Mapping
@@ -103,8 +104,18 @@ def hours_ago(field: str, value: Any) -> datetime.datetime:
     raise refuse(field, value, "takes a number of hours, 0 or more, that ends after the year 0")
 
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a uuid in its canonical spelling."""
+    return _UUID.fullmatch(text) is not None
+
+
 def to_uuid(field: str, value: Any) -> str:
     """Return a uuid in its canonical spelling: 36 characters, lower case."""
+    if type(value) is str and is_uuid(value):
+        return value
     try:
         return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))
     except (ValueError, TypeError, AttributeError):

@@ -1,22 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an object knows of its row: becoming it, and telling what differs from it."""
 
+import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 
-from watcher_objects import coercion, exception
+from watcher_objects import coercion, compiled, exception
 from watcher_objects.db import transactions, values
-from watcher_objects.db.queries import Key, Record, Row
+from watcher_objects.db.engine import get_engine
+from watcher_objects.db.queries import Key, parts
+from watcher_objects.db.statements import Cells, named
 from watcher_objects.primitives import Versioned
 
 #: What only the database writes, once the object is stored.
 FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
+
+
+class Unchanged:
+    """The set of changed fields of an object that has none: it is made when it is asked for."""
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the set, which the object has from now on."""
+        if obj is None:
+            return self
+        return vars(obj).setdefault("_changed_fields", set())
 
 
 class RowObject(Versioned, ovo.VersionedObjectDictCompat):
@@ -38,14 +51,18 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
     id: Any
     uuid: Any
 
-    # What the row said, for the fields whose change an assignment does not tell: documents,
-    # which are changed inside, and the state, whose true value decides what may follow.
-    _stored: Mapping[str, Any] = {}
+    # Of the fields whose change an assignment does not tell - documents, which are changed
+    # inside, and the state, whose true value decides what may follow - an object has in
+    # ``_row_...`` what the row said.
     _old_state: str | None = None
+    _changed_fields = Unchanged()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            return super().__setattr__(name, value)
+        if name[0] == "_" or name == "VERSION":
+            return object.__setattr__(self, name, value)
+        # Fields are properties, too; of what else a class has, nothing is an object's to set.
+        if not isinstance(getattr(type(self), name, None), property):
+            raise self._obj_unknown(name)
         if name in FROZEN and self._obj_is_stored():
             self._obj_refuse_change(name, value)
         if name in self.object_fields:
@@ -58,9 +75,17 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
                 self._obj_forget_other(field)
         return None
 
+    def _obj_unknown(self, name: str) -> exception.UnknownField:
+        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=0)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)
+
     def __delattr__(self, name: str) -> None:
         if name in FROZEN and self._obj_is_stored():
             raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
+        if name in self._obj_documents() and self.obj_attr_is_set(name):
+            # Not to be read again.
+            vars(self).pop(f"_row_{name}", None)
         super().__delattr__(name)
         self._changed_fields.discard(name)
 
@@ -79,9 +104,13 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         copy = super().__deepcopy__(memo)
-        for name in ("_stored", "_old_state", "_obj_left"):
-            setattr(copy, name, getattr(self, name))
+        vars(copy).update({name: vars(self)[name] for name in self._obj_kept()})
         return copy
+
+    def _obj_kept(self) -> Iterable[str]:
+        """Return the names of what an object has beside its fields and keeps in a copy."""
+        kept = {"_old_state", "_obj_left", *(f"_row_{name}" for name in self._obj_tracked())}
+        return kept & vars(self).keys()
 
     @property
     def old_state(self) -> str | None:
@@ -92,11 +121,14 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         """Return the fields that differ from the row, also by a change inside a document."""
         # Not super's: what changed in a related object is that object's to save.
         changed = self.fields.keys() & self._changed_fields
-        for name, stored in self._stored.items():
-            if self.obj_attr_is_set(name):
-                value = getattr(self, name)
-                same = stored == value if name == "state" else self._obj_says(name, stored, value)
-                changed = changed - {name} if same else changed | {name}
+        known = vars(self)
+        for name in self._obj_tracked():
+            # What nobody has read, nobody has changed.
+            if f"_row_{name}" not in known or f"_obj_{name}" not in known:
+                continue
+            stored, value = known[f"_row_{name}"], known[f"_obj_{name}"]
+            same = stored == value if name == "state" else self._obj_says(name, stored, value)
+            changed = changed - {name} if same else changed | {name}
         return changed
 
     def _obj_says(self, name: str, stored: str | None, value: Any) -> bool:
@@ -144,50 +176,92 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         return self._obj_id_key(self.id)
 
     @classmethod
-    def _obj_made(cls, context: Any, record: Record) -> Any:
-        """Return a new object for a row, with the related ones whose rows came along."""
-        self = cls(context)
-        self._obj_become(record.row)
-        for name, row in record.related.items():
-            related = cls.object_fields[name][0]
-            made = None if row is None else related._obj_made(context, Record(row, {}))
-            vars(self)[f"_obj_{name}"] = made
-        return self
+    def _obj_made(cls, context: Any, cells: Cells, eager: Sequence[str] = ()) -> Any:
+        """Return a new object for a row, with the related ones whose cells follow the row's."""
+        (made,) = cls._obj_all_made(context, [cells], eager)
+        return made
 
-    def _obj_become(self, row: Row) -> None:
+    @classmethod
+    def _obj_all_made(
+        cls, context: Any, rows: Sequence[Cells], eager: Sequence[str] = ()
+    ) -> list[Any]:
+        """Return new objects for rows, as above."""
+        fill = compiled.filler(cls, get_engine().dialect.name)
+        width = len(cls.table.columns)
+        made = []
+        for row in rows:
+            obj = object.__new__(cls)
+            cells = row[:width] if eager else row
+            if not fill(obj, context, cells):
+                obj._obj_fill_slowly(context, cells)
+            made.append(obj)
+        for name, begin, end, ident in parts(cls.table, eager) if eager else ():
+            related = cls.object_fields[name][0]
+            found = [row[begin:end] for row in rows if row[ident] is not None]
+            others = iter(related._obj_all_made(context, found))
+            for obj, row in zip(made, rows, strict=True):
+                vars(obj)[f"_obj_{name}"] = None if row[ident] is None else next(others)
+        return made
+
+    def _obj_become(self, cells: Cells) -> None:
         """Be what the row says, and clean; related objects stay while they are the right ones.
 
         :raises DatabaseError: the row holds what a field can't
         """
-        columns = self.fields.keys() & row.keys()
-        try:
-            fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
-        except ValueError as error:
-            reason = f"row {row['id']} of {self.table.name} can't be loaded: {error}"
-            raise exception.DatabaseError(reason=reason) from error
-        vars(self).update(fresh)
-        self._changed_fields.clear()
-        self._stored = {name: row[name] for name in self._obj_tracked()}
+        if not compiled.filler(type(self), get_engine().dialect.name)(self, self._context, cells):
+            self._obj_fill_slowly(self._context, cells)
+        for name in ("_changed_fields", *(f"_obj_{name}" for name in self._obj_documents())):
+            vars(self).pop(name, None)
         for name in self.object_fields:
             self._obj_forget_other(name)
+
+    def _obj_fill_slowly(self, context: Any, cells: Cells) -> None:
+        row = named(self.table, cells)
+        columns = (self.fields.keys() & row.keys()) - self._obj_documents()
+        try:
+            fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
+            for name in self._obj_documents():
+                self.fields[name].coerce(self, name, row[name])
+        except ValueError as error:
+            raise self._obj_unusable(row["id"], error) from error
+        vars(self).update(fresh, _context=context)
+        vars(self).update({f"_row_{name}": row[name] for name in self._obj_tracked()})
+
+    def _obj_unusable(self, ident: Any, error: Exception) -> exception.DatabaseError:
+        reason = f"row {ident} of {self.table.name} can't be loaded: {error}"
+        return exception.DatabaseError(reason=reason)
+
+    def _obj_read(self, name: str, source: Any) -> Any:
+        """Return the value of a document, whose text the row had."""
+        try:
+            return compiled.document(self.fields[name], name, source)
+        except ValueError as error:
+            raise self._obj_unusable(vars(self).get("_obj_id"), error) from error
+
+    @classmethod
+    @functools.cache
+    def _obj_documents(cls) -> frozenset[str]:
+        """Return the names of the fields that hold documents."""
+        documents = {column.name for column in cls.table.columns if "json" in column.info}
+        return frozenset(cls.fields.keys() & documents)
 
     @classmethod
     @functools.cache
     def _obj_tracked(cls) -> frozenset[str]:
         """Return the names of the fields whose stored value an object keeps in mind."""
-        documents = {column.name for column in cls.table.columns if "json" in column.info}
-        return frozenset(cls.fields.keys() & {"state", *documents})
+        return cls._obj_documents() | (cls.fields.keys() & {"state"})
 
     def _obj_remember(self, names: Iterable[str]) -> None:
         """Take the values of these fields for what the row says."""
-        known = dict(self._stored)
+        known = vars(self)
         for name in self._obj_tracked().intersection(names):
-            known.pop(name, None)
+            if f"_obj_{name}" not in known and name in self._obj_documents():
+                continue
+            known.pop(f"_row_{name}", None)
             # What JSON can't tell could not be stored: there is no row that says it.
             with suppress(KeyError, TypeError, ValueError):
-                value = vars(self)[f"_obj_{name}"]
-                known[name] = value if name == "state" else _as_json(value)
-        self._stored = known
+                value = known[f"_obj_{name}"]
+                known[f"_row_{name}"] = value if name == "state" else _as_json(value)
 
     def _obj_is_stored(self) -> bool:
         return "_obj_id" in vars(self) and "id" not in self._changed_fields

@@ -11,6 +11,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import coercion, exception
 from watcher_objects.db import api, values
 from watcher_objects.db.queries import Key
+from watcher_objects.db.statements import named
 from watcher_objects.hydration import RowObject, check_context
 
 
@@ -20,10 +21,10 @@ class Findable(RowObject):
     @classmethod
     def _obj_get(cls, context: Any, key: Key, show_deleted: bool, eager: bool = False) -> Any:
         related = tuple(cls.object_fields) if eager else ()
-        record = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
-        if record is None:
+        cells = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
+        if cells is None:
             raise cls._obj_none(key)
-        return cls._obj_made(context, record)
+        return cls._obj_made(context, cells, related)
 
     @classmethod
     def _obj_related(cls, context: Any, ident: int) -> Any:
@@ -45,10 +46,10 @@ class Findable(RowObject):
         key = cls._obj_id_key(ident)
         if _shows_deleted(context):
             return cls._obj_get(context, key, True)
-        record = api.get_pointed_at(cls.table, key)
-        if record is None:
+        cells = api.get_pointed_at(cls.table, key)
+        if cells is None:
             raise cls._obj_none(key)
-        return cls._obj_made(context, record)
+        return cls._obj_made(context, cells)
 
     @classmethod
     def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
@@ -90,11 +91,18 @@ class Readable(Findable):
         :raises InvalidIdentity: it is neither
         :raises ResourceNotFound: there is none; each class has its own
         """
+        return cls._obj_find(context, identity, eager)
+
+    @classmethod
+    def _obj_find(cls, context: Any, identity: Any, eager: bool = False) -> Any:
+        """Do what :meth:`get` does, without asking again whether a server is to do it."""
         key = cls._obj_identity_key(identity)
         return cls._obj_get(context, key, _shows_deleted(context), eager)
 
     @classmethod
     def _obj_identity_key(cls, identity: Any) -> Key:
+        if isinstance(identity, str) and coercion.is_uuid(identity) and "uuid" in cls.fields:
+            return {"uuid": identity}
         with suppress(exception.InvalidValue):
             return cls._obj_id_key(identity)
         if "uuid" in cls.fields:
@@ -106,6 +114,10 @@ class Readable(Findable):
     @ovo.remotable
     def get_by_id(cls, context, identity, eager=False):
         """Return the object with this id; see :meth:`get`."""
+        return cls._obj_find_by_id(context, identity, eager)
+
+    @classmethod
+    def _obj_find_by_id(cls, context: Any, identity: Any, eager: bool = False) -> Any:
         try:
             key = cls._obj_id_key(identity)
         except exception.InvalidValue as error:
@@ -137,17 +149,31 @@ class Readable(Findable):
         :raises InvalidFilter, InvalidSortKey, InvalidParameter, NegativeLimitError: bad use
         :raises ResourceNotFound: there is no such marker
         """
-        records = api.list(
+        return cls._obj_page(context, limit, marker, filters, sort_key, sort_dir, eager)
+
+    @classmethod
+    def _obj_page(
+        cls,
+        context: Any,
+        limit: Any = None,
+        marker: Any = None,
+        filters: Any = None,
+        sort_key: Any = None,
+        sort_dir: Any = None,
+        eager: bool = False,
+    ) -> Any:
+        related = tuple(cls.object_fields) if eager else ()
+        rows = api.list(
             cls.table,
             show_deleted=_shows_deleted(context),
-            eager=tuple(cls.object_fields) if eager else (),
+            eager=related,
             wanted=filters,
             limit=limit,
             marker=None if marker is None else cls._obj_place(marker, sort_key or "id"),
             sort_key=sort_key,
             sort_dir=sort_dir,
         )
-        return [cls._obj_made(context, record) for record in records]
+        return cls._obj_all_made(context, rows, related)
 
     @classmethod
     def _obj_place(cls, marker: Any, sort_key: str) -> Mapping[str, Any]:
@@ -161,10 +187,10 @@ class Readable(Findable):
         except exception.InvalidIdentity as error:
             allowed = f"{cls.obj_name()}, a uuid or an id"
             raise exception.InvalidParameter(parameter="marker", parameter_type=allowed) from error
-        record = api.get(cls.table, key, show_deleted=True)
-        if record is None:
+        cells = api.get(cls.table, key, show_deleted=True)
+        if cells is None:
             raise cls._obj_none(key)
-        return record.row
+        return named(cls.table, cells)
 
     @ovo.remotable
     def refresh(self, eager=False):
@@ -182,6 +208,8 @@ class Readable(Findable):
         Related objects stay where the other has none and they are still the right ones.
         """
         self._obj_keep_for_rollback()
+        for name in ("_changed_fields", *(f"_obj_{name}" for name in self._obj_documents())):
+            vars(self).pop(name, None)
         vars(self).update(vars(loaded))
         self._changed_fields = set(loaded._changed_fields)
         for name in self.object_fields:
@@ -198,6 +226,10 @@ class Identified(Findable):
 
         :raises InvalidUUID: it is none
         """
+        return cls._obj_find_by_uuid(context, uuid, eager)
+
+    @classmethod
+    def _obj_find_by_uuid(cls, context: Any, uuid: Any, eager: bool = False) -> Any:
         try:
             known = coercion.to_uuid("uuid", uuid)
         except exception.InvalidValue as error:
@@ -216,6 +248,10 @@ class Named(Findable):
         :raises InvalidName: it is none
         :raises NotUnique: several that are not deleted have it, where names may be shared
         """
+        return cls._obj_find_by_name(context, name, eager)
+
+    @classmethod
+    def _obj_find_by_name(cls, context: Any, name: Any, eager: bool = False) -> Any:
         try:
             return cls._obj_get_by(context, "name", name, eager)
         except exception.InvalidValue as error:

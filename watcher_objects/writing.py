@@ -12,7 +12,9 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import coercion, events, exception
 from watcher_objects.db import api, bulk, filters, transactions
-from watcher_objects.db.queries import Record, Row, class_of
+from watcher_objects.db.queries import class_of
+from watcher_objects.db.statements import Cells, place
+from watcher_objects.db.statements import cells as cells_of
 from watcher_objects.hydration import FROZEN, RowObject, check_context
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class Writable(RowObject):
             obj._obj_tell("create")
 
     @classmethod
-    def _obj_create_rows(cls, objects: Sequence[Self]) -> Sequence[Row]:
+    def _obj_create_rows(cls, objects: Sequence[Self]) -> Sequence[Cells]:
         given = []
         seen: set[int] = set()
         for index, obj in enumerate(objects):
@@ -84,8 +86,8 @@ class Writable(RowObject):
         """
         given = self._obj_to_create()
         with self._obj_typed_errors():
-            row = api.create(self.table, given)
-        self._obj_wrote(row)
+            cells = api.create(self.table, given)
+        self._obj_wrote(cells)
         self._obj_tell("create")
 
     @ovo.remotable
@@ -163,12 +165,13 @@ class Writable(RowObject):
             raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
         key = self._obj_key()
         with self._obj_typed_errors():
-            done = verb(self.table, key, given, self._stored.get("state"))
+            done = verb(self.table, key, given, vars(self).get("_row_state"))
         if done is None:
             raise self._obj_none(key)
-        self._obj_wrote(done.row, done.old_state)
+        self._obj_wrote(done.cells, done.old_state)
         _told(self._context, "delete", done.owned)
-        self._obj_tell("delete" if done.row["deleted"] else "update", done.old_state)
+        is_deleted = done.cells[place(self.table, "deleted")] != 0
+        self._obj_tell("delete" if is_deleted else "update", done.old_state)
 
     @classmethod
     def _obj_update_all(cls, context: Any, wanted: Any, given: Any) -> list[Any]:
@@ -176,7 +179,7 @@ class Writable(RowObject):
         check_context(context)
         return _told(context, "update", bulk.update(cls.table, wanted, given))
 
-    def _obj_wrote(self, row: Row | None = None, old_state: str | None = None) -> None:
+    def _obj_wrote(self, row: Cells | None = None, old_state: str | None = None) -> None:
         """Become what was written; after a rollback be what it was."""
         self._obj_keep_for_rollback()
         if row is None:
@@ -228,7 +231,8 @@ def _told(context: Any, kind: str, changes: Sequence[bulk.Change]) -> list[Any]:
     objects = []
     for change in changes:
         try:
-            obj = class_of(change.table)._obj_made(context, Record(change.row, {}))
+            cells = cells_of(change.table, change.row)
+            obj = class_of(change.table)._obj_made(context, cells)
         except exception.DatabaseError as error:
             # The write has happened and stands.
             LOG.warning("Not told as %s: %s", kind, error)

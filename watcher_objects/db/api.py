@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The DB API: create, get, list, update, soft_delete and destroy, on any table.
 
-Rows come back as dicts of column to value, with documents as their JSON text. A ``key`` says
-which row is meant: a dict of a unique column to its value. Every write is one transaction.
+Rows come back as the cells of their tables' columns, as the driver gives them, and behind them
+those of the rows of relations. A ``key`` says which row is meant: a dict of a unique column to
+its value. Every write is one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,10 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import bulk, filters, paging, rules, transactions, writes
+from watcher_objects.db import bulk, filters, paging, queries, rules, transactions, writes
 from watcher_objects.db.bulk import Change
-from watcher_objects.db.queries import Key, Query, Record, Row, meant, pointed_at
+from watcher_objects.db.queries import Key, Row
+from watcher_objects.db.statements import Cells, named
 from watcher_objects.transitions import DELETED
 
 
@@ -24,35 +26,34 @@ class Update(NamedTuple):
     ``owned`` are the rows that were soft-deleted with it.
     """
 
-    row: Row
+    cells: Cells
     old_state: str | None
     owned: Sequence[Change] = ()
 
 
 @transactions.retried
-def create(table: sa.Table, given: Mapping[str, Any]) -> Row:
+def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
     """Store a row and return it.
 
     :raises InvalidValue: a column can't hold its value
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
     """
-    (row,) = writes.insert(table, [rules.insertable(table, given)])
-    return row
+    return writes.insert(table, rules.insertable(table, given))
 
 
 @transactions.retried
 def get(
     table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
-) -> Record | None:
+) -> Cells | None:
     """Return the row and the rows of the relations named in ``eager``, in one statement."""
-    return Query(table, eager).first(meant(table, key, show_deleted))
+    return queries.first(table, key, show_deleted, eager)
 
 
 @transactions.retried
-def get_pointed_at(table: sa.Table, key: Key) -> Record | None:
+def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
     """Return the row if it is not deleted, or what is not leads to it."""
-    return Query(table, ()).first([*meant(table, key, show_deleted=True), pointed_at(table)])
+    return queries.first(table, key, True, way="pointed_at")
 
 
 @transactions.retried
@@ -66,7 +67,7 @@ def list(
     marker: Mapping[str, Any] | None = None,
     sort_key: str | None = None,
     sort_dir: str | None = None,
-) -> Sequence[Record]:
+) -> Sequence[Cells]:
     """Return rows in one statement; see :mod:`filters` and :mod:`paging` for the arguments.
 
     :param wanted: the filters
@@ -74,8 +75,18 @@ def list(
     """
     order = paging.Order(table, sort_key, sort_dir)
     limit = paging.checked_limit(limit)
-    conditions = [*filters.where(table, wanted), *meant(table, {}, show_deleted)]
-    return () if limit == 0 else Query(table, eager).all(conditions, order, limit, marker)
+    if limit == 0:
+        filters.judged(table, wanted)
+        return ()
+    return queries.page(
+        table,
+        show_deleted=show_deleted,
+        eager=eager,
+        wanted=wanted,
+        order=order,
+        limit=limit,
+        marker=marker,
+    )
 
 
 @transactions.retried
@@ -125,9 +136,8 @@ def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
 
 
 def _destroyed(table: sa.Table, key: Key) -> bool:
-    statement = sa.delete(table).where(*meant(table, key, show_deleted=True))
     try:
-        return transactions.execute(statement).matched > 0
+        return writes.delete(table, key)
     except exception.MissingReference as error:
         # A driver says only that a foreign key was in the way; of a DELETE it is another's.
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
@@ -151,18 +161,18 @@ def _moved(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Updat
     """
     moves = rules.moves(table)
     if moves is None or "state" not in bound:
-        row = writes.update(table, key, bound)
-        return None if row is None else Update(row, None)
+        cells = writes.update(table, key, bound)
+        return None if cells is None else Update(cells, None)
     new = bound["state"]
     while True:
         condition = moves.condition(believed, new)
         if condition is not None:
-            guard = meant(table, {"state": believed, **condition}, show_deleted=True)
-            row = writes.update(table, key, bound, guard)
-            if row is not None:
-                return Update(row, None if believed == new else believed)
+            cells = writes.update(table, key, bound, {"state": believed, **condition})
+            if cells is not None:
+                return Update(cells, None if believed == new else believed)
         current = get(table, key)
         if current is None:
             return None
-        believed = current.row["state"]
-        rules.check_move(table, current.row, new)
+        row = named(table, current)
+        believed = row["state"]
+        rules.check_move(table, row, new)

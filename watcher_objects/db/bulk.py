@@ -11,6 +11,7 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import filters, rules, transactions, values, writes
 from watcher_objects.db.queries import Key, Row, meant
+from watcher_objects.db.statements import Cells
 
 
 class Change(NamedTuple):
@@ -22,7 +23,7 @@ class Change(NamedTuple):
 
 
 @transactions.retried
-def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Row]:
+def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
     """Store rows, all or none, and return them in their order.
 
     :raises InvalidValue, DuplicateKey, MissingReference: as for a single row; the error's
@@ -34,9 +35,9 @@ def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Row]:
             bound.append(rules.insertable(table, one))
     try:
         with transactions.transaction():
-            stored: dict[int, Row] = {}
+            stored: dict[int, Cells] = {}
             for batch in _batches(bound):
-                rows = writes.insert(table, [*batch.values()])
+                rows = writes.insert_many(table, [*batch.values()])
                 stored |= dict(zip(batch, rows, strict=True))
             return [stored[index] for index in range(len(bound))]
     except (exception.DuplicateKey, exception.MissingReference):
@@ -45,10 +46,9 @@ def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Row]:
             return [_created_at(index, table, one) for index, one in enumerate(bound)]
 
 
-def _created_at(index: int, table: sa.Table, bound: Row) -> Row:
+def _created_at(index: int, table: sa.Table, bound: Row) -> Cells:
     with exception.at(index):
-        (row,) = writes.insert(table, [bound])
-        return row
+        return writes.insert(table, bound)
 
 
 def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
@@ -80,7 +80,11 @@ def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any])
     :raises InvalidStateTransition: one of them may not go to the new state; then none does
     """
     bound = {"updated_at": timeutils.utcnow(), **rules.storable(table, given)}
-    conditions = [*filters.where(table, wanted), *meant(table, {}, show_deleted=False)]
+    asked, values_of = filters.judged(table, wanted)
+    conditions = [
+        *filters.where(table, asked, values_of),
+        *meant(table, {}, show_deleted=False),
+    ]
     with transactions.transaction():
         return _change(table, conditions, bound)
 

@@ -8,14 +8,14 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from watcher_objects import exception
-from watcher_objects.db import errors
+from watcher_objects.db import errors, sessions
 from watcher_objects.transitions import PROFILES
 
 #: Seconds to wait for a lock that somebody else holds.
@@ -57,14 +57,10 @@ _SESSION = {
         "SET SESSION lock_wait_timeout = {0}",
     ),
 }
-# How a driver tells, without asking the server, that its connection is in a transaction.
-_IS_OPEN: dict[str, Callable[[Any], bool]] = {
-    "sqlite": lambda connection: connection.in_transaction,
-    "postgresql": lambda connection: connection.info.transaction_status.name != "IDLE",
-    "mysql": lambda connection: connection.server_status & 1 == 1,
-}
-
 _engine: sa.Engine | None = None
+# Connections of the pool that are at hand; and those of a parent process.
+_kept: list[Any] = []
+_abandoned: list[Any] = []
 _profile = PROFILES[0]
 
 
@@ -104,9 +100,17 @@ def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_option
 def dispose() -> None:
     """Close the pooled connections and forget the database."""
     global _engine  # noqa: PLW0603 - as above
+    _let_go(len(_kept))
     if _engine is not None:
         _engine.dispose()
     _engine = None
+
+
+def _let_go(number: int) -> None:
+    """Give back to the pool some of the connections that are kept."""
+    for _ in range(min(number, len(_kept))):
+        with contextlib.suppress(IndexError):
+            _kept.pop().close()
 
 
 def get_engine() -> sa.Engine:
@@ -119,6 +123,16 @@ def get_engine() -> sa.Engine:
     return _engine
 
 
+def get_dialect() -> sa.Dialect:
+    """Return the dialect of the configured database, which has seen its server."""
+    dialect = get_engine().dialect
+    # What a server can do is known once it is connected.
+    if getattr(dialect, "server_version_info", None) is None:
+        with connect():
+            pass
+    return dialect
+
+
 def get_profile() -> str:
     """Return the profile of the life-cycles that :func:`configure` was given."""
     return _profile
@@ -126,6 +140,8 @@ def get_profile() -> str:
 
 def _forget_connections() -> None:
     # A child process must not talk on its parent's sockets, nor close them.
+    _abandoned.extend(_kept)
+    _kept.clear()
     if _engine is not None:
         _engine.dispose(close=False)
 
@@ -161,10 +177,12 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
+        "pool_reset_on_return": None,
         "hide_parameters": True,
     }
     if url.get_backend_name() != "sqlite":
-        return {**options, "pool_recycle": 3600, "pool_pre_ping": True, **given}
+        # Values without names, which SQLAlchemy would put into a dict and psycopg take out.
+        return {**options, "pool_recycle": 3600, "paramstyle": "format", **given}
     connect_args = {"timeout": LOCK_TIMEOUT, "check_same_thread": False}
     if not url.database or url.database == ":memory:":
         # One connection, lent to one thread at a time, or each would see its own database.
@@ -174,11 +192,13 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _listen(engine: sa.Engine) -> None:
     event.listen(engine, "handle_error", errors.handle, retval=True)
-    event.listen(engine, "checkin", functools.partial(_drop_if_open, engine.dialect.name))
+    event.listen(engine, "checkin", functools.partial(sessions.drop_if_open, engine.dialect.name))
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "checkout", functools.partial(sessions.check, engine.dialect))
     event.listen(engine, "connect", functools.partial(_prepare, _SESSION[engine.dialect.name]))
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":
-        event.listen(engine, "do_connect", functools.partial(_create_private, path))
+        event.listen(engine, "do_connect", functools.partial(sessions.create_private, path))
 
 
 def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
@@ -188,21 +208,6 @@ def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
             cursor.execute(statement.format(LOCK_TIMEOUT))
 
 
-def _drop_if_open(dialect: str, connection: Any, record: Any) -> None:
-    """Let no connection back into the pool with a transaction that an interrupt left open.
-
-    A child process leaves its parent's alone: to close it would end it there.
-    """
-    is_ours = record.info.get("process") == os.getpid()
-    if connection is not None and is_ours and _IS_OPEN[dialect](connection):
-        record.invalidate()
-
-
-def _create_private(path: str, *ignored: Any) -> None:
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
 @contextlib.contextmanager
 def connect() -> Iterator[sa.Connection]:
     """Lend a connection of the pool.
@@ -210,7 +215,43 @@ def connect() -> Iterator[sa.Connection]:
     :raises DatabaseUnavailable: none can be had
     """
     engine = get_engine()
+    _let_go(1)
     with errors.translated(engine, connecting=True):
         connection = engine.connect()
     with connection:
         yield connection
+
+
+def lend() -> Any:
+    """Lend a connection of those that are kept, or else of the pool; :func:`keep` takes it back.
+
+    To get one from the pool, and to give it back, takes longer than many a statement.
+
+    :raises DatabaseUnavailable: none can be had
+    """
+    engine = get_engine()
+    while _kept:
+        lent = _kept.pop()
+        if sessions.is_good(engine.dialect, lent):
+            return lent
+        # The pool knows what to do with it.
+        lent.close()
+    try:
+        return engine.raw_connection()
+    except Exception as error:
+        errors.tell(engine, error, connecting=True)
+
+
+def keep(lent: Any) -> None:
+    """Keep a connection at hand, unless somebody may be waiting for it at the pool."""
+    shared = _engine.pool if _engine else None
+    # The pool of another kind has its reasons; of another database there is nothing to keep.
+    if isinstance(shared, pool.QueuePool) and lent.is_valid and lent._pool is shared:
+        is_scarce = shared.checkedout() >= shared.size() + max(shared._max_overflow, 0)
+    else:
+        is_scarce = True
+    if is_scarce:
+        lent.close()
+    else:
+        sessions.returned(lent)
+        _kept.append(lent)

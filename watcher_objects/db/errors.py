@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
 
+import types
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from oslo_db import exception as oslo_exc
@@ -42,6 +43,30 @@ def handle(context: Any) -> Any:
     return exc_filters.handler(context)
 
 
+def told(dialect: Any, error: Exception, text: str, is_gone: bool) -> tuple[Exception, bool]:
+    """Return a driver's error as SQLAlchemy and :func:`handle` tell it, which it did not pass.
+
+    :returns: with the error, whether its connection is lost
+    """
+    wrapped = exc.DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=is_gone,
+        dialect=dialect,
+    )
+    context = types.SimpleNamespace(
+        original_exception=error,
+        sqlalchemy_exception=wrapped,
+        dialect=dialect,
+        connection=None,
+        is_disconnect=is_gone,
+    )
+    return handle(context) or wrapped, context.is_disconnect
+
+
 def _cut(codes: Set[Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
     if codes & _TELLS_A_KEY:
         return args
@@ -56,15 +81,23 @@ def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
     """Raise one of :mod:`watcher_objects.exception` for whatever the database raises inside."""
     try:
         yield
-    except exception.WatcherException:
-        raise
-    except (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+    except Exception as error:
+        tell(engine, error, connecting)
+
+
+def tell(engine: sa.Engine, error: Exception, connecting: bool = False) -> NoReturn:
+    """Raise the error of :mod:`watcher_objects.exception` for one of the database's."""
+    if isinstance(error, exception.WatcherException):
+        raise error
+    foreign = (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+    if isinstance(error, foreign):
         raise _translate(engine, error, connecting) from error
-    except (AttributeError, OSError, LookupError, TypeError, ValueError) as error:
+    if isinstance(error, AttributeError | OSError | LookupError | TypeError | ValueError):
         # A driver on arguments that it can't use, or on a stored value that it can't read;
         # either may be in the message.
         reason = f"{type(error).__name__} from {engine.dialect.name}'s driver"
         raise exception.DatabaseError(reason=reason) from None
+    raise error
 
 
 def _translate(

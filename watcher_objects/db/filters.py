@@ -8,19 +8,31 @@ distance, the nearest first, of those that are equally near the one whose key st
 find it, and None asks for it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from watcher_objects import coercion, exception
 from watcher_objects.db import values
+from watcher_objects.db.statements import SHAPES
 
 Condition = sa.ColumnElement[bool]
 
 #: Values of ``in`` and ``notin``: a statement has room for 65,535 on PostgreSQL.
 MAX_CHOICES = 10_000
 _NO_LIST = (str, bytes, bytearray, memoryview, Mapping)
+
+
+class Filter(NamedTuple):
+    """What is asked of a field, but for the values that it is compared with."""
+
+    field: str
+    operator: str
+    #: How many values there are, None apart, and whether None is one.
+    values: int
+    takes_none: bool
 
 
 class _Test(NamedTuple):
@@ -30,17 +42,31 @@ class _Test(NamedTuple):
     takes_null: bool
 
 
-def where(table: sa.Table, filters: Mapping[str, Any] | None) -> list[Condition]:
-    """Return the conditions that rows of ``table`` must meet.
+def judged(
+    table: sa.Table, filters: Mapping[str, Any] | None
+) -> tuple[tuple[Filter, ...], dict[str, Any]]:
+    """Return what is asked, and the values as they are bound, by the names in :func:`where`.
 
     :param filters: field with operator -> value, or a collection of values for in and notin
     :raises InvalidFilter: there is no such field or operator, or the value does not fit
     """
-    if filters is None:
-        return []
+    if not filters and filters in (None, {}):
+        return (), {}
     if not isinstance(filters, Mapping):
         raise exception.InvalidFilter(filter="filters", reason="a mapping is needed")
-    return [_condition(table, name, value) for name, value in filters.items()]
+    asked, bound = [], {}
+    for number, (name, value) in enumerate(filters.items()):
+        one, values_of = _judged(table, name, value)
+        asked.append(one)
+        bound.update({f"filter_{number}_{n}": v for n, v in enumerate(values_of)})
+    return tuple(asked), bound
+
+
+def where(
+    table: sa.Table, asked: Sequence[Filter], bound: Mapping[str, Any] | None = None
+) -> list[Condition]:
+    """Return the conditions that rows must meet; values that are not given come later."""
+    return [_condition(table, number, one, bound or {}) for number, one in enumerate(asked)]
 
 
 def relations(table: sa.Table) -> Iterator[tuple[str, sa.Column[Any]]]:
@@ -56,7 +82,7 @@ def target(column: sa.Column[Any]) -> sa.Table:
     return key.column.table
 
 
-def _condition(table: sa.Table, name: Any, value: Any) -> Condition:
+def _judged(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[Any]]:
     if not isinstance(name, str):
         raise exception.InvalidFilter(filter=name, reason="its name must be text")
     field, _, operator = name.partition("__")
@@ -64,19 +90,42 @@ def _condition(table: sa.Table, name: Any, value: Any) -> Condition:
     if operator not in _OPERATORS:
         known = ", ".join(_OPERATORS)
         raise exception.InvalidOperator(filter=name, operator=operator, valid_operators=known)
-    path, column = _resolve(table, field)
+    _, column = _resolve(table, field)
     if "json" in column.info:
         raise exception.InvalidFilter(filter=name, reason="documents can't be compared")
     if column.name == "deleted" and isinstance(value, bool) and operator in ("eq", "neq"):
         # The column holds 0 or the row's id; what is asked is whether it is 0.
         operator, value = ("neq" if value is (operator == "eq") else "eq"), 0
     try:
-        test = _OPERATORS[operator](column, value)
+        given = _given(column, operator, value)
+        bound = [values.storable(column, v) for v in given if v is not None]
     except exception.InvalidValue as error:
         raise exception.InvalidFilter(filter=name, reason=str(error)) from error
-    return _through(path, column, test)
+    return Filter(field, operator, len(bound), len(bound) < len(given)), bound
 
 
+def _given(column: sa.Column[Any], operator: str, value: Any) -> Collection[Any]:
+    """Return the values with which an operator is to compare a column."""
+    if operator not in ("in", "notin"):
+        if value is None and operator not in ("eq", "neq"):
+            raise coercion.refuse(column.name, value, "must have a value, as None has no order")
+        return (value,)
+    if isinstance(value, _NO_LIST) or not isinstance(value, Collection):
+        raise coercion.refuse(column.name, value, "takes a list of values")
+    if len(value) > MAX_CHOICES:
+        raise coercion.refuse(column.name, value, f"takes at most {MAX_CHOICES} values")
+    return value
+
+
+def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, Any]) -> Condition:
+    path, column = _resolve(table, one.field)
+    names = (f"filter_{number}_{n}" for n in range(one.values))
+    given = {name: {"value": bound[name]} if name in bound else {} for name in names}
+    parameters = [sa.bindparam(n, type_=column.type, **value) for n, value in given.items()]
+    return _through(path, column, _OPERATORS[one.operator](parameters, one.takes_none))
+
+
+@functools.lru_cache(maxsize=SHAPES)
 def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
     """Find the column that a field means, and the foreign keys on the way to it."""
     paths: list[tuple[list[str], sa.Table, list[sa.Column[Any]]]] = [([""], table, [])]
@@ -104,34 +153,26 @@ def _through(path: list[sa.Column[Any]], column: sa.Column[Any], test: _Test) ->
     return condition
 
 
-def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[Any, Any], _Test]:
-    def operator(column: sa.Column[Any], value: Any) -> _Test:
-        if value is None:
-            raise coercion.refuse(column.name, value, "must have a value, as None has no order")
-        bound = sa.literal(values.storable(column, value), column.type)
-        return _Test(lambda tested: compare(tested, bound), False)
-
-    return operator
+_Values = Sequence[sa.BindParameter[Any]]
 
 
-def _one_of(column: sa.Column[Any], value: Any) -> _Test:
-    if isinstance(value, _NO_LIST) or not isinstance(value, Collection):
-        raise coercion.refuse(column.name, value, "takes a list of values")
-    if len(value) > MAX_CHOICES:
-        raise coercion.refuse(column.name, value, f"takes at most {MAX_CHOICES} values")
-    bound = [values.storable(column, v) for v in value if v is not None]
-    if len(bound) < len(value):
-        return _Test(lambda tested: sa.or_(tested.is_(None), tested.in_(bound)), True)
-    return _Test(lambda tested: tested.in_(bound), False)
+def _compared(compare: Callable[[Any, Any], Condition]) -> Callable[[_Values, bool], _Test]:
+    return lambda bound, takes_none: _Test(lambda tested: compare(tested, bound[0]), False)
 
 
-def _equal(column: sa.Column[Any], value: Any) -> _Test:
-    return _one_of(column, [value])
+def _one_of(bound: _Values, takes_none: bool) -> _Test:
+    def apply(tested: sa.ColumnElement[Any]) -> Condition:
+        ways: list[Condition] = [tested.in_(bound)] if len(bound) > 1 else []
+        ways += [tested == bound[0]] if len(bound) == 1 else []
+        ways += [tested.is_(None)] if takes_none else []
+        return sa.or_(sa.false(), *ways)
+
+    return _Test(apply, takes_none)
 
 
-def _not(operator: Callable[[Any, Any], _Test]) -> Callable[[Any, Any], _Test]:
-    def negated(column: sa.Column[Any], value: Any) -> _Test:
-        test = operator(column, value)
+def _not(operator: Callable[[_Values, bool], _Test]) -> Callable[[_Values, bool], _Test]:
+    def negated(bound: _Values, takes_none: bool) -> _Test:
+        test = operator(bound, takes_none)
         if test.takes_null:
             return _Test(lambda tested: sa.not_(test.apply(tested)), False)
         return _Test(lambda tested: sa.or_(tested.is_(None), sa.not_(test.apply(tested))), True)
@@ -139,9 +180,9 @@ def _not(operator: Callable[[Any, Any], _Test]) -> Callable[[Any, Any], _Test]:
     return negated
 
 
-_OPERATORS: Mapping[str, Callable[[sa.Column[Any], Any], _Test]] = {
-    "eq": _equal,
-    "neq": _not(_equal),
+_OPERATORS: Mapping[str, Callable[[_Values, bool], _Test]] = {
+    "eq": _one_of,
+    "neq": _not(_one_of),
     "gt": _compared(lambda tested, bound: tested > bound),
     "gte": _compared(lambda tested, bound: tested >= bound),
     "lt": _compared(lambda tested, bound: tested < bound),

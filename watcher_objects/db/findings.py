@@ -11,7 +11,8 @@ from alembic.runtime.migration import MigrationContext
 
 from watcher_objects import exception
 from watcher_objects.db import models, transactions
-from watcher_objects.db.queries import Record, Row, class_of
+from watcher_objects.db.queries import Row, class_of
+from watcher_objects.db.statements import cells
 
 #: Rows that are read at once, and rows that are named in one finding.
 BATCH = 1000
@@ -108,7 +109,9 @@ def _rows(table: sa.Table, shape: _Shape) -> Iterator[Finding]:
 
 def _row(table: sa.Table, made: Any, row: Row) -> Iterator[Finding]:
     try:
-        made._obj_made(None, Record(row, {}))
+        loaded = made._obj_made(None, cells(table, row))
+        for name in made.fields.keys() & row.keys():
+            getattr(loaded, name)
     except exception.DatabaseError as error:
         yield Finding(Need.PERSON, str(error.kwargs["reason"]), "correct the row, or remove it")
     moves = table.info["moves"]

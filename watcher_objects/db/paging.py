@@ -36,6 +36,15 @@ class Order:
         self.id: sa.Column[Any] = table.columns["id"]
         self.descending = sort_dir == "desc"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Order) and self._told() == other._told()
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def _told(self) -> tuple[str, str, bool]:
+        return self.id.table.name, self.key.name, self.descending
+
     def by(self, rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
         """Return the ORDER BY of rows all of which have a key, or none of which has one."""
         names = dict.fromkeys((self.key.name, "id"))
@@ -49,24 +58,35 @@ class Order:
             key = key.nulls_last() if self.descending else key.nulls_first()
         return (key, *ident)
 
-    def ranges(self, marker: Mapping[str, Any] | None, dialect: str) -> Sequence[Condition]:
-        """Return the conditions of the ranges of rows that come, one after the other, in a list.
-
-        Each is a range of an index of the key and the id: rows of the marker's key, rows
-        beyond it, rows without a key. Where there is none, an index has all in their order.
+    def place(self, marker: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        """Return what kind of place a marker is, and the values by which :meth:`ranges` names it.
 
         :param marker: the row behind which the list begins
         """
         if marker is None:
-            return self._from_the_first(dialect)
-        later_id = self._beyond(self.id, marker["id"])
+            return "first", {}
+        values_of = {"marker_id": marker["id"]}
         if self.key is self.id:
+            return "id", values_of
+        if marker[self.key.name] is None:
+            return "keyless", values_of
+        return "key", {**values_of, "marker": values.storable(self.key, marker[self.key.name])}
+
+    def ranges(self, place: str, dialect: str) -> Sequence[Condition]:
+        """Return the conditions of the ranges of rows that come, one after the other, in a list.
+
+        Each is a range of an index of the key and the id: rows of the marker's key, rows
+        beyond it, rows without a key. Where there is none, an index has all in their order.
+        """
+        if place == "first":
+            return self._from_the_first(dialect)
+        later_id = self._beyond(self.id, sa.bindparam("marker_id", type_=self.id.type))
+        if place == "id":
             return [later_id]
-        value = marker[self.key.name]
-        if value is None:
+        if place == "keyless":
             tied = sa.and_(self.key.is_(None), later_id)
             return [tied] if self.descending else [tied, self.key.is_not(None)]
-        bound = sa.literal(values.storable(self.key, value), self.key.type)
+        bound = sa.bindparam("marker", type_=self.key.type)
         ranges = [sa.and_(self.key == bound, later_id), self._beyond(self.key, bound)]
         return [*ranges, self.key.is_(None)] if self.descending else ranges
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows as they are read: those of a table, and with each those that its relations lead to."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
@@ -10,16 +11,13 @@ from oslo_versionedobjects import base as ovo
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, paging, transactions
 from watcher_objects.db.paging import Condition
+from watcher_objects.db.statements import SHAPES, Cells, Statement, place
+
+#: Values of filters from which on a statement is not kept.
+FEW_CHOICES = 100
 
 Row = dict[str, Any]
 Key = Mapping[str, Any]
-
-
-class Record(NamedTuple):
-    """A row, and the rows that its relations lead to (None where there is none)."""
-
-    row: Row
-    related: Mapping[str, Row | None]
 
 
 def column(table: sa.Table, name: str) -> sa.Column[Any]:
@@ -35,7 +33,7 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
 
 def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     """Return the conditions on the row that a key means, deleted ones among them or not."""
-    conditions = [column(table, name) == value for name, value in key.items()]
+    conditions: list[Condition] = [column(table, name) == value for name, value in key.items()]
     return conditions if show_deleted else [*conditions, table.c.deleted == 0]
 
 
@@ -58,68 +56,115 @@ def class_of(table: sa.Table) -> Any:
     return None
 
 
-class Query:
-    """A SELECT of a table with some of its relations joined."""
+def first(
+    table: sa.Table, key: Key, show_deleted: bool, eager: Sequence[str] = (), way: str = ""
+) -> Cells | None:
+    """Return the row that a key means; of several with one name the one that is not deleted.
 
-    def __init__(self, table: sa.Table, eager: Sequence[str]) -> None:
-        self.table = table
-        self.keys = {name: key for name, key in filters.relations(table) if name in eager}
-        self.joined = {name: filters.target(key).alias() for name, key in self.keys.items()}
-
-    def first(self, conditions: Sequence[Condition]) -> Record | None:
-        """Return a row; of several with one name the one that is not deleted.
-
-        :raises NotUnique: several are not
-        """
-        statement = self._select(self.table).where(*conditions).order_by(self.table.c.deleted)
-        records = self._records(statement.limit(2))
-        if len(records) > 1 and records[1].row["deleted"] == 0:
-            raise exception.NotUnique(name=self.table.name)
-        return records[0] if records else None
-
-    def all(
-        self,
-        conditions: Sequence[Condition],
-        order: paging.Order,
-        limit: int | None,
-        marker: Key | None,
-    ) -> Sequence[Record]:
-        """Return the rows in their order, those that come after a marker."""
-        dialect = engine.get_engine().dialect.name
-        ranges = order.ranges(marker, dialect)
-        rows: sa.FromClause = self.table
-        # MariaDB reads one range after the other where they are told in one condition.
-        if len(ranges) > 1 and limit is not None and dialect != "mysql":
-            rows, conditions = _page(self.table, conditions, ranges, order, limit), ()
-        elif ranges:
-            conditions = [*conditions, sa.or_(*ranges)]
-        statement = self._select(rows).where(*conditions).order_by(*order.by_any(rows, dialect))
-        return self._records(statement.limit(limit))
-
-    def _select(self, rows: sa.FromClause) -> sa.Select[Any]:
-        source = rows
-        for name, other in self.joined.items():
-            source = source.outerjoin(other, rows.c[self.keys[name].name] == other.c.id)
-        columns = [c for part in (rows, *self.joined.values()) for c in part.columns]
-        return sa.select(*columns).select_from(source)
-
-    def _records(self, statement: sa.Select[Any]) -> Sequence[Record]:
-        parts = (self.table, *self.joined.values())
-        return [self._record(row, parts) for row in transactions.execute(statement).rows]
-
-    def _record(self, row: sa.Row[Any], parts: Sequence[sa.FromClause]) -> Record:
-        cells = iter(row)
-        found = [{c.name: next(cells) for c in part.columns} for part in parts]
-        related = (r if r["id"] is not None else None for r in found[1:])
-        return Record(found[0], dict(zip(self.joined, related, strict=True)))
+    :param eager: relations whose rows' cells are to follow, where :func:`parts` says
+    :param way: ``pointed_at`` for one that is not deleted, or that what is not leads to
+    :raises NotUnique: several are not deleted
+    """
+    statement = _first(engine.get_dialect(), table, tuple(key), show_deleted, tuple(eager), way)
+    rows = transactions.run(statement, key).rows
+    if len(rows) > 1 and rows[1][place(table, "deleted")] == 0:
+        raise exception.NotUnique(name=table.name)
+    return rows[0] if rows else None
 
 
+@functools.lru_cache(maxsize=SHAPES)
+def _first(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    names: Sequence[str],
+    show_deleted: bool,
+    eager: Sequence[str],
+    way: str,
+) -> Statement:
+    key = {name: sa.bindparam(name, type_=column(table, name).type) for name in names}
+    conditions = [*meant(table, key, show_deleted), *([pointed_at(table)] if way else [])]
+    select = _select(table, table, eager).where(*conditions)
+    if not {"id", "uuid"} & key.keys():
+        select = select.order_by(table.c.deleted).limit(2)
+    return Statement(select, dialect)
+
+
+def page(
+    table: sa.Table,
+    *,
+    show_deleted: bool,
+    eager: Sequence[str],
+    wanted: Mapping[str, Any] | None,
+    order: paging.Order,
+    limit: int | None,
+    marker: Mapping[str, Any] | None,
+) -> Sequence[Cells]:
+    """Return the rows that meet the filters in their order, those that come after a marker."""
+    asked, bound = filters.judged(table, wanted)
+    behind, values_of = order.place(marker)
+    # A long list of choices is not to be kept in mind.
+    build = _page if sum(one.values for one in asked) < FEW_CHOICES else _page.__wrapped__
+    shape = (table, show_deleted, tuple(eager), asked, order, behind, limit is not None)
+    statement = build(engine.get_dialect(), *shape)
+    return transactions.run(statement, {**bound, **values_of, "limit": limit}).rows
+
+
+@functools.lru_cache(maxsize=SHAPES)
 def _page(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    show_deleted: bool,
+    eager: Sequence[str],
+    asked: Sequence[filters.Filter],
+    order: paging.Order,
+    behind: str,
+    is_limited: bool,
+) -> Statement:
+    conditions = [*filters.where(table, asked), *meant(table, {}, show_deleted)]
+    ranges = order.ranges(behind, dialect.name)
+    limit = sa.bindparam("limit", type_=sa.Integer()) if is_limited else None
+    rows: sa.FromClause = table
+    # MariaDB reads one range after the other where they are told in one condition.
+    if len(ranges) > 1 and is_limited and dialect.name != "mysql":
+        rows, conditions = _union(table, conditions, ranges, order, limit), []
+    elif ranges:
+        conditions = [*conditions, sa.or_(*ranges)]
+    select = _select(table, rows, eager).where(*conditions)
+    return Statement(select.order_by(*order.by_any(rows, dialect.name)).limit(limit), dialect)
+
+
+def _joined(table: sa.Table, eager: Sequence[str]) -> dict[str, sa.Column[Any]]:
+    return {name: key for name, key in filters.relations(table) if name in eager}
+
+
+def _select(table: sa.Table, rows: sa.FromClause, eager: Sequence[str]) -> sa.Select[Any]:
+    source, columns = rows, [*rows.columns]
+    for key in _joined(table, eager).values():
+        other = filters.target(key).alias()
+        source = source.outerjoin(other, rows.c[key.name] == other.c.id)
+        columns += other.columns
+    return sa.select(*columns).select_from(source)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def parts(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, int, int]]:
+    """Return for each relation where its row's cells begin and end, and where its id is."""
+    found = []
+    begin = len(table.columns)
+    for name, key in _joined(table, eager).items():
+        other = filters.target(key)
+        end = begin + len(other.columns)
+        found.append((name, begin, end, begin + place(other, "id")))
+        begin = end
+    return found
+
+
+def _union(
     table: sa.Table,
     conditions: Sequence[Condition],
     ranges: Sequence[Condition],
     order: paging.Order,
-    limit: int,
+    limit: Any,
 ) -> sa.FromClause:
     """Return the first rows of each range, each read from the index in its order."""
     some = [

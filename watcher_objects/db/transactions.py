@@ -14,7 +14,7 @@ from oslo_db import api as oslo_db_api
 from sqlalchemy import exc
 
 from watcher_objects import exception
-from watcher_objects.db import engine, errors
+from watcher_objects.db import engine, errors, statements
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,7 +25,7 @@ _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN", "mysql": "START TR
 class Result(NamedTuple):
     """The rows that a statement returned, and how many it matched."""
 
-    rows: Sequence[sa.Row[Any]]
+    rows: Sequence[Any]
     matched: int
 
 
@@ -65,6 +65,20 @@ def _run(
     with errors.translated(connection.engine):
         result = connection.execute(statement, rows or None)
         return Result(result.fetchall() if result.returns_rows else [], result.rowcount)
+
+
+def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
+    """Run a statement that was compiled before, where :func:`execute` would."""
+    bound = statement.bound(values)
+    current = _current()
+    if current is None:
+        return Result(*statements.run(statement.text, bound))
+    current.check()
+    try:
+        return Result(*statements.run_on(current.connection, statement.text, bound))
+    except exception.WatcherException as error:
+        current.failure = error
+        raise
 
 
 class _Transaction:
@@ -216,13 +230,16 @@ def retried(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if in_transaction():
+        began = time.monotonic()
+        try:
             return function(*args, **kwargs)
-        deadline = time.monotonic() + engine.LOCK_TIMEOUT
+        except exception.DatabaseUnavailable as error:
+            if not error.may_retry or in_transaction():
+                raise
 
         def lost_to_a_lock(error: Exception) -> bool:
             lost = isinstance(error, exception.DatabaseUnavailable) and error.may_retry
-            return lost and time.monotonic() < deadline
+            return lost and time.monotonic() < began + engine.LOCK_TIMEOUT
 
         again = oslo_db_api.wrap_db_retry(
             retry_interval=0.02,

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written and compiled once per class, from its fields: the ways that run per object.
+
+There is a slow way to each of these, which takes any field of any type; here are those that
+fields of this library's own types can take when their values are of the usual kind.
+"""
+
+import datetime
+import functools
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from watcher_objects import fields
+from watcher_objects.db.statements import SHAPES
+
+#: The types of fields whose values are as the driver gives them.
+_PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
+#: ... whose values are documents, and the Python type of each.
+_DOCUMENTS = {
+    fields.FlexibleDictField: dict,
+    fields.DictField: dict,
+    fields.FlexibleListOfDictField: list,
+}
+
+_decode = json.JSONDecoder().raw_decode
+
+
+class Unread:
+    """A document that an object was given as text, or in a primitive, and nobody has asked for.
+
+    It stands in the class for the attribute that an object gets once it is read.
+    """
+
+    def __init__(self, name: str, field: Any) -> None:
+        self.name = name
+        self.field = field
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the value, which the object has from now on."""
+        if obj is None:
+            return self
+        try:
+            source = obj.__dict__[f"_row_{self.name}"]
+        except KeyError:
+            raise AttributeError(f"_obj_{self.name}") from None
+        value = obj.__dict__[f"_obj_{self.name}"] = obj._obj_read(self.name, source)
+        return value
+
+
+def document(field: Any, name: str, source: Any) -> Any:
+    """Return a new value of the text of a document."""
+    kind: Any = _DOCUMENTS.get(type(field))
+    if kind and type(source) is str:
+        try:
+            value, end = _decode(source)
+            if type(value) is kind and end == len(source):
+                return value
+        except ValueError:
+            pass
+    return field.coerce(None, name, source)
+
+
+def is_document(field: Any) -> bool:
+    """Tell whether a field holds documents that can wait for somebody to ask for them."""
+    return type(field) in _DOCUMENTS
+
+
+def _made(name: str, lines: Iterable[str], **known: Any) -> Any:
+    source = "\n    ".join([f"def {name}:", *lines])
+    exec(compile(source, f"<{name}>", "exec"), known)  # noqa: S102 - of names of fields only
+    return known[name.partition("(")[0]]
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def filler(cls: Any, dialect: str) -> Callable[[Any, Any, Any], bool]:
+    """Return what lets an object be what the cells of a row say.
+
+    It returns False, with the object untouched, where the slow way has to be taken.
+    """
+    columns = [column.name for column in cls.table.columns]
+    needed, read, stores = [], [], []
+    for place, name in enumerate(columns):
+        field = cls.fields.get(name)
+        if name in cls._obj_tracked():
+            stores.append(f"d['_row_{name}'] = c{place}")
+        if field is None or name in cls._obj_documents():
+            needed += [f"c{place}"] if field is not None and not field.nullable else []
+            continue
+        expression = _from_cell(field, f"c{place}", dialect)
+        if expression is None:
+            expression = f"fields[{name!r}].coerce(self, {name!r}, c{place})"
+        elif not field.nullable:
+            needed.append(f"c{place}")
+        if expression != f"c{place}":
+            read.append(f"c{place} = {expression}")
+        stores.append(f"d['_obj_{name}'] = c{place}")
+    missing = " or ".join(f"{name} is None" for name in needed) or "False"
+    lines = [
+        f"{', '.join(f'c{place}' for place in range(len(columns)))}, = cells",
+        f"if {missing}: return False",
+        "try:",
+        *(f"    {line}" for line in read or ["pass"]),
+        "except (TypeError, ValueError, AttributeError): return False",
+        "d = self.__dict__",
+        "d['_context'] = context",
+        *stores,
+        "return True",
+    ]
+    filled: Callable[[Any, Any, Any], bool] = _made(
+        "fill(self, context, cells)",
+        lines,
+        fields=cls.fields,
+        parsed=datetime.datetime.fromisoformat,
+        combined=datetime.datetime.combine,
+        utc=datetime.UTC,
+    )
+    return filled
+
+
+def _from_cell(field: Any, cell: str, dialect: str) -> str | None:
+    """Return the expression for the value of a field; None: it has to be coerced."""
+    if type(field) in _PLAIN:
+        return cell
+    if type(field) is fields.BooleanField:
+        return cell if dialect == "postgresql" else f"None if {cell} is None else {cell} != 0"
+    if type(field) is fields.DateTimeField:
+        if dialect == "sqlite":
+            value = f"parsed({cell} + '+00:00')" if _is_aware(field) else f"parsed({cell})"
+        else:
+            value = f"combined({cell}, {cell}.time(), utc)" if _is_aware(field) else cell
+        return f"None if {cell} is None else {value}"
+    return None
+
+
+def _is_aware(field: Any) -> bool:
+    return bool(field._type.tzinfo_aware)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def teller(cls: Any) -> Callable[[Any], dict[str, Any]]:
+    """Return what tells the fields that are set, as a primitive of the newest version does."""
+    lines = ["d = self.__dict__", "data = {}"]
+    for name, field in cls.fields.items():
+        attribute = f"_obj_{name}"
+        if name in cls._obj_documents() and is_document(field):
+            lines.append(f"if {attribute!r} in d: data[{name!r}] = d[{attribute!r}]")
+            lines.append(f"elif '_row_{name}' in d:")
+            lines.append(f"    data[{name!r}] = self._obj_read({name!r}, d['_row_{name}'])")
+            continue
+        lines.append(f"if {attribute!r} in d:")
+        lines.append(f"    v = d[{attribute!r}]")
+        lines.append(f"    data[{name!r}] = {_told(name, field)}")
+    told: Callable[[Any], dict[str, Any]] = _made(
+        "tell(self)", [*lines, "return data"], fields=cls.fields, is_utc=_is_utc
+    )
+    return told
+
+
+def _told(name: str, field: Any) -> str:
+    if type(field) in (*_PLAIN, fields.BooleanField):
+        return "v"
+    slowly = f"fields[{name!r}].to_primitive(self, {name!r}, v)"
+    if type(field) is fields.DateTimeField and _is_aware(field):
+        return f"v.isoformat()[:-6] + 'Z' if is_utc(v) else {slowly}"
+    return slowly
+
+
+def _is_utc(value: Any) -> bool:
+    return type(value) is datetime.datetime and value.tzinfo is datetime.UTC
+
+
+def install(cls: Any) -> None:
+    """Give a class what is read most often as properties that do no more than that.
+
+    The objects of a class share the names of their attributes, in Python, as far as the
+    first of them had them all.
+    """
+    for name in cls.fields:
+        known: property = getattr(cls, name)
+        lines = [
+            "try:",
+            f"    return self._obj_{name}",
+            "except AttributeError:",
+            f"    self.obj_load_attr({name!r})",
+            f"    return self._obj_{name}",
+        ]
+        getter = _made("get(self)", lines)
+        setattr(cls, name, property(getter, known.fset, known.fdel))
+    for name in cls._obj_documents():
+        setattr(cls, f"_obj_{name}", Unread(name, cls.fields[name]))
+    first = object.__new__(cls)
+    tracked = cls._obj_tracked()
+    names = ["_context", *(f"_row_{n}" for n in tracked), *(f"_obj_{n}" for n in cls.fields)]
+    for name in (*names, "_changed_fields"):
+        object.__setattr__(first, name, None)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What connections are asked between two statements, without a word to the server."""
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import exc
+
+#: Seconds for which a connection may be idle and is still taken for good if the server has not
+#: hung up; after them it is asked.
+IDLE = 30
+
+_RETURNED = "returned"
+# How a driver tells, without asking the server, that its connection is in a transaction.
+_IS_OPEN: dict[str, Callable[[Any], bool]] = {
+    "sqlite": lambda connection: connection.in_transaction,
+    "postgresql": lambda connection: connection.info.transaction_status.name != "IDLE",
+    "mysql": lambda connection: connection.server_status & 1 == 1,
+}
+
+# The socket on which a server that hangs up is heard.
+_SOCKET: dict[str, Callable[[Any], int]] = {
+    "postgresql": lambda connection: connection.fileno(),
+    "mysql": lambda connection: connection._sock.fileno(),
+}
+
+
+def drop_if_open(dialect: str, connection: Any, record: Any) -> None:
+    """Let no connection back into the pool with a transaction that an interrupt left open.
+
+    A child process leaves its parent's alone: to close it would end it there.
+    """
+    record.info[_RETURNED] = time.monotonic()
+    is_ours = record.info.get("process") == os.getpid()
+    if connection is not None and is_ours and _IS_OPEN[dialect](connection):
+        record.invalidate()
+
+
+def returned(lent: Any) -> None:
+    """Remember when a connection was given back."""
+    lent.info[_RETURNED] = time.monotonic()
+
+
+def is_good(dialect: Any, lent: Any) -> bool:
+    """Tell whether a connection that was given back may be used at once."""
+    is_idle = time.monotonic() - lent.info[_RETURNED] > IDLE
+    return not is_idle and not _has_hung_up(dialect, lent.dbapi_connection)
+
+
+def check(dialect: Any, connection: Any, record: Any, lent: Any) -> None:
+    """Let the pool connect anew where a server has hung up, or does not answer after a while.
+
+    :raises DisconnectionError: it has; the pool knows what to do
+    """
+    is_idle = time.monotonic() - record.info.get(_RETURNED, 0.0) > IDLE
+    with contextlib.suppress(dialect.loaded_dbapi.Error):
+        if not _has_hung_up(dialect, connection) and (not is_idle or dialect.do_ping(connection)):
+            return
+    raise exc.DisconnectionError("the server has hung up")
+
+
+def _has_hung_up(dialect: Any, connection: Any) -> bool:
+    """Tell whether a server has said something unasked: that can only be that it hangs up."""
+    if dialect.name not in _SOCKET:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(_SOCKET[dialect.name](connection), select.POLLIN)
+        return bool(poll.poll(0))
+    except (AttributeError, OSError, dialect.loaded_dbapi.Error):
+        return True
+
+
+def create_private(path: str, *ignored: Any) -> None:
+    """Make the file of a database for its owner only, unless there is one."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
