@@ -2,10 +2,11 @@
 """How many statements each verb of each class sends, BEGIN and COMMIT apart."""
 
 import pytest
+from oslo_utils import uuidutils
 
-from tests import factory
+from tests import factory, wire
 from tests.test_contract import deletable, text_field
-from watcher_objects import ActionPlan
+from watcher_objects import ActionPlan, Audit
 
 # On MariaDB, which has no UPDATE ... RETURNING, the row is read behind the UPDATE.
 READS_AGAIN = {"save", "soft_delete"}
@@ -74,3 +75,27 @@ def test_a_verb_sends_one_statement(cls, verb, database, context, statements):
     if cls is ActionPlan and verb in (soft_delete, destroy):
         expected += OWNED
     assert len(statements) == expected, statements
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__.strip("_"))
+def test_over_the_wire_goes_no_more_than_that(verb, database, context):
+    call = verb(Audit, context)
+    with wire.counted(database) as traffic:
+        call()
+    expected = wire.Traffic(statements=1, trips=1, commits=0)
+    if verb is create_many:
+        # BEGIN, and COMMIT.
+        expected = wire.Traffic(statements=1, trips=3, commits=1)
+    elif database == "mysql" and verb.__name__ in READS_AGAIN:
+        expected = wire.Traffic(statements=2, trips=4, commits=1)
+    assert traffic == [expected]
+
+
+def test_of_many_all_go_in_a_few(database, context):
+    one = factory.built(Audit, context)
+    audits = [one.obj_clone() for _ in range(1000)]
+    for audit in audits:
+        audit.uuid = audit.name = uuidutils.generate_uuid()
+    with wire.counted(database) as traffic:
+        Audit.create_many(context, audits)
+    assert traffic[0].statements <= 4

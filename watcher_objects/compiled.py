@@ -8,10 +8,11 @@ fields of this library's own types can take when their values are of the usual k
 import datetime
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from watcher_objects import fields
+from watcher_objects import coercion, fields
 from watcher_objects.db.statements import SHAPES
 
 #: The types of fields whose values are as the driver gives them.
@@ -22,6 +23,9 @@ _DOCUMENTS = {
     fields.DictField: dict,
     fields.FlexibleListOfDictField: list,
 }
+
+# What a primitive has of a time, and Python reads as what it means.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
 
 _decode = json.JSONDecoder().raw_decode
 
@@ -34,17 +38,22 @@ class Unread:
 
     def __init__(self, name: str, field: Any) -> None:
         self.name = name
-        self.field = field
+        self.attribute, self.source = f"_obj_{name}", f"_row_{name}"
+        self.kind: Any = _DOCUMENTS.get(type(field))
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         """Return the value, which the object has from now on."""
         if obj is None:
             return self
+        known = obj.__dict__
         try:
-            source = obj.__dict__[f"_row_{self.name}"]
+            source = known[self.source]
         except KeyError:
-            raise AttributeError(f"_obj_{self.name}") from None
-        value = obj.__dict__[f"_obj_{self.name}"] = obj._obj_read(self.name, source)
+            raise AttributeError(self.attribute) from None
+        value = known[self.attribute] = obj._obj_read(self.name, source)
+        if type(source) is not str:
+            # A text can't change with the value.
+            obj._obj_remember([self.name])
         return value
 
 
@@ -59,11 +68,6 @@ def document(field: Any, name: str, source: Any) -> Any:
         except ValueError:
             pass
     return field.coerce(None, name, source)
-
-
-def is_document(field: Any) -> bool:
-    """Tell whether a field holds documents that can wait for somebody to ask for them."""
-    return type(field) in _DOCUMENTS
 
 
 def _made(name: str, lines: Iterable[str], **known: Any) -> Any:
@@ -142,32 +146,77 @@ def teller(cls: Any) -> Callable[[Any], dict[str, Any]]:
     """Return what tells the fields that are set, as a primitive of the newest version does."""
     lines = ["d = self.__dict__", "data = {}"]
     for name, field in cls.fields.items():
-        attribute = f"_obj_{name}"
-        if name in cls._obj_documents() and is_document(field):
-            lines.append(f"if {attribute!r} in d: data[{name!r}] = d[{attribute!r}]")
-            lines.append(f"elif '_row_{name}' in d:")
-            lines.append(f"    data[{name!r}] = self._obj_read({name!r}, d['_row_{name}'])")
-            continue
-        lines.append(f"if {attribute!r} in d:")
-        lines.append(f"    v = d[{attribute!r}]")
+        lines.append(f"if '_obj_{name}' in d:")
+        lines.append(f"    v = d['_obj_{name}']")
         lines.append(f"    data[{name!r}] = {_told(name, field)}")
+        if name in cls._obj_documents():
+            # Nobody has asked for it, and nobody shall see what becomes of the primitive.
+            lines.append(f"elif '_row_{name}' in d:")
+            lines.append(f"    v = self._obj_read({name!r}, d['_row_{name}'])")
+            lines.append(f"    data[{name!r}] = {_told(name, field)}")
     told: Callable[[Any], dict[str, Any]] = _made(
-        "tell(self)", [*lines, "return data"], fields=cls.fields, is_utc=_is_utc
+        "tell(self)", [*lines, "return data"], fields=cls.fields, utc=datetime.UTC
     )
     return told
 
 
 def _told(name: str, field: Any) -> str:
+    """Return the expression for what a primitive has of a value ``v``."""
     if type(field) in (*_PLAIN, fields.BooleanField):
         return "v"
-    slowly = f"fields[{name!r}].to_primitive(self, {name!r}, v)"
-    if type(field) is fields.DateTimeField and _is_aware(field):
-        return f"v.isoformat()[:-6] + 'Z' if is_utc(v) else {slowly}"
-    return slowly
+    told = f"fields[{name!r}].to_primitive(self, {name!r}, v)"
+    if type(field) is fields.DateTimeField:
+        text = "v.isoformat()[:-6] + 'Z' if v.tzinfo is utc else " if _is_aware(field) else ""
+        return f"None if v is None else {text}{told}"
+    return told
 
 
-def _is_utc(value: Any) -> bool:
-    return type(value) is datetime.datetime and value.tzinfo is datetime.UTC
+@functools.lru_cache(maxsize=SHAPES)
+def taker(cls: Any) -> Callable[[Any, Any, dict[str, Any]], None]:
+    """Return what lets an object be what the data of a primitive of the newest version say.
+
+    Documents wait to be asked for, like those of a row. None where it can't be is left out.
+    """
+    lines = ["d = self.__dict__", "d['_context'] = context"]
+    for name, field in cls.fields.items():
+        lines.append(f"v = data.get({name!r}, none)")
+        lines.append(f"if v is not none{'' if field.nullable else ' and v is not None'}:")
+        coerced = f"fields[{name!r}].from_primitive(self, {name!r}, v)"
+        coerced = f"fields[{name!r}].coerce(self, {name!r}, {coerced})"
+        if name in cls.object_fields:
+            # Its id is to be that of this one, too.
+            lines.append(f"    self.{name} = {coerced}")
+        else:
+            kept = "_row_" if name in cls._obj_documents() else "_obj_"
+            lines.append(f"    d['{kept}{name}'] = {_taken(field)}{coerced}")
+    took: Callable[[Any, Any, dict[str, Any]], None] = _made(
+        "take(self, context, data)",
+        lines,
+        fields=cls.fields,
+        none=object(),
+        parsed=datetime.datetime.fromisoformat,
+        is_uuid=coercion.is_uuid,
+        is_time=_TIME.fullmatch,
+    )
+    return took
+
+
+def _taken(field: Any) -> str:
+    """Return the beginning of an expression, for values ``v`` of the usual kind."""
+    kind = type(field)
+    usual = {fields.StringField: "str", fields.IntegerField: "int", fields.BooleanField: "bool"}
+    null = "None if v is None else " if field.nullable else ""
+    if kind in usual:
+        return f"{null}v if type(v) is {usual[kind]} else "
+    if kind is fields.UUIDField:
+        return f"{null}v if type(v) is str and is_uuid(v) else "
+    if kind is fields.DateTimeField:
+        value = "parsed(v)" if _is_aware(field) else "parsed(v[:-1])"
+        return f"{null}{value} if type(v) is str and is_time(v) else "
+    if kind in (fields.FlexibleDictField, fields.FlexibleListOfDictField):
+        made = _DOCUMENTS[kind].__name__
+        return f"{made}(v) if type(v) is {made} else "
+    return ""
 
 
 def install(cls: Any) -> None:

@@ -146,14 +146,40 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         super().obj_reset_changes(fields, recursive)
         self._obj_remember(fields or self.fields)
 
+    def _obj_newest(self) -> dict[str, Any]:
+        changed = self.obj_what_changed()
+        data = compiled.teller(type(self))(self)
+        name, namespace, version, told, changes = self._obj_primitive_keys()
+        primitive = {
+            name: self.obj_name(),
+            namespace: self.OBJ_PROJECT_NAMESPACE,
+            version: self.VERSION,
+            told: data,
+        }
+        if changed := [field for field in changed if field in data]:
+            primitive[changes] = changed
+        return primitive
+
     @classmethod
-    def _obj_from_primitive(cls, context: Any, objver: str, primitive: Any) -> Any:
-        self = super()._obj_from_primitive(context, objver, primitive)
-        if not self._obj_is_stored():
+    @functools.cache
+    def _obj_primitive_keys(cls) -> Sequence[str]:
+        parts = ("name", "namespace", "version", "data", "changes")
+        return [cls._obj_primitive_key(part) for part in parts]
+
+    @classmethod
+    def _obj_from_data(cls, context: Any, data: dict[str, Any], changes: set[str]) -> Any:
+        self = object.__new__(cls)
+        compiled.taker(cls)(self, context, data)
+        known = vars(self)
+        if "_obj_id" not in known or "id" in changes:
             # What its version did not know yet will be written with the rest.
-            data = primitive[cls._obj_primitive_key("data")]
-            self._changed_fields |= {name for name in self if name not in data}
-        self._obj_remember(self.fields.keys() - self._changed_fields)
+            changes |= {name for name in self if name not in data}
+        known["_changed_fields"] = changes
+        if "_obj_state" in known and "state" not in changes:
+            known["_row_state"] = known["_obj_state"]
+        for name in cls._obj_documents() & changes if changes else ():
+            if f"_row_{name}" in known:
+                known[f"_obj_{name}"] = known.pop(f"_row_{name}")
         return self
 
     @classmethod
@@ -186,7 +212,8 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
         cls, context: Any, rows: Sequence[Cells], eager: Sequence[str] = ()
     ) -> list[Any]:
         """Return new objects for rows, as above."""
-        fill = compiled.filler(cls, get_engine().dialect.name)
+        made_of: Any = cls
+        fill = compiled.filler(made_of, get_engine().dialect.name)
         width = len(cls.table.columns)
         made = []
         for row in rows:
@@ -208,7 +235,9 @@ class RowObject(Versioned, ovo.VersionedObjectDictCompat):
 
         :raises DatabaseError: the row holds what a field can't
         """
-        if not compiled.filler(type(self), get_engine().dialect.name)(self, self._context, cells):
+        made_of: Any = type(self)
+        fill = compiled.filler(made_of, get_engine().dialect.name)
+        if not fill(self, self._context, cells):
             self._obj_fill_slowly(self._context, cells)
         for name in ("_changed_fields", *(f"_obj_{name}" for name in self._obj_documents())):
             vars(self).pop(name, None)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects as they are sent, in any of their versions."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from oslo_versionedobjects import base as ovo
@@ -15,7 +16,8 @@ _SHAPE: Mapping[str, Any] = {
     "namespace": str,
     "version": str,
     "data": dict,
-    "changes": list,
+    # Last, and not always there.
+    "changes": (list, tuple),
 }
 
 
@@ -39,11 +41,17 @@ class Versioned(ovo.VersionedObject):
         :raises InvalidTargetVersion: there is no such version
         :raises NoOlderForm: a value can't be told in that version
         """
-        if self.history and target_version not in (None, self.VERSION):
+        if target_version in (None, self.VERSION) and not version_manifest:
+            return self._obj_newest()
+        if self.history and target_version != self.VERSION:
             self._obj_check_version(target_version)
             if version_manifest is None:
                 version_manifest = versions.manifest_of(self.obj_name(), target_version)
         return super().obj_to_primitive(target_version, version_manifest)
+
+    def _obj_newest(self) -> dict[str, Any]:
+        """Return what is sent in the newest version."""
+        return super().obj_to_primitive()
 
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
         """Make the fields of a primitive into those of another version.
@@ -105,32 +113,46 @@ class Versioned(ovo.VersionedObject):
     def _obj_check_shape(cls, primitive: Any) -> None:
         if not isinstance(primitive, dict):
             raise exception.InvalidPrimitive(reason=f"it is a {type(primitive).__name__}")
-        parts = {part: primitive.get(cls._obj_primitive_key(part), []) for part in _SHAPE}
-        for part, kind in _SHAPE.items():
-            if not isinstance(parts[part], kind) or (kind is str and not _is_name(parts[part])):
+        for part, key, kind in cls._obj_shape():
+            found = primitive.get(key, ())
+            if not isinstance(found, kind) or (kind is str and not _is_name(found)):
                 raise exception.InvalidPrimitive(reason=f"its {part} can't be used")
-        if not all(isinstance(name, str) for name in parts["changes"]):
+        if not all(isinstance(name, str) for name in primitive.get(key, ())):
             raise exception.InvalidPrimitive(reason="its changes are no names")
+
+    @classmethod
+    @functools.cache
+    def _obj_shape(cls) -> Sequence[tuple[str, str, Any]]:
+        return [(part, cls._obj_primitive_key(part), kind) for part, kind in _SHAPE.items()]
 
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
         if not cls.history:
             return super()._obj_from_primitive(context, objver, primitive)
-        key = cls._obj_primitive_key("data")
-        data = dict(primitive[key])
-        left = {name: data[name] for name in removed(cls.history) & data.keys()}
-        to_newer(cls.history, data, objver)
-        # Watcher tells of an audit that has no state that it is None.
-        known = cls.fields
-        data = {
-            n: v for n, v in data.items() if v is not None or (n in known and known[n].nullable)
-        }
-        self = super()._obj_from_primitive(context, cls.VERSION, {**primitive, key: data})
-        for name in self.fields.keys() - data.keys():
-            # What a new object has by itself was not sent.
-            vars(self).pop(f"_obj_{name}", None)
+        data = dict(primitive[cls._obj_primitive_key("data")])
+        changes = primitive.get(cls._obj_primitive_key("changes"), ())
+        left: Mapping[str, Any] = {}
+        if objver != cls.VERSION:
+            left = {name: data[name] for name in removed(cls.history) & data.keys()}
+            to_newer(cls.history, data, objver)
+        self = cls._obj_from_data(context, data, cls.fields.keys() & changes)
         if left:
             self._obj_left = left
+        return self
+
+    @classmethod
+    def _obj_from_data(cls, context: Any, data: dict[str, Any], changes: set[str]) -> Self:
+        """Return the object that fields, as a primitive of the newest version has them, make.
+
+        What is None and can't be is left out: Watcher tells of an audit that has no state that
+        it is None.
+        """
+        self = object.__new__(cls)
+        vars(self).update(_context=context, _changed_fields=set())
+        for name, field in cls.fields.items():
+            if name in data and (data[name] is not None or field.nullable):
+                setattr(self, name, field.from_primitive(self, name, data[name]))
+        self._changed_fields = changes
         return self
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs that read: get, list and refresh, and the loading of related objects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
@@ -174,6 +174,37 @@ class Readable(Findable):
             sort_dir=sort_dir,
         )
         return cls._obj_all_made(context, rows, related)
+
+    @classmethod
+    def iterate(
+        cls,
+        context: Any,
+        batch: int = 1000,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        sort_key: str | None = None,
+        sort_dir: str | None = None,
+        eager: bool = False,
+    ) -> Iterator[Self]:
+        """Yield any number of objects, of which no more than a batch or two are in memory.
+
+        Each batch is a page of :meth:`list`, which has the other arguments. What comes or goes
+        meanwhile is seen or not; what stays where it is in the order is seen once.
+
+        :param batch: how many are read at once, 1 or more
+        :raises InvalidParameter: ``batch`` is none
+        """
+        if type(batch) is not int or batch < 1:
+            allowed = "a whole number from 1 up"
+            raise exception.InvalidParameter(parameter="batch", parameter_type=allowed)
+        asked = {"filters": filters, "sort_key": sort_key, "sort_dir": sort_dir, "eager": eager}
+        marker = None
+        while page := cls.list(context, limit=batch, marker=marker, **asked):
+            # The caller may change what it is given.
+            marker = page[-1]._obj_alone()
+            yield from page
+            if len(page) < batch:
+                return
 
     @classmethod
     def _obj_place(cls, marker: Any, sort_key: str) -> Mapping[str, Any]:

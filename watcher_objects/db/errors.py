@@ -64,7 +64,12 @@ def told(dialect: Any, error: Exception, text: str, is_gone: bool) -> tuple[Exce
         connection=None,
         is_disconnect=is_gone,
     )
-    return handle(context) or wrapped, context.is_disconnect
+    try:
+        handled = handle(context)
+    except Exception as raised:
+        # As SQLAlchemy lets a handler do.
+        handled = raised
+    return handled or wrapped, context.is_disconnect
 
 
 def _cut(codes: Set[Any], args: tuple[Any, ...]) -> tuple[Any, ...]:

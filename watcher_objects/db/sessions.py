@@ -47,8 +47,8 @@ def returned(lent: Any) -> None:
 
 def is_good(dialect: Any, lent: Any) -> bool:
     """Tell whether a connection that was given back may be used at once."""
-    is_idle = time.monotonic() - lent.info[_RETURNED] > IDLE
-    return not is_idle and not _has_hung_up(dialect, lent.dbapi_connection)
+    is_idle = lent.is_valid and time.monotonic() - lent.info[_RETURNED] > IDLE
+    return lent.is_valid and not is_idle and not _has_hung_up(dialect, lent.dbapi_connection)
 
 
 def check(dialect: Any, connection: Any, record: Any, lent: Any) -> None:

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compiled per class does what the slow ways do, and leaves to them what they alone can."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from tests import factory
+from watcher_objects import Audit, base, compiled, db, exception, fields
+from watcher_objects.db import engine, statements
+
+
+def raw(text):
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql(text)
+
+
+def slowly(obj):
+    """Return the object again, filled by the fields themselves."""
+    columns = {c.name: getattr(obj, c.name, None) for c in obj.table.columns}
+    cells = statements.cells(obj.table, {**columns, "deleted": 0, **texts(obj)})
+    again = object.__new__(type(obj))
+    again._obj_fill_slowly(obj._context, cells)
+    return again
+
+
+def texts(obj):
+    return {name: vars(obj)[f"_row_{name}"] for name in obj._obj_documents()}
+
+
+@pytest.mark.parametrize("cls", factory.CLASSES, ids=lambda cls: cls.__name__)
+def test_a_row_makes_the_same_object_fast_and_slowly(cls, database, context):
+    stored = factory.stored(cls, context)
+    found = cls.get(context, stored.id)
+    again = slowly(found)
+    assert again == found == stored
+    for name in vars(found):
+        assert type(getattr(again, name)) is type(getattr(found, name)), name
+
+
+def test_a_document_is_read_when_it_is_asked_for(database, context):
+    audit = factory.stored(Audit, context, parameters={"a": [1]})
+    found = Audit.get(context, audit.id)
+    assert "_obj_parameters" not in vars(found)
+    assert found.obj_what_changed() == set()
+    found.parameters["a"].append(2)
+    assert found.obj_what_changed() == {"parameters"}
+    found.save()
+    assert Audit.get(context, audit.id).parameters == {"a": [1, 2]}
+
+
+def test_a_document_that_was_dropped_does_not_come_back(database, context):
+    found = Audit.get(context, factory.stored(Audit, context, parameters={"a": 1}).id)
+    del found.parameters
+    assert "parameters" not in found
+    with pytest.raises(exception.FieldNotSet):
+        found.parameters  # noqa: B018
+
+
+def test_a_document_that_is_none_is_told_when_it_is_asked_for(database, context):
+    audit = factory.stored(Audit, context)
+    raw("UPDATE audits SET parameters = '[1'")
+    found = Audit.get(context, audit.id)
+    with pytest.raises(exception.DatabaseError, match=f"row {audit.id} of audits"):
+        found.parameters  # noqa: B018
+    with pytest.raises(exception.DatabaseError, match=f"row {audit.id} of audits"):
+        found.obj_to_primitive()
+
+
+def test_a_primitive_shares_no_document_with_its_object(database, context):
+    found = Audit.get(context, factory.stored(Audit, context, parameters={"a": 1}).id)
+    found.obj_to_primitive()["watcher_object.data"]["parameters"]["a"] = 2
+    assert found.parameters == {"a": 1}
+
+
+class Shouted(ovo_fields.AutoTypedField):
+    """A field whose type this library does not know."""
+
+    class Type(ovo_fields.String):
+        def coerce(self, obj, attr, value):
+            return super().coerce(obj, attr, value).upper()
+
+    AUTO_TYPE = Type()
+
+
+@base.WatcherObjectRegistry.register_if(False)
+class Loud(Audit):
+    """A class that is not registered, with a field of another type and one more."""
+
+    fields = {"hostname": Shouted(nullable=True), "deleted": fields.IntegerField()}
+
+
+def test_a_class_that_is_not_registered_has_all_its_fields(database, context):
+    audit = factory.stored(Audit, context, hostname="quiet")
+    loud = Loud.get(context, audit.id)
+    assert (loud.hostname, loud.deleted, loud.name) == ("QUIET", 0, audit.name)
+    loud.hostname = "louder"
+    loud.save()
+    assert Audit.get(context, audit.id).hostname == "LOUDER"
+    assert loud.obj_to_primitive()["watcher_object.data"]["hostname"] == "LOUDER"
+
+
+def test_the_registry_is_as_it_was():
+    assert ovo.VersionedObjectRegistry.obj_classes()["Audit"] == [Audit]
+
+
+def test_who_listens_to_statements_hears_them(database, context):
+    audit = factory.stored(Audit, context)
+    heard = []
+
+    def listen(connection, cursor, statement, *rest):
+        heard.append(statement.split()[0])
+
+    sa.event.listen(db.get_engine(), "before_cursor_execute", listen)
+    audit.hostname = "heard"
+    audit.save()
+    Audit.get(context, audit.id)
+    sa.event.remove(db.get_engine(), "before_cursor_execute", listen)
+    assert "UPDATE" in heard
+    assert heard[-1] == "SELECT"
+
+
+def test_what_is_compiled_is_bounded(database, context):
+    for number in range(statements.SHAPES + 20):
+        names = {
+            f"hostname__{op}" for op in ("eq", "in", "neq", "notin", "gt", "gte", "lt", "lte")
+        }
+        Audit.list(context, filters={name: ["h"] if "in" in name else "h" for name in names})
+        Audit.list(context, filters={"id__in": list(range(number % 150))}, limit=1)
+    for cached in (compiled.filler, statements.binder_of):
+        assert cached.cache_info().currsize <= statements.SHAPES
+
+
+def test_a_thread_waits_for_a_connection_that_another_keeps(database, context):
+    audit = factory.stored(Audit, context)
+    held = [engine.lend() for _ in range(15)]
+    found = []
+    thread = threading.Thread(target=lambda: found.append(Audit.get(context, audit.id)))
+    thread.start()
+    engine.keep(held.pop())
+    thread.join(timeout=20)
+    assert found == [audit]
+    for lent in held:
+        engine.keep(lent)
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_connection_that_the_server_closed_is_not_taken(database, context):
+    audit = factory.stored(Audit, context)
+    lent, other = engine.lend(), engine.lend()
+    kill(database, other.cursor(), lent.dbapi_connection)
+    other.close()
+    engine.keep(lent)
+    assert Audit.get(context, audit.id) == audit
+
+
+def kill(dialect, cursor, connection):
+    if dialect == "postgresql":
+        cursor.execute(f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)")
+    else:
+        cursor.execute(f"KILL {connection.thread_id()}")

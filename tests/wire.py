@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes over the wire between two moments, as each database or its client library counts it."""
+
+import contextlib
+import os
+import tempfile
+from typing import NamedTuple
+
+from watcher_objects import db
+from watcher_objects.db import engine
+
+
+class Traffic(NamedTuple):
+    """What was sent on one connection: statements that read or write, all statements, COMMITs.
+
+    A statement is a round trip. One that commits by itself is not counted as a COMMIT.
+    """
+
+    statements: int
+    trips: int
+    commits: int
+
+
+@contextlib.contextmanager
+def counted(dialect):
+    """Yield a list that has the :class:`Traffic` of what happens inside, afterwards.
+
+    It counts on the only connection that there is, afterwards.
+    """
+    db.get_engine().dispose()
+    while (lent := engine.lend()).info.get("returned"):
+        lent.invalidate()
+    found = []
+    with _COUNTERS[dialect](lent.dbapi_connection, lent) as sent:
+        yield found
+    words = [text.split()[0].upper() for text in sent]
+    work = sum(word in ("SELECT", "INSERT", "UPDATE", "DELETE") for word in words)
+    found.append(Traffic(work, len(words), words.count("COMMIT")))
+
+
+@contextlib.contextmanager
+def _on_sqlite(connection, lent):
+    sent: list[str] = []
+    connection.set_trace_callback(sent.append)
+    engine.keep(lent)
+    yield sent
+    connection.set_trace_callback(None)
+
+
+@contextlib.contextmanager
+def _on_postgresql(connection, lent):
+    # libpq writes down the protocol's messages; the server tells what it has completed.
+    sent = []
+    with tempfile.TemporaryFile() as trace:
+        copy = os.dup(trace.fileno())
+        connection.pgconn.trace(copy)
+        engine.keep(lent)
+        yield sent
+        connection.pgconn.untrace()
+        os.close(copy)
+        trace.seek(0)
+        for line in trace.read().decode().splitlines():
+            if "CommandComplete" in line:
+                sent.append(line.split('"')[1])
+
+
+@contextlib.contextmanager
+def _on_mariadb(connection, lent):
+    def told():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SHOW SESSION STATUS WHERE variable_name IN {_COUNTED}")
+            return dict(cursor.fetchall())
+
+    sent = []
+    before = told()
+    engine.keep(lent)
+    yield sent
+    after = told()
+    for name in after:
+        sent += [name.removeprefix("Com_")] * (int(after[name]) - int(before[name]))
+
+
+_COUNTED = tuple(
+    f"Com_{word}"
+    for word in (
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "begin",
+        "commit",
+        "rollback",
+        "savepoint",
+    )
+)
+_COUNTERS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql, "mysql": _on_mariadb}
