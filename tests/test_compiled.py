@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compiled per class does what the slow ways do, and leaves to them what they alone can."""
+"""What is compiled per class does what the slow ways do, and leaves the rest to them."""
 
 import threading
 
@@ -10,7 +10,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from tests import factory
 from watcher_objects import Audit, base, compiled, db, exception, fields
-from watcher_objects.db import engine, statements
+from watcher_objects.db import engine, queries, statements, writes
 
 
 def raw(text):
@@ -124,14 +124,15 @@ def test_who_listens_to_statements_hears_them(database, context):
 
 
 def test_what_is_compiled_is_bounded(database, context):
+    # Each number of choices is a statement of its own.
     for number in range(statements.SHAPES + 20):
-        names = {
-            f"hostname__{op}" for op in ("eq", "in", "neq", "notin", "gt", "gte", "lt", "lte")
-        }
-        Audit.list(context, filters={name: ["h"] if "in" in name else "h" for name in names})
-        Audit.list(context, filters={"id__in": list(range(number % 150))}, limit=1)
-    for cached in (compiled.filler, statements.binder_of):
+        choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
+        Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
+    for cached in (queries._page, queries._first, writes._update, compiled.filler):
         assert cached.cache_info().currsize <= statements.SHAPES
+    before = queries._page.cache_info().currsize
+    Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})
+    assert queries._page.cache_info().currsize == before
 
 
 def test_a_thread_waits_for_a_connection_that_another_keeps(database, context):

@@ -19,7 +19,7 @@ FLOORS = [
     {"db.filters", "db.paging", "db.transactions"},
     {"db.moving", "db.queries", "db.rules", "db.writes"},
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
-    {"compiled"},
+    {"compiled", "tracking"},
     {"hydration"},
     {"reading", "writing"},
     {"base"},

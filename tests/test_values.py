@@ -213,7 +213,7 @@ def test_a_time_that_sqlite_can_not_read_is_in_no_error(tmp_path, context):
     factory.stored(Audit, context)
     with db.get_engine().connect() as connection:
         connection.exec_driver_sql("UPDATE audits SET next_run_time = 'can' || 'ary'")
-    with pytest.raises(exception.DatabaseError, match="row 1 .* next_run_time") as caught:
+    with pytest.raises(exception.DatabaseError, match=r"row 1 .* next_run_time") as caught:
         Audit.list(context)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
     db.dispose()

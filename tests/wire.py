@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over the wire between two moments, as each database or its client library counts it."""
+"""What goes over the wire, as each database or its client library counts it."""
 
 import contextlib
 import os
@@ -80,17 +80,6 @@ def _on_mariadb(connection, lent):
         sent += [name.removeprefix("Com_")] * (int(after[name]) - int(before[name]))
 
 
-_COUNTED = tuple(
-    f"Com_{word}"
-    for word in (
-        "select",
-        "insert",
-        "update",
-        "delete",
-        "begin",
-        "commit",
-        "rollback",
-        "savepoint",
-    )
-)
+_WORK = ("select", "insert", "update", "delete")
+_COUNTED = tuple(f"Com_{word}" for word in (*_WORK, "begin", "commit", "rollback", "savepoint"))
 _COUNTERS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql, "mysql": _on_mariadb}

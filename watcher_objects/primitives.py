@@ -41,9 +41,10 @@ class Versioned(ovo.VersionedObject):
         :raises InvalidTargetVersion: there is no such version
         :raises NoOlderForm: a value can't be told in that version
         """
-        if target_version in (None, self.VERSION) and not version_manifest:
-            return self._obj_newest()
-        if self.history and target_version != self.VERSION:
+        if target_version is None or target_version == self.VERSION:
+            if not version_manifest:
+                return self._obj_newest()
+        elif self.history:
             self._obj_check_version(target_version)
             if version_manifest is None:
                 version_manifest = versions.manifest_of(self.obj_name(), target_version)

@@ -15,7 +15,8 @@ from watcher_objects.db import api, bulk, filters, transactions
 from watcher_objects.db.queries import class_of
 from watcher_objects.db.statements import Cells, place
 from watcher_objects.db.statements import cells as cells_of
-from watcher_objects.hydration import FROZEN, RowObject, check_context
+from watcher_objects.hydration import RowObject, check_context
+from watcher_objects.tracking import FROZEN
 
 LOG = logging.getLogger(__name__)
 

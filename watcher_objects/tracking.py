@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object knows of its row, and what differs from it."""
+
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, Self
+
+import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo
+
+from watcher_objects import coercion, exception
+from watcher_objects.db import transactions, values
+from watcher_objects.db.queries import Key
+from watcher_objects.primitives import Versioned
+
+#: What only the database writes, once the object is stored.
+FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
+
+
+class Unchanged:
+    """The set of changed fields of an object that has none: it is made when it is asked for."""
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the set, which the object has from now on."""
+        if obj is None:
+            return self
+        return vars(obj).setdefault("_changed_fields", set())
+
+
+class Tracked(Versioned, ovo.VersionedObjectDictCompat):
+    """A versioned object whose fields, related objects apart, are the columns of a table."""
+
+    #: The table; its columns have the names of the fields.
+    table: ClassVar[sa.Table]
+    #: What the object is called in events and errors.
+    resource: ClassVar[str]
+    #: Field of a related object -> (its class, the field that holds its id).
+    object_fields: ClassVar[Mapping[str, tuple[Any, str]]] = {}
+    #: What create() fills in where nothing was set.
+    initial: ClassVar[Mapping[str, Any]] = {}
+    #: The errors that tell what happened to an object of this class.
+    not_found: ClassVar[type[exception.ResourceNotFound]]
+    already_exists: ClassVar[type[exception.Conflict]]
+    referenced: ClassVar[type[exception.Referenced]] = exception.Referenced
+
+    id: Any
+    uuid: Any
+
+    # Of the fields whose change an assignment does not tell - documents, which are changed
+    # inside, and the state, whose true value decides what may follow - an object has in
+    # ``_row_...`` what the row said.
+    _old_state: str | None = None
+    _changed_fields = Unchanged()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] == "_" or name == "VERSION":
+            return object.__setattr__(self, name, value)
+        # Fields are properties, too; of what else a class has, nothing is an object's to set.
+        if not isinstance(getattr(type(self), name, None), property):
+            raise self._obj_unknown(name)
+        if name in FROZEN and self._obj_is_stored():
+            self._obj_refuse_change(name, value)
+        if name in self.object_fields:
+            value = self.fields[name].coerce(self, name, value)
+            related_id = None if value is None else value.id
+            super().__setattr__(self.object_fields[name][1], related_id)
+        super().__setattr__(name, value)
+        for field, (_, key) in self.object_fields.items():
+            if key == name:
+                self._obj_forget_other(field)
+        return None
+
+    def _obj_unknown(self, name: str) -> exception.UnknownField:
+        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=0)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)
+
+    def __delattr__(self, name: str) -> None:
+        if name in FROZEN and self._obj_is_stored():
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
+        if name in self._obj_documents() and self.obj_attr_is_set(name):
+            # Not to be read again.
+            vars(self).pop(f"_row_{name}", None)
+        super().__delattr__(name)
+        self._changed_fields.discard(name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tracked) or type(other) is not type(self):
+            return NotImplemented
+        return self._obj_columns() == other._obj_columns()
+
+    def __hash__(self) -> int:
+        return hash((self.obj_name(), vars(self).get("_obj_uuid")))
+
+    def __repr__(self) -> str:
+        shown = (name for name in ("id", "uuid", "state") if name in self.fields)
+        told = (f"{n}={getattr(self, n) if self.obj_attr_is_set(n) else '?'}" for n in shown)
+        return f"{self.obj_name()}({', '.join(told)})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copy = super().__deepcopy__(memo)
+        vars(copy).update({name: vars(self)[name] for name in self._obj_kept()})
+        return copy
+
+    def _obj_kept(self) -> Iterable[str]:
+        """Return the names of what an object has beside its fields and keeps in a copy."""
+        kept = {"_old_state", "_obj_left", *(f"_row_{name}" for name in self._obj_tracked())}
+        return kept & vars(self).keys()
+
+    @property
+    def old_state(self) -> str | None:
+        """The state that the row was in before this object last changed it; else None."""
+        return self._old_state
+
+    def obj_what_changed(self) -> set[str]:
+        """Return the fields that differ from the row, also by a change inside a document."""
+        # Not super's: what changed in a related object is that object's to save.
+        changed = self.fields.keys() & self._changed_fields
+        known = vars(self)
+        for name in self._obj_tracked():
+            # What nobody has read, nobody has changed.
+            if f"_row_{name}" not in known or f"_obj_{name}" not in known:
+                continue
+            stored, value = known[f"_row_{name}"], known[f"_obj_{name}"]
+            same = stored == value if name == "state" else self._obj_says(name, stored, value)
+            changed = changed - {name} if same else changed | {name}
+        return changed
+
+    def _obj_says(self, name: str, stored: str | None, value: Any) -> bool:
+        """Tell whether a document's text says the value; unlike ``==``, True is not 1."""
+        with suppress(TypeError, ValueError):
+            if stored == _as_json(value):
+                return True
+            # None is an empty document to some fields, and to others not.
+            loaded = self.fields[name].coerce(self, name, stored)
+            return _as_json(loaded, sort_keys=True) == _as_json(value, sort_keys=True)
+        return False
+
+    def obj_reset_changes(self, fields: Any = None, recursive: bool = False) -> None:
+        """Take the fields as they are now for unchanged; all of them, or those named."""
+        super().obj_reset_changes(fields, recursive)
+        self._obj_remember(fields or self.fields)
+
+    @classmethod
+    def _obj_none(cls, key: Key) -> exception.ResourceNotFound:
+        """Return the error that says that there is no such row."""
+        (value,) = key.values()
+        return cls.not_found(**{cls.resource: value})
+
+    @classmethod
+    def _obj_id_key(cls, ident: Any) -> Key:
+        """Return the key of the row with this id; there is none where no row can have it."""
+        key = {"id": coercion.to_integer("id", ident)}
+        if abs(key["id"]) > values.MAX_INTEGER:
+            raise cls._obj_none(key)
+        return key
+
+    def _obj_key(self) -> Key:
+        if "uuid" in self.fields:
+            return {"uuid": self.uuid}
+        return self._obj_id_key(self.id)
+
+    @classmethod
+    @functools.cache
+    def _obj_documents(cls) -> frozenset[str]:
+        """Return the names of the fields that hold documents."""
+        documents = {column.name for column in cls.table.columns if "json" in column.info}
+        return frozenset(cls.fields.keys() & documents)
+
+    @classmethod
+    @functools.cache
+    def _obj_tracked(cls) -> frozenset[str]:
+        """Return the names of the fields whose stored value an object keeps in mind."""
+        return cls._obj_documents() | (cls.fields.keys() & {"state"})
+
+    def _obj_remember(self, names: Iterable[str]) -> None:
+        """Take the values of these fields for what the row says."""
+        known = vars(self)
+        for name in self._obj_tracked().intersection(names):
+            if f"_obj_{name}" not in known and name in self._obj_documents():
+                continue
+            known.pop(f"_row_{name}", None)
+            # What JSON can't tell could not be stored: there is no row that says it.
+            with suppress(KeyError, TypeError, ValueError):
+                value = known[f"_obj_{name}"]
+                known[f"_row_{name}"] = value if name == "state" else _as_json(value)
+
+    def _obj_is_stored(self) -> bool:
+        return "_obj_id" in vars(self) and "id" not in self._changed_fields
+
+    def _obj_refuse_change(self, name: str, value: Any) -> None:
+        coerced = self.fields[name].coerce(self, name, value)
+        if not self.obj_attr_is_set(name) or getattr(self, name) != coerced:
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
+
+    def _obj_forget_other(self, field: str) -> None:
+        """Drop a related object that is not the one that its id means now."""
+        if f"_obj_{field}" not in vars(self):
+            return
+        related = getattr(self, field)
+        if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
+            delattr(self, field)
+
+    def _obj_alone(self) -> Self:
+        """Return a copy that has no related objects."""
+        alone = object.__new__(type(self))
+        vars(alone).update(vars(self))
+        for name in self.object_fields:
+            vars(alone).pop(f"_obj_{name}", None)
+        vars(alone)["_changed_fields"] = self._changed_fields - self.object_fields.keys()
+        return alone
+
+    def _obj_columns(self) -> dict[str, Any]:
+        named = self.fields.keys() - self.object_fields.keys()
+        return {name: getattr(self, name) for name in named if self.obj_attr_is_set(name)}
+
+    def _obj_keep_for_rollback(self) -> None:
+        """Be what it is now again if the transaction around this is rolled back."""
+        if transactions.in_transaction():
+            before = {**vars(self), "_changed_fields": set(self._changed_fields)}
+            transactions.after_rollback(lambda: self._obj_restore(before))
+
+    def _obj_restore(self, before: dict[str, Any]) -> None:
+        vars(self).clear()
+        vars(self).update(before)
+
+
+def _as_json(value: Any, sort_keys: bool = False) -> str | None:
+    if value is None:
+        return None
+    if problem := values.beyond_bounds(value):
+        raise ValueError(problem)
+    return json.dumps(value, sort_keys=sort_keys)
