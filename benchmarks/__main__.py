@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import agreement, chart, concurrency, growth, imports, memory, rounds
+from benchmarks import (
+    agreement,
+    chart,
+    concurrency,
+    growth,
+    imports,
+    memory,
+    processes,
+    rounds,
+    sql,
+)
 from benchmarks.bench import Bench
 from benchmarks.environments import ALL, OURS, ROOT
 from benchmarks.operations import OPS
@@ -34,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "--database",
         action="append",
         metavar="URL",
-        help="a server, or sqlite:///FOLDER; several may be given",
+        help="a server, or sqlite:///FOLDER; once for each kind",
     )
     add("--growth", action="store_true", help="measure few rows against many instead")
     add("--rows", type=int, default=1_000_000, help="how many rows are many")
@@ -63,24 +73,38 @@ def _measured(bench: Bench, bases: Sequence[str], options: Any) -> dict[str, Any
     return found
 
 
-def main() -> None:
-    """Measure, print, and write what is asked for."""
-    options = _parser().parse_args()
-    chosen = set(options.implementations)
-    options.implementations = [one for name, one in ALL.items() if name in chosen]
-    bench = Bench(options.environments)
-    for one in {OURS.name: OURS, **{one.name: one for one in options.implementations}}.values():
-        bench.environments.python(one)
-    with tempfile.TemporaryDirectory() as folder:
-        bases = options.database or (f"sqlite:///{folder}", *SERVERS)
-        try:
-            found = _measured(bench, bases, options)
-        except agreement.Disagreement as error:
-            sys.exit(f"Nothing is timed, since the answers differ:\n{error}")
+def _options() -> Any:
+    """Return the arguments, and who is compared in the usual order."""
+    parser = _parser()
+    options = parser.parse_args()
+    kinds = [sql.kind(url) for url in options.database or ()]
+    if len(set(kinds)) < len(kinds):
+        parser.error("name one database of each kind")
+    options.implementations = [one for name, one in ALL.items() if name in options.implementations]
+    return options
+
+
+def _write(options: Any, found: dict[str, Any]) -> None:
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     if options.svg:
         options.svg.write_text(chart.drawn(found["databases"]))
+
+
+def main() -> None:
+    """Measure, print, and write what is asked for."""
+    options = _options()
+    bench = Bench(options.environments)
+    for one in {OURS, *options.implementations}:
+        bench.environments.python(one)
+    with tempfile.TemporaryDirectory() as folder:
+        bases = options.database or (f"sqlite:///{folder}", *SERVERS)
+        try:
+            _write(options, _measured(bench, bases, options))
+        except agreement.Disagreement as error:
+            sys.exit(f"Nothing is timed, since the answers differ:\n{error}")
+        except processes.Failed as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from benchmarks import rows, sql
 from benchmarks.operations import Operations
 
 #: The audits that are looked at closely.
-SAMPLE = (1, 777, 2000)
+SAMPLE = (1, rows.RICH, 2000)
 #: What each implementation makes for itself; that it is there is all that can be compared.
 OWN = ("id", "uuid", "created_at", "updated_at", "deleted_at", "deleted")
 BOOLEANS = ("auto_trigger", "force")
@@ -132,7 +132,8 @@ class Answers:
         return told
 
     def _primitives(self) -> dict[str, Any]:
-        audits = [self.implementation.get(rows.ident(number)) for number in SAMPLE]
+        eager = self.implementation.get(rows.ident(rows.RICH), eager=True)
+        audits = [*(self.implementation.get(rows.ident(n)) for n in SAMPLE), eager]
         primitives = [self.implementation.to_primitive(audit) for audit in audits]
         again = [self.implementation.from_primitive(primitive) for primitive in primitives]
         return {

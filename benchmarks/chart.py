@@ -13,11 +13,13 @@ TITLE = "How many times as fast as python-watcher 17"
 AXIS = "median of the ratios of each round, on a logarithmic scale; longer is faster"
 STYLE = """
 text { font: 12px sans-serif; fill: #24292f }
+.paper { fill: #ffffff }
 .title { font-size: 16px; font-weight: bold }
 .grid { stroke: #8c959f; stroke-width: 0.5 }
 .sqlite { fill: #0969da } .postgresql { fill: #bf5700 } .mysql { fill: #1a7f37 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 }
+  .paper { fill: #0d1117 }
   .sqlite { fill: #58a6ff } .postgresql { fill: #f0883e } .mysql { fill: #3fb950 }
 }
 """
@@ -98,6 +100,7 @@ def drawn(databases: dict[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{TITLE}</title>",
         f"<style>{STYLE}</style>",
+        f'<rect class="paper" width="{width}" height="{height}"/>',
         _text(LEFT, 26, TITLE, style="title"),
         *_legend(kinds),
         *_grid(scale, bottom),

@@ -28,7 +28,7 @@ def _measured(bench: Bench, one: Implementation, url: str, number: int) -> dict[
 
 
 def _cell(found: dict[str, Any]) -> str:
-    errors = ", ".join(f"{count} {name}" for name, count in found["errors"].items())
+    errors = ", ".join(f"{count} times {error}" for error, count in found["errors"].items())
     return f"{found['saves per second']:.0f} ({errors or 'no errors'})"
 
 

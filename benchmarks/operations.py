@@ -31,7 +31,7 @@ WRITES = dict.fromkeys(("create", "save", "soft_delete", "destroy"), 20)
 _METHODS = {"get_eager": "get"} | {op: "list" for op in OPS if op.startswith("list")}
 
 
-def related_text(number: int) -> str:
+def another_text(number: int) -> str:
     """Return a text that a row has not had before."""
     return f"Changed {number}"
 
@@ -122,7 +122,7 @@ class Operations:
 
     def _changes(self, count: int) -> list[tuple[Any, str]]:
         audits = (self.implementation.get(ident, eager=True) for ident in self._idents(count))
-        return [(audit, related_text(next(self._counter))) for audit in audits]
+        return [(audit, another_text(next(self._counter))) for audit in audits]
 
     def got(self, count: int) -> list[Any]:
         """Return different audits that are stored."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that measure, as the harness sees them: JSON lines in, JSON lines out."""
 
+import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -48,14 +49,17 @@ class Process:
 
     def __exit__(self, *ignored: object) -> None:
         if self._process.stdin:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
 
     def send(self, verb: str, **arguments: Any) -> None:
         """Ask for something."""
-        print(json.dumps([verb, arguments]), file=self._process.stdin, flush=True)
+        # If it has ended, receive() says so.
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps([verb, arguments]), file=self._process.stdin, flush=True)
 
     def receive(self) -> Any:
         """Wait for the answer."""

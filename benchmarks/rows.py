@@ -35,6 +35,8 @@ TIMES = ("created_at", "updated_at", "deleted_at", "next_run_time", "start_time"
 DOCUMENTS = ("parameters", "scope", "efficacy_specification", "parameters_spec")
 #: How many goals there are, and strategies.
 RELATED = 4
+#: The row of each thousand that has everything.
+RICH = 777
 #: Rows that a benchmark makes for itself begin with this id.
 SPARE = 100_000_000
 EPOCH = datetime.datetime(2026, 1, 1, 12, 0, 0, 123456)
@@ -61,23 +63,35 @@ def values(number: int) -> dict[str, Any]:
         "name": f"audit {number} of {uuid.uuid4().hex[:12]}",
         "audit_type": "ONESHOT",
         "state": "PENDING",
-        "parameters": {"memory": 0.5, "granularity": 300, "label": f"audit {number}"},
-        "interval": "3600",
+        "parameters": {"memory": 0.5, "granularity": 300},
         "goal_id": related(number),
         "strategy_id": related(number),
-        "scope": [{"compute": [{"host_aggregates": [{"id": number}]}]}],
+        "scope": [],
         "auto_trigger": False,
+        "force": False,
+    }
+
+
+def rich(number: int) -> dict[str, Any]:
+    """Return what one row in a thousand has besides, so that answers tell of every column."""
+    if number % 1000 != RICH:
+        return {}
+    return {
+        "parameters": {"label": "caf\u00e9", "nested": [{"a": None}, 1.5, True, 10**20]},
+        "interval": "3600",
+        "scope": [{"compute": [{"host_aggregates": [{"id": number}]}]}],
         "next_run_time": moment(number),
         "hostname": "controller-1",
-        "start_time": moment(number),
-        "force": False,
-        "status_message": "It waits for its turn",
+        "start_time": moment(number + 1),
+        "end_time": moment(number).replace(microsecond=0),
+        "updated_at": moment(number + 2),
+        "status_message": "It waits for its turn, \u2026",
     }
 
 
 def audit(number: int, **changes: Any) -> dict[str, Any]:
     """Return an audit's row: times and documents are text."""
-    row = dict.fromkeys(AUDIT) | values(number)
+    row = dict.fromkeys(AUDIT) | values(number) | rich(number)
     row |= {"id": number, "uuid": ident(number), "name": f"audit {number}", "deleted": 0}
     row["created_at"] = moment(number)
     return stored(row | changes)
@@ -116,7 +130,7 @@ def action_plan(number: int, audit_id: int) -> dict[str, Any]:
     """Return the row of a plan that an audit has come to."""
     row = {"id": number, "uuid": ident(number), "deleted": 0, "state": "SUCCEEDED"}
     row |= {"audit_id": audit_id, "strategy_id": related(number), "global_efficacy": []}
-    return stored(row | {"created_at": EPOCH}) | {"global_efficacy": "[]"}
+    return stored(row | {"created_at": EPOCH})
 
 
 def stored(row: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,10 @@ def text(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join(
-        "  ".join(c.rjust(w) if n else c.ljust(w) for n, (c, w) in enumerate(zip(line, widths)))  # noqa: B905 - short lines end
+        "  ".join(
+            c.rjust(w) if n else c.ljust(w)
+            for n, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
         for line in lines
     )
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from benchmarks import rows, sql
 from benchmarks.answers import Answers
-from benchmarks.operations import Operations, related_text
+from benchmarks.operations import Operations, another_text
 
 #: Seconds that calls should take together, and how many calls there are at most.
 BATCH, MOST = 0.03, 2000
@@ -97,9 +97,8 @@ class Worker:
 
     def _calibrate(self, op: str) -> None:
         fixed = self.operations.fixed(op)
-        once = max(self._time(op, fixed or 1) for _ in range(2))
-        once = self._time(op, fixed or 1) or once
-        calls = int(BATCH / (once * self.operations.per(op)))
+        self._time(op, fixed or 3)
+        calls = int(BATCH / (self._time(op, fixed or 3) * self.operations.per(op)))
         self._repetitions[op] = fixed or max(1, min(MOST, calls))
 
     def _time(self, op: str, count: int) -> float:
@@ -147,13 +146,13 @@ class Worker:
     def save_held(self) -> dict[str, Any]:
         """Save them, each once; times are of a clock that all processes of a machine share."""
         errors: Counter[str] = Counter()
-        text = related_text(random.getrandbits(32))
+        text = another_text(random.getrandbits(32))
         begun = time.monotonic()
         for audit in self._held:
             try:
                 self.implementation.save(audit, text)
             except Exception as error:
-                errors[type(error).__name__] += 1
+                errors[str(error).partition("\n")[0][:60]] += 1
         return {"begun": begun, "ended": time.monotonic(), "errors": errors}
 
 

@@ -26,6 +26,7 @@ DOCUMENTS = [n for n, name in enumerate(rows.AUDIT) if name in rows.DOCUMENTS]
 EAGER_DOCUMENTS = [
     n for n, name in enumerate((*rows.AUDIT, *rows.GOAL, *rows.STRATEGY)) if name in rows.DOCUMENTS
 ]
+#: What an INSERT is given.
 GIVEN = ("created_at", "deleted", "uuid", *rows.values(1))
 IDENT = rows.AUDIT.index("uuid")
 SESSION = {
@@ -70,7 +71,7 @@ class Driver:
         }
 
     def _updates(self) -> dict[str, str]:
-        # MariaDB has no UPDATE ... RETURNING: the row is read after it.
+        # MariaDB has no UPDATE ... RETURNING: there, the row is read by a statement of its own.
         returning = "" if self.kind == "mysql" else self.returning
         one = f"WHERE uuid = %s AND deleted = 0 {returning}"
         delete = "SET updated_at = %s, deleted_at = %s, deleted = id, state = 'DELETED'"
