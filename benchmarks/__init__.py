@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements, each a module to be run in a checkout."""
+"""Measurements, to be run in a checkout."""
