@@ -5,6 +5,7 @@ There is a slow way to each of these, which takes any field of any type; here ar
 fields of this library's own types can take when their values are of the usual kind.
 """
 
+import contextlib
 import datetime
 import functools
 import json
@@ -194,11 +195,18 @@ def taker(cls: Any) -> Callable[[Any, Any, dict[str, Any]], None]:
         lines,
         fields=cls.fields,
         none=object(),
-        parsed=datetime.datetime.fromisoformat,
         is_uuid=coercion.is_uuid,
-        is_time=_TIME.fullmatch,
+        time=_time,
     )
     return took
+
+
+def _time(text: str, end: int | None) -> datetime.datetime | None:
+    """Return the time that a text of the usual kind tells, up to an end; None: it is none."""
+    with contextlib.suppress(ValueError):
+        if _TIME.fullmatch(text):
+            return datetime.datetime.fromisoformat(text[:end])
+    return None
 
 
 def _taken(field: Any) -> str:
@@ -211,8 +219,8 @@ def _taken(field: Any) -> str:
     if kind is fields.UUIDField:
         return f"{null}v if type(v) is str and is_uuid(v) else "
     if kind is fields.DateTimeField:
-        value = "parsed(v)" if _is_aware(field) else "parsed(v[:-1])"
-        return f"{null}{value} if type(v) is str and is_time(v) else "
+        end = "None" if _is_aware(field) else "-1"
+        return f"{null}type(v) is str and time(v, {end}) or "
     if kind in (fields.FlexibleDictField, fields.FlexibleListOfDictField):
         made = _DOCUMENTS[kind].__name__
         return f"{made}(v) if type(v) is {made} else "

@@ -2,7 +2,7 @@
 """Rows and primitives to objects, and objects to primitives."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from watcher_objects import compiled, exception
@@ -37,18 +37,21 @@ class RowObject(Tracked):
         return [cls._obj_primitive_key(part) for part in parts]
 
     @classmethod
-    def _obj_from_data(cls, context: Any, data: dict[str, Any], changes: set[str]) -> Any:
+    def _obj_from_data(
+        cls, context: Any, data: dict[str, Any], changes: set[str], sent: Collection[str]
+    ) -> Any:
         self = object.__new__(cls)
         made_of: Any = cls
         compiled.taker(made_of)(self, context, data)
         known = vars(self)
         if "_obj_id" not in known or "id" in changes:
             # What its version did not know yet will be written with the rest.
-            changes |= {name for name in self if name not in data}
+            changes |= {n for n in data if n not in sent and f"_obj_{n}" in known}
         known["_changed_fields"] = changes
         if "_obj_state" in known and "state" not in changes:
             known["_row_state"] = known["_obj_state"]
         for name in cls._obj_documents() & changes if changes else ():
+            # There is no row that says it.
             if f"_row_{name}" in known:
                 known[f"_obj_{name}"] = known.pop(f"_row_{name}")
         return self

@@ -2,7 +2,7 @@
 """Objects as they are sent, in any of their versions."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from oslo_versionedobjects import base as ovo
@@ -136,14 +136,19 @@ class Versioned(ovo.VersionedObject):
         if objver != cls.VERSION:
             left = {name: data[name] for name in removed(cls.history) & data.keys()}
             to_newer(cls.history, data, objver)
-        self = cls._obj_from_data(context, data, cls.fields.keys() & changes)
+        sent = primitive[cls._obj_primitive_key("data")]
+        self = cls._obj_from_data(context, data, cls.fields.keys() & changes, sent)
         if left:
             self._obj_left = left
         return self
 
     @classmethod
-    def _obj_from_data(cls, context: Any, data: dict[str, Any], changes: set[str]) -> Self:
+    def _obj_from_data(
+        cls, context: Any, data: dict[str, Any], changes: set[str], sent: Collection[str]
+    ) -> Self:
         """Return the object that fields, as a primitive of the newest version has them, make.
+
+        :param sent: the fields that were sent; others are filled in for an older sender
 
         What is None and can't be is left out: Watcher tells of an audit that has no state that
         it is None.

@@ -245,13 +245,10 @@ def lend() -> Any:
 def keep(lent: Any) -> None:
     """Keep a connection at hand, unless somebody may be waiting for it at the pool."""
     shared = _engine.pool if _engine else None
-    # The pool of another kind has its reasons; of another database there is nothing to keep.
+    # A pool of another kind has its reasons; of another database there is nothing to keep.
     if isinstance(shared, pool.QueuePool) and lent.is_valid and lent._pool is shared:
-        is_scarce = shared.checkedout() >= shared.size() + max(shared._max_overflow, 0)
-    else:
-        is_scarce = True
-    if is_scarce:
-        lent.close()
-    else:
-        sessions.returned(lent)
-        _kept.append(lent)
+        if not 0 <= shared._max_overflow <= shared.overflow():
+            sessions.returned(lent)
+            _kept.append(lent)
+            return
+    lent.close()
