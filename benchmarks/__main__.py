@@ -8,6 +8,7 @@ be reached that they give the same answers, and times them. docs/performance.rst
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -94,6 +95,8 @@ def _write(options: Any, found: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, and write what is asked for."""
     options = _options()
+    # Databases are dropped and processes ended then, too.
+    signal.signal(signal.SIGTERM, lambda *ignored: sys.exit("ended"))
     bench = Bench(options.environments)
     for one in {OURS, *options.implementations}:
         bench.environments.python(one)
