@@ -6,9 +6,12 @@ see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come 
 :mod:`watcher_objects.reading` and :mod:`watcher_objects.writing`.
 """
 
+import functools
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
 
 from watcher_objects import compiled, exception, fields, versions
 from watcher_objects.hydration import RowObject
@@ -117,8 +120,28 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
     }
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in self.fields:
+        known = vars(self)
+        known["_context"], known["_changed_fields"] = context, set()
+        for name, value in {**self._obj_defaults(), **kwargs}.items():
+            field = self.fields.get(name)
+            if field is None:
                 raise self._obj_unknown(name)
-        super().__init__(context, **kwargs)
-        self.obj_set_defaults()
+            if name in self._obj_related_names():
+                setattr(self, name, value)
+            else:
+                # A new object has no row yet that would forbid it.
+                known[f"_obj_{name}"] = field.coerce(self, name, value)
+                known["_changed_fields"].add(name)
+
+    @classmethod
+    @functools.cache
+    def _obj_related_names(cls) -> frozenset[str]:
+        """Return the names of the fields of which one decides about another."""
+        keys = (key for _, key in cls.object_fields.values())
+        return frozenset(cls.object_fields.keys()).union(keys)
+
+    @classmethod
+    @functools.cache
+    def _obj_defaults(cls) -> Mapping[str, Any]:
+        unset = ovo_fields.UnspecifiedDefault
+        return {n: field.default for n, field in cls.fields.items() if field.default is not unset}

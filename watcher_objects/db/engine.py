@@ -244,11 +244,11 @@ def lend() -> Any:
 
 def keep(lent: Any) -> None:
     """Keep a connection at hand, unless somebody may be waiting for it at the pool."""
-    shared = _engine.pool if _engine else None
+    shared: Any = _engine.pool if _engine else None
     # A pool of another kind has its reasons; of another database there is nothing to keep.
-    if isinstance(shared, pool.QueuePool) and lent.is_valid and lent._pool is shared:
-        if not 0 <= shared._max_overflow <= shared.overflow():
-            sessions.returned(lent)
-            _kept.append(lent)
-            return
-    lent.close()
+    is_ours = isinstance(shared, pool.QueuePool) and lent.is_valid and lent._pool is shared
+    if is_ours and not 0 <= shared._max_overflow <= shared.overflow():
+        sessions.returned(lent)
+        _kept.append(lent)
+    else:
+        lent.close()

@@ -31,6 +31,8 @@ class Statement:
     def __init__(self, built: sa.ClauseElement, dialect: sa.Dialect) -> None:
         compiled: Any = built.compile(dialect=dialect)
         self.text: str = compiled.string
+        # To ask a driver's cursor for it can take longer than to fetch a row.
+        self.returns_rows = isinstance(built, sa.Select) or " RETURNING " in self.text
         names = compiled.positiontup
         self._names: Sequence[str] = tuple(names)
         self._constants = {n: v for n, v in compiled.params.items() if v is not None}
@@ -79,7 +81,7 @@ def place(table: sa.Table, name: str) -> int:
     return [column.name for column in table.columns].index(name)
 
 
-def run(text: str, bound: Sequence[Any]) -> tuple[Sequence[Sequence[Any]], int]:
+def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
     """Run a statement in autocommit, and return its rows and how many rows it matched.
 
     SQLAlchemy's way from a connection to the driver takes longer than a statement itself. It
@@ -87,23 +89,23 @@ def run(text: str, bound: Sequence[Any]) -> tuple[Sequence[Sequence[Any]], int]:
     """
     if _is_listened_to(engine.get_engine()):
         with engine.connect() as connection:
-            return run_on(connection, text, bound)
+            return run_on(connection, statement, values)
     lent = engine.lend()
     try:
-        return _run(lent, engine.get_engine(), text, bound)
+        return _run(lent, engine.get_engine(), statement, values)
     finally:
         engine.keep(lent)
 
 
 def run_on(
-    connection: sa.Connection, text: str, bound: Sequence[Any]
-) -> tuple[Sequence[Sequence[Any]], int]:
+    connection: sa.Connection, statement: Statement, values: Mapping[str, Any]
+) -> tuple[Sequence[Cells], int]:
     """Run a statement on a connection, and return as above."""
     if not _is_listened_to(connection.engine):
-        return _run(connection.connection, connection.engine, text, bound)
+        return _run(connection.connection, connection.engine, statement, values)
     with errors.translated(connection.engine):
-        result = connection.exec_driver_sql(text, tuple(bound))
-        return result.fetchall() if result.returns_rows else (), result.rowcount
+        result = connection.exec_driver_sql(statement.text, tuple(statement.bound(values)))
+        return result.fetchall() if statement.returns_rows else (), result.rowcount
 
 
 def _is_listened_to(source: sa.Engine) -> bool:
@@ -111,14 +113,14 @@ def _is_listened_to(source: sa.Engine) -> bool:
     return source._has_events
 
 
-def _run(lent: Any, source: sa.Engine, text: str, bound: Sequence[Any]) -> Any:
+def _run(lent: Any, source: sa.Engine, statement: Statement, values: Mapping[str, Any]) -> Any:
     # A cursor is good for many statements, and a new one of psycopg's costs; but it keeps what
     # it fetched last.
-    info = lent.info
+    info, text, bound = lent.info, statement.text, statement.bound(values)
     try:
         cursor = info.pop("cursor", None) or lent.cursor()
         cursor.execute(text, bound)
-        rows = cursor.fetchall() if cursor.description else ()
+        rows = cursor.fetchall() if statement.returns_rows else ()
         if len(rows) <= FEW:
             info["cursor"] = cursor
         return rows, cursor.rowcount

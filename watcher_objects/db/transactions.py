@@ -69,13 +69,12 @@ def _run(
 
 def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
     """Run a statement that was compiled before, where :func:`execute` would."""
-    bound = statement.bound(values)
     current = _current()
     if current is None:
-        return Result(*statements.run(statement.text, bound))
+        return Result(*statements.run(statement, values))
     current.check()
     try:
-        return Result(*statements.run_on(current.connection, statement.text, bound))
+        return Result(*statements.run_on(current.connection, statement, values))
     except exception.WatcherException as error:
         current.failure = error
         raise
