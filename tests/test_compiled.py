@@ -103,6 +103,20 @@ def test_a_class_that_is_not_registered_has_all_its_fields(database, context):
     assert loud.obj_to_primitive()["watcher_object.data"]["hostname"] == "LOUDER"
 
 
+@base.WatcherObjectRegistry.register_if(False)
+class Other(base.WatcherPersistentObject):
+    """A class of its own, which nobody knows of."""
+
+    fields = {"id": fields.IntegerField(), "parameters": fields.FlexibleDictField(nullable=True)}
+    table, resource = Audit.table, "audit"
+    not_found = exception.AuditNotFound
+
+
+def test_a_class_of_its_own_has_its_documents(database, context):
+    audit = factory.stored(Audit, context, parameters={"a": 1})
+    assert Other.get(context, audit.id).parameters == {"a": 1}
+
+
 def test_the_registry_is_as_it_was():
     assert ovo.VersionedObjectRegistry.obj_classes()["Audit"] == [Audit]
 

@@ -37,10 +37,8 @@ class Unread:
     It stands in the class for the attribute that an object gets once it is read.
     """
 
-    def __init__(self, name: str, field: Any) -> None:
-        self.name = name
-        self.attribute, self.source = f"_obj_{name}", f"_row_{name}"
-        self.kind: Any = _DOCUMENTS.get(type(field))
+    def __init__(self, name: str) -> None:
+        self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         """Return the value, which the object has from now on."""
@@ -56,6 +54,13 @@ class Unread:
             # A text can't change with the value.
             obj._obj_remember([self.name])
         return value
+
+
+def let_wait(cls: Any) -> None:
+    """Let the documents of a class wait until somebody asks for them."""
+    for name in cls._obj_documents():
+        if not isinstance(getattr(cls, f"_obj_{name}", None), Unread):
+            setattr(cls, f"_obj_{name}", Unread(name))
 
 
 def document(field: Any, name: str, source: Any) -> Any:
@@ -83,6 +88,7 @@ def filler(cls: Any, dialect: str) -> Callable[[Any, Any, Any], bool]:
 
     It returns False, with the object untouched, where the slow way has to be taken.
     """
+    let_wait(cls)
     columns = [column.name for column in cls.table.columns]
     needed, read, stores = [], [], []
     for place, name in enumerate(columns):
@@ -178,6 +184,7 @@ def taker(cls: Any) -> Callable[[Any, Any, dict[str, Any]], None]:
 
     Documents wait to be asked for, like those of a row. None where it can't be is left out.
     """
+    let_wait(cls)
     lines = ["d = self.__dict__", "d['_context'] = context"]
     for name, field in cls.fields.items():
         lines.append(f"v = data.get({name!r}, none)")
@@ -244,8 +251,7 @@ def install(cls: Any) -> None:
         ]
         getter = _made("get(self)", lines)
         setattr(cls, name, property(getter, known.fset, known.fdel))
-    for name in cls._obj_documents():
-        setattr(cls, f"_obj_{name}", Unread(name, cls.fields[name]))
+    let_wait(cls)
     first = object.__new__(cls)
     tracked = cls._obj_tracked()
     names = ["_context", *(f"_row_{n}" for n in tracked), *(f"_obj_{n}" for n in cls.fields)]

@@ -230,12 +230,12 @@ def lend() -> Any:
     :raises DatabaseUnavailable: none can be had
     """
     engine = get_engine()
-    while _kept:
-        lent = _kept.pop()
-        if sessions.is_good(engine.dialect, lent):
-            return lent
-        # The pool knows what to do with it.
-        lent.close()
+    # Another thread may take the last one.
+    with contextlib.suppress(IndexError):
+        while not sessions.is_good(engine.dialect, lent := _kept.pop()):
+            # The pool knows what to do with it.
+            lent.close()
+        return lent
     try:
         return engine.raw_connection()
     except Exception as error:
@@ -247,7 +247,8 @@ def keep(lent: Any) -> None:
     shared: Any = _engine.pool if _engine else None
     # A pool of another kind has its reasons; of another database there is nothing to keep.
     is_ours = isinstance(shared, pool.QueuePool) and lent.is_valid and lent._pool is shared
-    if is_ours and not 0 <= shared._max_overflow <= shared.overflow():
+    is_enough = is_ours and len(_kept) >= shared.size()
+    if is_ours and not is_enough and not 0 <= shared._max_overflow <= shared.overflow():
         sessions.returned(lent)
         _kept.append(lent)
     else:
