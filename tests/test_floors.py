@@ -19,8 +19,10 @@ FLOORS = [
     {"db.filters", "db.paging", "db.transactions"},
     {"db.moving", "db.queries", "db.rules", "db.writes"},
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
+    {"waiting"},
     {"compiled", "tracking"},
     {"hydration"},
+    {"finding"},
     {"reading", "writing"},
     {"base"},
     {"goal", "strategy", "audit_template", "audit", "action_plan", "action", ""}

@@ -14,10 +14,10 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from watcher_objects import compiled, exception, fields, versions
+from watcher_objects.finding import Identified as Identified
+from watcher_objects.finding import Named as Named
 from watcher_objects.hydration import RowObject
 from watcher_objects.primitives import Versioned
-from watcher_objects.reading import Identified as Identified
-from watcher_objects.reading import Named as Named
 from watcher_objects.reading import Readable
 from watcher_objects.writing import Writable
 

@@ -8,72 +8,19 @@ fields of this library's own types can take when their values are of the usual k
 import contextlib
 import datetime
 import functools
-import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from watcher_objects import coercion, fields
 from watcher_objects.db.statements import SHAPES
+from watcher_objects.waiting import DOCUMENTS, let_wait
 
 #: The types of fields whose values are as the driver gives them.
 _PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
-#: ... whose values are documents, and the Python type of each.
-_DOCUMENTS = {
-    fields.FlexibleDictField: dict,
-    fields.DictField: dict,
-    fields.FlexibleListOfDictField: list,
-}
 
 # What a primitive has of a time, and Python reads as what it means.
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
-
-_decode = json.JSONDecoder().raw_decode
-
-
-class Unread:
-    """A document that an object was given as text, or in a primitive, and nobody has asked for.
-
-    It stands in the class for the attribute that an object gets once it is read.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
-
-    def __get__(self, obj: Any, owner: Any = None) -> Any:
-        """Return the value, which the object has from now on."""
-        if obj is None:
-            return self
-        known = obj.__dict__
-        try:
-            source = known[self.source]
-        except KeyError:
-            raise AttributeError(self.attribute) from None
-        value = known[self.attribute] = obj._obj_read(self.name, source)
-        if type(source) is not str:
-            # A text can't change with the value.
-            obj._obj_remember([self.name])
-        return value
-
-
-def let_wait(cls: Any) -> None:
-    """Let the documents of a class wait until somebody asks for them."""
-    for name in cls._obj_documents():
-        if not isinstance(getattr(cls, f"_obj_{name}", None), Unread):
-            setattr(cls, f"_obj_{name}", Unread(name))
-
-
-def document(field: Any, name: str, source: Any) -> Any:
-    """Return a new value of the text of a document."""
-    kind: Any = _DOCUMENTS.get(type(field))
-    if kind and type(source) is str:
-        try:
-            value, end = _decode(source)
-            if type(value) is kind and end == len(source):
-                return value
-        except ValueError:
-            pass
-    return field.coerce(None, name, source)
 
 
 def _made(name: str, lines: Iterable[str], **known: Any) -> Any:
@@ -229,7 +176,7 @@ def _taken(field: Any) -> str:
         end = "None" if _is_aware(field) else "-1"
         return f"{null}type(v) is str and time(v, {end}) or "
     if kind in (fields.FlexibleDictField, fields.FlexibleListOfDictField):
-        made = _DOCUMENTS[kind].__name__
+        made = DOCUMENTS[kind].__name__
         return f"{made}(v) if type(v) is {made} else "
     return ""
 

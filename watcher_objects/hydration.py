@@ -10,6 +10,7 @@ from watcher_objects.db.engine import get_engine
 from watcher_objects.db.queries import parts
 from watcher_objects.db.statements import Cells, named
 from watcher_objects.tracking import Tracked
+from watcher_objects.waiting import document
 
 
 class RowObject(Tracked):
@@ -118,7 +119,7 @@ class RowObject(Tracked):
     def _obj_read(self, name: str, source: Any) -> Any:
         """Return the value of a document, whose text the row had."""
         try:
-            return compiled.document(self.fields[name], name, source)
+            return document(self.fields[name], name, source)
         except ValueError as error:
             raise self._obj_unusable(vars(self).get("_obj_id"), error) from error
 

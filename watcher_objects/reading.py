@@ -9,55 +9,10 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import coercion, exception
-from watcher_objects.db import api, values
+from watcher_objects.db import api
 from watcher_objects.db.queries import Key
 from watcher_objects.db.statements import named
-from watcher_objects.hydration import RowObject, check_context
-
-
-class Findable(RowObject):
-    """An object that can be found in its table."""
-
-    @classmethod
-    def _obj_get(cls, context: Any, key: Key, show_deleted: bool, eager: bool = False) -> Any:
-        related = tuple(cls.object_fields) if eager else ()
-        cells = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
-        if cells is None:
-            raise cls._obj_none(key)
-        return cls._obj_made(context, cells, related)
-
-    @classmethod
-    def _obj_related(cls, context: Any, ident: int) -> Any:
-        """Return the object that another points at, deleted or not; a server's, if there is one.
-
-        To be remotable would be in the class's fingerprint.
-        """
-        if cls.indirection_api:
-            ask = cls.indirection_api.object_class_action_versions
-            return ask(context, cls.obj_name(), "_obj_related", {}, (ident,), {})
-        return cls._obj_get(context, cls._obj_id_key(ident), True)
-
-    @classmethod
-    def _obj_pointed_at(cls, context: Any, ident: int) -> Any:
-        """Return what :meth:`_obj_related` does, as far as the caller may see it.
-
-        What is deleted is seen where something that is not points at it, over whatever way.
-        """
-        key = cls._obj_id_key(ident)
-        if _shows_deleted(context):
-            return cls._obj_get(context, key, True)
-        cells = api.get_pointed_at(cls.table, key)
-        if cells is None:
-            raise cls._obj_none(key)
-        return cls._obj_made(context, cells)
-
-    @classmethod
-    def _obj_get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
-        """Return the object that has this text in a column, a live one before others."""
-        if not isinstance(value, str):
-            raise coercion.refuse(column, value, "takes text")
-        key = {column: values.storable(cls.table.columns[column], value)}
-        return cls._obj_get(context, key, _shows_deleted(context), eager)
+from watcher_objects.finding import Findable, shows_deleted
 
 
 class Readable(Findable):
@@ -97,7 +52,7 @@ class Readable(Findable):
     def _obj_find(cls, context: Any, identity: Any, eager: bool = False) -> Any:
         """Do what :meth:`get` does, without asking again whether a server is to do it."""
         key = cls._obj_identity_key(identity)
-        return cls._obj_get(context, key, _shows_deleted(context), eager)
+        return cls._obj_get(context, key, shows_deleted(context), eager)
 
     @classmethod
     def _obj_identity_key(cls, identity: Any) -> Key:
@@ -122,7 +77,7 @@ class Readable(Findable):
             key = cls._obj_id_key(identity)
         except exception.InvalidValue as error:
             raise exception.InvalidIdentity(identity=identity) from error
-        return cls._obj_get(context, key, _shows_deleted(context), eager)
+        return cls._obj_get(context, key, shows_deleted(context), eager)
 
     @classmethod
     @ovo.remotable
@@ -165,7 +120,7 @@ class Readable(Findable):
         related = tuple(cls.object_fields) if eager else ()
         rows = api.list(
             cls.table,
-            show_deleted=_shows_deleted(context),
+            show_deleted=shows_deleted(context),
             eager=related,
             wanted=filters,
             limit=limit,
@@ -230,7 +185,7 @@ class Readable(Findable):
         :param eager: read the related objects again, too
         :raises ResourceNotFound: the row is gone, or deleted
         """
-        shown = _shows_deleted(self._context)
+        shown = shows_deleted(self._context)
         self.obj_refresh(self._obj_get(self._context, self._obj_key(), shown, eager))
 
     def obj_refresh(self, loaded: Any) -> None:
@@ -245,50 +200,3 @@ class Readable(Findable):
         self._changed_fields = set(loaded._changed_fields)
         for name in self.object_fields:
             self._obj_forget_other(name)
-
-
-class Identified(Findable):
-    """An object that has a uuid."""
-
-    @classmethod
-    @ovo.remotable
-    def get_by_uuid(cls, context, uuid, eager=False):
-        """Return the object with this uuid; see :meth:`get`.
-
-        :raises InvalidUUID: it is none
-        """
-        return cls._obj_find_by_uuid(context, uuid, eager)
-
-    @classmethod
-    def _obj_find_by_uuid(cls, context: Any, uuid: Any, eager: bool = False) -> Any:
-        try:
-            known = coercion.to_uuid("uuid", uuid)
-        except exception.InvalidValue as error:
-            raise exception.InvalidUUID(uuid=uuid) from error
-        return cls._obj_get(context, {"uuid": known}, _shows_deleted(context), eager)
-
-
-class Named(Findable):
-    """An object that has a name."""
-
-    @classmethod
-    @ovo.remotable
-    def get_by_name(cls, context, name, eager=False):
-        """Return the object with this name, a live one before others; see :meth:`get`.
-
-        :raises InvalidName: it is none
-        :raises NotUnique: several that are not deleted have it, where names may be shared
-        """
-        return cls._obj_find_by_name(context, name, eager)
-
-    @classmethod
-    def _obj_find_by_name(cls, context: Any, name: Any, eager: bool = False) -> Any:
-        try:
-            return cls._obj_get_by(context, "name", name, eager)
-        except exception.InvalidValue as error:
-            raise exception.InvalidName(name=name) from error
-
-
-def _shows_deleted(context: Any) -> bool:
-    check_context(context)
-    return bool(getattr(context, "show_deleted", False))

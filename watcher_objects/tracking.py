@@ -15,19 +15,10 @@ from watcher_objects import coercion, exception
 from watcher_objects.db import transactions, values
 from watcher_objects.db.queries import Key
 from watcher_objects.primitives import Versioned
+from watcher_objects.waiting import Unchanged
 
 #: What only the database writes, once the object is stored.
 FROZEN = frozenset({"id", "uuid", "created_at", "updated_at", "deleted_at"})
-
-
-class Unchanged:
-    """The set of changed fields of an object that has none: it is made when it is asked for."""
-
-    def __get__(self, obj: Any, owner: Any = None) -> Any:
-        """Return the set, which the object has from now on."""
-        if obj is None:
-            return self
-        return vars(obj).setdefault("_changed_fields", set())
 
 
 class Tracked(Versioned, ovo.VersionedObjectDictCompat):
@@ -167,7 +158,9 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
     @functools.cache
     def _obj_documents(cls) -> frozenset[str]:
         """Return the names of the fields that hold documents."""
-        documents = {column.name for column in cls.table.columns if "json" in column.info}
+        # A class that is none of ours may have no table.
+        columns = cls.table.columns if hasattr(cls, "table") else ()
+        documents = {column.name for column in columns if "json" in column.info}
         return frozenset(cls.fields.keys() & documents)
 
     @classmethod

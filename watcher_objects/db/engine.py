@@ -8,7 +8,7 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,21 +42,7 @@ _OPTIONS = {
     "pool_use_lifo",
     "poolclass",
 }
-# What a new connection is told; {0} is the lock timeout.
-_SESSION = {
-    "sqlite": (
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-    ),
-    "postgresql": ("SET lock_timeout = '{0}s'",),
-    "mysql": (
-        "SET SESSION sql_mode = 'TRADITIONAL'",
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET SESSION innodb_lock_wait_timeout = {0}",
-        "SET SESSION lock_wait_timeout = {0}",
-    ),
-}
+
 _engine: sa.Engine | None = None
 # Connections of the pool that are at hand; and those of a parent process.
 _kept: list[Any] = []
@@ -195,17 +181,14 @@ def _listen(engine: sa.Engine) -> None:
     event.listen(engine, "checkin", functools.partial(sessions.drop_if_open, engine.dialect.name))
     if engine.dialect.name != "sqlite":
         event.listen(engine, "checkout", functools.partial(sessions.check, engine.dialect))
-    event.listen(engine, "connect", functools.partial(_prepare, _SESSION[engine.dialect.name]))
+    event.listen(engine, "connect", functools.partial(_prepare, engine.dialect.name))
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":
         event.listen(engine, "do_connect", functools.partial(sessions.create_private, path))
 
 
-def _prepare(statements: Sequence[str], connection: Any, record: Any) -> None:
-    record.info["process"] = os.getpid()
-    with contextlib.closing(connection.cursor()) as cursor:
-        for statement in statements:
-            cursor.execute(statement.format(LOCK_TIMEOUT))
+def _prepare(dialect: str, connection: Any, record: Any) -> None:
+    sessions.prepare(dialect, LOCK_TIMEOUT, connection, record)
 
 
 @contextlib.contextmanager

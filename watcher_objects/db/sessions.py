@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What connections are asked between two statements, without a word to the server."""
+"""What connections are told when they are new, and asked between two statements."""
 
 import contextlib
 import os
@@ -15,6 +15,21 @@ from sqlalchemy import exc
 IDLE = 30
 
 _RETURNED = "returned"
+# What a new connection is told; {0} is the lock timeout.
+_SESSION = {
+    "sqlite": (
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ),
+    "postgresql": ("SET lock_timeout = '{0}s'",),
+    "mysql": (
+        "SET SESSION sql_mode = 'TRADITIONAL'",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET SESSION innodb_lock_wait_timeout = {0}",
+        "SET SESSION lock_wait_timeout = {0}",
+    ),
+}
 # How a driver tells, without asking the server, that its connection is in a transaction.
 _IS_OPEN: dict[str, Callable[[Any], bool]] = {
     "sqlite": lambda connection: connection.in_transaction,
@@ -27,6 +42,14 @@ _SOCKET: dict[str, Callable[[Any], int]] = {
     "postgresql": lambda connection: connection.fileno(),
     "mysql": lambda connection: connection._sock.fileno(),
 }
+
+
+def prepare(dialect: str, lock_timeout: int, connection: Any, record: Any) -> None:
+    """Tell a new connection how it is to be, and for how many seconds to wait for a lock."""
+    record.info["process"] = os.getpid()
+    with contextlib.closing(connection.cursor()) as cursor:
+        for statement in _SESSION[dialect]:
+            cursor.execute(statement.format(lock_timeout))
 
 
 def drop_if_open(dialect: str, connection: Any, record: Any) -> None:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object has only once it is asked for."""
+
+import json
+from typing import Any
+
+from watcher_objects import fields
+
+#: The types of fields whose values are documents, and the Python type of each.
+DOCUMENTS = {
+    fields.FlexibleDictField: dict,
+    fields.DictField: dict,
+    fields.FlexibleListOfDictField: list,
+}
+
+_decode = json.JSONDecoder().raw_decode
+
+
+class Unchanged:
+    """The set of changed fields of an object that has none: it is made when it is asked for."""
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the set, which the object has from now on."""
+        if obj is None:
+            return self
+        return vars(obj).setdefault("_changed_fields", set())
+
+
+class Unread:
+    """A document that an object was given as text, or in a primitive, and nobody has asked for.
+
+    It stands in the class for the attribute that an object gets once it is read.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the value, which the object has from now on."""
+        if obj is None:
+            return self
+        known = obj.__dict__
+        try:
+            source = known[self.source]
+        except KeyError:
+            raise AttributeError(self.attribute) from None
+        value = known[self.attribute] = obj._obj_read(self.name, source)
+        if type(source) is not str:
+            # A text can't change with the value.
+            obj._obj_remember([self.name])
+        return value
+
+
+def let_wait(cls: Any) -> None:
+    """Let the documents of a class wait until somebody asks for them."""
+    for name in cls._obj_documents():
+        if not isinstance(getattr(cls, f"_obj_{name}", None), Unread):
+            setattr(cls, f"_obj_{name}", Unread(name))
+
+
+def document(field: Any, name: str, source: Any) -> Any:
+    """Return a new value of the text of a document."""
+    kind: Any = DOCUMENTS.get(type(field))
+    if kind and type(source) is str:
+        try:
+            value, end = _decode(source)
+            if type(value) is kind and end == len(source):
+                return value
+        except ValueError:
+            pass
+    return field.coerce(None, name, source)
