@@ -129,17 +129,16 @@ def _renamed(
     :param some: finds something, without an index, if the query for the audits does
     :param wanted: tells the name that an audit is to have, and the end that must stay of it
     """
-    is_any = op.get_bind().execute(some.limit(1)).first()
-    newest = op.get_bind().scalar(sa.select(sa.func.max(_audits.c.id)))
-    if is_any:
+    if op.get_bind().execute(some.limit(1)).first():
+        newest = op.get_bind().scalar(sa.select(sa.func.max(_audits.c.id)))
         steps.create_index(_INDEX, "audits", "name", "deleted", "id")
-    for rows in _batches(query) if is_any else ():
-        names = _free(rows, wanted)
-        given = sa.case(names, value=_audits.c.id)
-        renamed = sa.update(_audits).values(name=given).where(_audits.c.id.in_(names))
-        session.patiently("audits", renamed)
-        yield from ((row, names[row.id]) for row in rows)
-        op.get_context().opts["progress"]("audits", rows[-1].id, newest)
+        for rows in _batches(query):
+            names = _free(rows, wanted)
+            given = sa.case(names, value=_audits.c.id)
+            renamed = sa.update(_audits).values(name=given).where(_audits.c.id.in_(names))
+            session.patiently("audits", renamed)
+            yield from ((row, names[row.id]) for row in rows)
+            op.get_context().opts["progress"]("audits", rows[-1].id, newest)
     # An interrupted run may have left it.
     steps.drop_index(_INDEX, "audits", "name")
 
@@ -148,9 +147,9 @@ def _free(rows: Sequence[Any], wanted: Callable[[Any], tuple[str, str]]) -> dict
     """Return names that no others have, with the ids of the audits behind where they must."""
     names: dict[int, str] = {}
     number = 0
-    while len(names) < len(rows):
+    while left := [row for row in rows if row.id not in names]:
         tried = {}
-        for row in rows:
+        for row in left:
             text, end = wanted(row)
             end += f"-{row.id}" if number else ""
             end += f"-{number}" if number > 1 else ""
@@ -159,9 +158,9 @@ def _free(rows: Sequence[Any], wanted: Callable[[Any], tuple[str, str]]) -> dict
         stored = sa.select(name, deleted).where(name.in_(set(tried.values())))
         taken = {tuple(row) for row in op.get_bind().execute(stored)}
         taken |= {(names[row.id], row.deleted) for row in rows if row.id in names}
-        for row in rows:
+        for row in left:
             key = (tried[row.id], row.deleted)
-            if row.id not in names and key not in taken:
+            if key not in taken:
                 taken.add(key)
                 names[row.id] = tried[row.id]
         number += 1

@@ -6,6 +6,7 @@ see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come 
 :mod:`watcher_objects.reading` and :mod:`watcher_objects.writing`.
 """
 
+import copy
 import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -122,7 +123,7 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
         known = vars(self)
         known["_context"], known["_changed_fields"] = context, set()
-        for name, value in {**self._obj_defaults(), **kwargs}.items():
+        for name, value in {**copy.deepcopy(self._obj_defaults()), **kwargs}.items():
             field = self.fields.get(name)
             if field is None:
                 raise self._obj_unknown(name)

@@ -36,26 +36,11 @@ def filler(cls: Any, dialect: str) -> Callable[[Any, Any, Any], bool]:
     It returns False, with the object untouched, where the slow way has to be taken.
     """
     let_wait(cls)
-    columns = [column.name for column in cls.table.columns]
-    needed, read, stores = [], [], []
-    for place, name in enumerate(columns):
-        field = cls.fields.get(name)
-        if name in cls._obj_tracked():
-            stores.append(f"d['_row_{name}'] = c{place}")
-        if field is None or name in cls._obj_documents():
-            needed += [f"c{place}"] if field is not None and not field.nullable else []
-            continue
-        expression = _from_cell(field, f"c{place}", dialect)
-        if expression is None:
-            expression = f"fields[{name!r}].coerce(self, {name!r}, c{place})"
-        elif not field.nullable:
-            needed.append(f"c{place}")
-        if expression != f"c{place}":
-            read.append(f"c{place} = {expression}")
-        stores.append(f"d['_obj_{name}'] = c{place}")
+    needed, read, stores = _cells_read(cls, dialect)
+    cells = ", ".join(f"c{place}" for place in range(len(cls.table.columns)))
     missing = " or ".join(f"{name} is None" for name in needed) or "False"
     lines = [
-        f"{', '.join(f'c{place}' for place in range(len(columns)))}, = cells",
+        f"{cells}, = cells",
         f"if {missing}: return False",
         "try:",
         *(f"    {line}" for line in read or ["pass"]),
@@ -74,6 +59,28 @@ def filler(cls: Any, dialect: str) -> Callable[[Any, Any, Any], bool]:
         utc=datetime.UTC,
     )
     return filled
+
+
+def _cells_read(cls: Any, dialect: str) -> tuple[list[str], list[str], list[str]]:
+    """Return which cells must hold something, and the lines that read and that store them."""
+    needed, read, stores = [], [], []
+    for place, column in enumerate(cls.table.columns):
+        name, cell = column.name, f"c{place}"
+        field = cls.fields.get(name)
+        if name in cls._obj_tracked():
+            stores.append(f"d['_row_{name}'] = {cell}")
+        if field is None:
+            continue
+        is_document = name in cls._obj_documents()
+        value = cell if is_document else _from_cell(field, cell, dialect)
+        if value is not None and not field.nullable:
+            needed.append(cell)
+        if value != cell:
+            coerced = f"fields[{name!r}].coerce(self, {name!r}, {cell})"
+            read.append(f"{cell} = {value or coerced}")
+        if not is_document:
+            stores.append(f"d['_obj_{name}'] = {cell}")
+    return needed, read, stores
 
 
 def _from_cell(field: Any, cell: str, dialect: str) -> str | None:

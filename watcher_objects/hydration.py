@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows and primitives to objects, and objects to primitives."""
 
-import functools
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -30,12 +29,6 @@ class RowObject(Tracked):
         if told_changes := [field for field in changed if field in data]:
             primitive[changes] = told_changes
         return primitive
-
-    @classmethod
-    @functools.cache
-    def _obj_primitive_keys(cls) -> Sequence[str]:
-        parts = ("name", "namespace", "version", "data", "changes")
-        return [cls._obj_primitive_key(part) for part in parts]
 
     @classmethod
     def _obj_from_data(
@@ -95,8 +88,8 @@ class RowObject(Tracked):
         fill = compiled.filler(made_of, get_engine().dialect.name)
         if not fill(self, self._context, cells):
             self._obj_fill_slowly(self._context, cells)
-        for name in ("_changed_fields", *(f"_obj_{name}" for name in self._obj_documents())):
-            vars(self).pop(name, None)
+        vars(self).pop("_changed_fields", None)
+        self._obj_forget_documents()
         for name in self.object_fields:
             self._obj_forget_other(name)
 

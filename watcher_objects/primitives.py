@@ -16,9 +16,10 @@ _SHAPE: Mapping[str, Any] = {
     "namespace": str,
     "version": str,
     "data": dict,
-    # Last, and not always there.
-    "changes": (list, tuple),
+    "changes": list,
 }
+# What a part that is not there is taken for: of changes, there may be none.
+_NOTHING: list[str] = []
 
 
 class Versioned(ovo.VersionedObject):
@@ -115,16 +116,22 @@ class Versioned(ovo.VersionedObject):
         if not isinstance(primitive, dict):
             raise exception.InvalidPrimitive(reason=f"it is a {type(primitive).__name__}")
         for part, key, kind in cls._obj_shape():
-            found = primitive.get(key, ())
+            found = primitive.get(key, _NOTHING)
             if not isinstance(found, kind) or (kind is str and not _is_name(found)):
                 raise exception.InvalidPrimitive(reason=f"its {part} can't be used")
-        if not all(isinstance(name, str) for name in primitive.get(key, ())):
+        # The last part is the changes.
+        if not all(isinstance(name, str) for name in found):
             raise exception.InvalidPrimitive(reason="its changes are no names")
 
     @classmethod
     @functools.cache
     def _obj_shape(cls) -> Sequence[tuple[str, str, Any]]:
         return [(part, cls._obj_primitive_key(part), kind) for part, kind in _SHAPE.items()]
+
+    @classmethod
+    @functools.cache
+    def _obj_primitive_keys(cls) -> Sequence[str]:
+        return [key for _, key, _ in cls._obj_shape()]
 
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:

@@ -194,8 +194,7 @@ class Readable(Findable):
         Related objects stay where the other has none and they are still the right ones.
         """
         self._obj_keep_for_rollback()
-        for name in ("_changed_fields", *(f"_obj_{name}" for name in self._obj_documents())):
-            vars(self).pop(name, None)
+        self._obj_forget_documents()
         vars(self).update(vars(loaded))
         self._changed_fields = set(loaded._changed_fields)
         for name in self.object_fields:

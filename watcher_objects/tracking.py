@@ -189,6 +189,11 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
         if not self.obj_attr_is_set(name) or getattr(self, name) != coerced:
             raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
 
+    def _obj_forget_documents(self) -> None:
+        """Let documents be read again when they are asked for."""
+        for name in self._obj_documents():
+            vars(self).pop(f"_obj_{name}", None)
+
     def _obj_forget_other(self, field: str) -> None:
         """Drop a related object that is not the one that its id means now."""
         if f"_obj_{field}" not in vars(self):

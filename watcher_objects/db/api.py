@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import bulk, filters, paging, queries, rules, transactions, writes
+from watcher_objects.db import bulk, paging, queries, rules, transactions, writes
 from watcher_objects.db.bulk import Change
 from watcher_objects.db.queries import Key, Row
 from watcher_objects.db.statements import Cells, named
@@ -53,7 +53,7 @@ def get(
 @transactions.retried
 def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
     """Return the row if it is not deleted, or what is not leads to it."""
-    return queries.first(table, key, True, way="pointed_at")
+    return queries.first(table, key, True, or_pointed_at=True)
 
 
 @transactions.retried
@@ -75,9 +75,6 @@ def list(
     """
     order = paging.Order(table, sort_key, sort_dir)
     limit = paging.checked_limit(limit)
-    if limit == 0:
-        filters.judged(table, wanted)
-        return ()
     return queries.page(
         table,
         show_deleted=show_deleted,

@@ -50,7 +50,7 @@ def judged(
     :param filters: field with operator -> value, or a collection of values for in and notin
     :raises InvalidFilter: there is no such field or operator, or the value does not fit
     """
-    if not filters and filters in (None, {}):
+    if filters is None:
         return (), {}
     if not isinstance(filters, Mapping):
         raise exception.InvalidFilter(filter="filters", reason="a mapping is needed")

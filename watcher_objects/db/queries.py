@@ -57,15 +57,20 @@ def class_of(table: sa.Table) -> Any:
 
 
 def first(
-    table: sa.Table, key: Key, show_deleted: bool, eager: Sequence[str] = (), way: str = ""
+    table: sa.Table,
+    key: Key,
+    show_deleted: bool,
+    eager: Sequence[str] = (),
+    or_pointed_at: bool = False,
 ) -> Cells | None:
     """Return the row that a key means; of several with one name the one that is not deleted.
 
     :param eager: relations whose rows' cells are to follow, where :func:`parts` says
-    :param way: ``pointed_at`` for one that is not deleted, or that what is not leads to
+    :param or_pointed_at: if it is not deleted, or what is not leads to it
     :raises NotUnique: several are not deleted
     """
-    statement = _first(engine.get_dialect(), table, tuple(key), show_deleted, tuple(eager), way)
+    shape = (table, tuple(key), show_deleted, tuple(eager), or_pointed_at)
+    statement = _first(engine.get_dialect(), *shape)
     rows = transactions.run(statement, key).rows
     if len(rows) > 1 and rows[1][place(table, "deleted")] == 0:
         raise exception.NotUnique(name=table.name)
@@ -79,10 +84,12 @@ def _first(
     names: Sequence[str],
     show_deleted: bool,
     eager: Sequence[str],
-    way: str,
+    or_pointed_at: bool,
 ) -> Statement:
     key = {name: sa.bindparam(name, type_=column(table, name).type) for name in names}
-    conditions = [*meant(table, key, show_deleted), *([pointed_at(table)] if way else [])]
+    conditions = [*meant(table, key, show_deleted)]
+    if or_pointed_at:
+        conditions.append(pointed_at(table))
     select = _select(table, table, eager).where(*conditions)
     if not {"id", "uuid"} & key.keys():
         select = select.order_by(table.c.deleted).limit(2)
@@ -101,6 +108,8 @@ def page(
 ) -> Sequence[Cells]:
     """Return the rows that meet the filters in their order, those that come after a marker."""
     asked, bound = filters.judged(table, wanted)
+    if limit == 0:
+        return ()
     behind, values_of = order.place(marker)
     # A long list of choices is not to be kept in mind.
     build = _page if sum(one.values for one in asked) < FEW_CHOICES else _page.__wrapped__

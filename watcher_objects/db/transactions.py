@@ -50,13 +50,7 @@ def execute(
     if current is None:
         with engine.connect() as connection:
             return _run(connection, statement, rows)
-    if not although_failed:
-        current.check()
-    try:
-        return _run(current.connection, statement, rows)
-    except exception.WatcherException as error:
-        current.failure = error
-        raise
+    return current.run(lambda on: _run(on, statement, rows), although_failed)
 
 
 def _run(
@@ -72,12 +66,7 @@ def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
     current = _current()
     if current is None:
         return Result(*statements.run(statement, values))
-    current.check()
-    try:
-        return Result(*statements.run_on(current.connection, statement, values))
-    except exception.WatcherException as error:
-        current.failure = error
-        raise
+    return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
 
 
 class _Transaction:
@@ -105,6 +94,16 @@ class _Transaction:
             reason = "a statement of this transaction has failed, so it can only be rolled back"
         if reason is not None:
             raise exception.DatabaseError(reason=reason) from self.failure
+
+    def run(self, work: Callable[[sa.Connection], Result], anyway: bool = False) -> Result:
+        """Run a statement in this transaction, which can't go on after an error of it."""
+        if not anyway:
+            self.check()
+        try:
+            return work(self.connection)
+        except exception.WatcherException as error:
+            self.failure = error
+            raise
 
     def _say(self, outermost: str, nested: str) -> None:
         text = f"{nested} level_{self.depth}" if self.depth else outermost
