@@ -14,6 +14,8 @@ from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
 from watcher_objects.db import migration
 
+END = b"\0"
+
 
 class Terminal:
     """A terminal, and what is shown on it."""
@@ -24,12 +26,13 @@ class Terminal:
         self.stream = os.fdopen(writing, "w")
 
     def shown(self):
+        # What is written may come in several pieces, and later; behind this there is no more.
+        self.stream.write(END.decode())
         self.stream.flush()
-        os.set_blocking(self.reading, False)
-        try:
-            return os.read(self.reading, 100_000).decode()
-        except BlockingIOError:
-            return ""
+        shown = b""
+        while not shown.endswith(END):
+            shown += os.read(self.reading, 100_000)
+        return shown.removesuffix(END).decode()
 
 
 @pytest.fixture
