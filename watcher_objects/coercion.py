@@ -59,11 +59,11 @@ def to_number(field: str, value: Any) -> int | float:
     return number
 
 
-_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
 def _from_decimal(value: str | decimal.Decimal) -> int | float:
-    # Decimal takes blanks, underscores, and the digits of any script.
+    # Decimal takes underscores, and the digits of any script.
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return math.nan
     with suppress(decimal.InvalidOperation):
@@ -145,7 +145,7 @@ def from_json(field: str, value: Any, allowed: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of a JSON text; with a key that is there twice, one value would be lost."""
+    """Return the object of a JSON text, unless a value would be lost to a key that is twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise ValueError("a key is there twice")

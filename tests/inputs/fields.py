@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fields of the ten classes, and of which kind each is."""
 
-from tests.inputs import kinds
+from tests.inputs import documents, kinds
 from tests.inputs.kinds import optional, required, text
 from tests.inputs.verdicts import Refusal, rule
 from watcher_objects import exception
@@ -38,19 +38,19 @@ FIELDS = {
     "Goal": {
         "name": _NAME,
         "display_name": _NAME,
-        "efficacy_specification": required(kinds.array()),
+        "efficacy_specification": required(documents.array()),
     },
     "Strategy": {
         "name": _NAME,
         "display_name": _NAME,
         "goal_id": required(_GOAL),
-        "parameters_spec": optional(kinds.mapping(), {}),
+        "parameters_spec": optional(documents.mapping(), {}),
     },
     "AuditTemplate": {
         "name": _NAME,
         "description": _WORDS,
-        "scope": optional(kinds.array(), []),
-        "default_parameters": optional(kinds.mapping(), {}),
+        "scope": optional(documents.array(), []),
+        "default_parameters": optional(documents.mapping(), {}),
         "goal_id": required(_GOAL),
         "strategy_id": optional(_STRATEGY),
     },
@@ -60,9 +60,9 @@ FIELDS = {
         "state": required(
             kinds.state("PENDING", "ONGOING, SUSPENDED, SUCCEEDED, FAILED, CANCELLED, DELETED")
         ),
-        "parameters": optional([*kinds.mapping(), *kinds.LARGE], {}),
+        "parameters": optional(documents.mapping(), {}),
         "interval": optional(kinds.INTERVAL),
-        "scope": optional(kinds.array(), []),
+        "scope": optional(documents.array(), []),
         "goal_id": required(_GOAL),
         "strategy_id": optional(_STRATEGY),
         "auto_trigger": required(kinds.BOOLEAN),
@@ -83,21 +83,21 @@ FIELDS = {
             ),
             (None, Refusal(exception.InvalidState, _NO_PLAN_STATE, by_filters=False)),
         ],
-        "global_efficacy": optional(kinds.array(), []),
+        "global_efficacy": optional(documents.array(), []),
         "hostname": _WORDS,
         "status_message": _WORDS,
     },
     "Action": {
         "action_plan_id": required(_PLAN),
         "action_type": required(text(255)),
-        "input_parameters": optional(kinds.mapping()),
+        "input_parameters": optional(documents.mapping()),
         "state": [
             *kinds.state(
                 "PENDING", "ONGOING, CANCELLING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, DELETED"
             ),
             (None, Refusal(exception.InvalidState, _NO_ACTION_STATE, by_filters=False)),
         ],
-        "parents": optional(kinds.texts()),
+        "parents": optional(documents.texts()),
         "status_message": _WORDS,
     },
     "EfficacyIndicator": {

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from tests import factory
 from tests.generated import BY_NAME
+from tests.inputs.documents import LARGE
 from tests.inputs.fields import FIELDS, FROZEN
 from tests.inputs.verdicts import (
     Read,
@@ -17,7 +18,7 @@ from tests.inputs.verdicts import (
     same,
     shown,
 )
-from watcher_objects import db, exception
+from watcher_objects import Audit, db
 from watcher_objects.db import models
 
 
@@ -60,31 +61,32 @@ def by_filter(cls, context, field, given):
     return cls.list(context, filters={field: given}, limit=0)
 
 
-@pytest.fixture(params=FIELDS)
-def cls(database, context, request):
-    """Each class; there is one object of it that is stored."""
-    factory.stored(BY_NAME[request.param], context)
-    return BY_NAME[request.param]
+@pytest.fixture
+def classes(database, context):
+    """The classes; there is one object of each that is stored."""
+    for name in FIELDS:
+        factory.stored(BY_NAME[name], context)
+    return [BY_NAME[name] for name in FIELDS]
 
 
-def inputs_of(cls, *tables):
-    return [
-        (field, given, verdict)
-        for table in tables
-        for field, pairs in table.items()
-        if field in cls.fields
-        for given, verdict in pairs
-    ]
+def inputs_of(classes, *, frozen=False):
+    """Yield a class, a field, a value and its verdict."""
+    for cls in classes:
+        table = {**FROZEN, **FIELDS[cls.obj_name()]} if frozen else FIELDS[cls.obj_name()]
+        for field in table.keys() & cls.fields.keys():
+            for given, verdict in table[field]:
+                yield cls, field, given, verdict
 
 
-def wrong(cls, context, way, inputs):
+def wrong(context, way, inputs):
     """Return what became of inputs otherwise than it should."""
     found = []
-    for field, given, verdict in inputs:
-        told = outcome(lambda field=field, given=given: way(cls, context, field, given))
+    for cls, field, given, verdict in inputs:
+        told = outcome(lambda one=(cls, context, field, given): way(*one))
         due = expected(verdict, given, field)
         if not same(told, due):
-            found.append(f"{field} {kind(given)} {shown(given)}: {shown(told)}, not {shown(due)}")
+            place = f"{cls.obj_name()}.{field} {kind(given)} {shown(given)}"
+            found.append(f"{place}: {shown(told)}, not {shown(due)}")
     return found
 
 
@@ -94,35 +96,36 @@ def test_every_field_is_in_the_table():
         assert known == cls.fields.keys() - cls.object_fields.keys()
 
 
-def test_what_create_takes_is_read_back_and_what_it_refuses_leaves_no_row(cls, context):
+def test_what_create_takes_is_read_back_and_what_it_refuses_leaves_no_row(classes, context):
     before = stored_rows()
-    assert wrong(cls, context, by_create, inputs_of(cls, FROZEN, FIELDS[cls.obj_name()])) == []
+    large = [(Audit, "parameters", *one) for one in LARGE]
+    assert wrong(context, by_create, [*inputs_of(classes, frozen=True), *large]) == []
     assert stored_rows() == before
 
 
-def test_save_takes_and_refuses_what_create_does(cls, context):
+def test_save_takes_and_refuses_what_create_does(classes, context):
     # What may follow a state is asked elsewhere.
-    inputs = [one for one in inputs_of(cls, FIELDS[cls.obj_name()]) if one[0] != "state"]
-    assert wrong(cls, context, by_save, [i for i in inputs if isinstance(i[2], Read)]) == []
+    inputs = [one for one in inputs_of(classes) if one[1] != "state"]
+    assert wrong(context, by_save, [one for one in inputs if isinstance(one[3], Read)]) == []
     before = stored_rows()
-    assert wrong(cls, context, by_save, [i for i in inputs if isinstance(i[2], Refusal)]) == []
+    assert wrong(context, by_save, [one for one in inputs if isinstance(one[3], Refusal)]) == []
     assert stored_rows() == before
 
 
-def test_a_primitive_is_taken_and_refused_as_a_value_is(cls, context):
+def test_a_primitive_is_taken_and_refused_as_a_value_is(classes, context):
     inputs = [
-        (field, given, verdict)
-        for field, given, verdict in inputs_of(cls, FIELDS[cls.obj_name()])
-        if isinstance(given, str | int | float | bool | list | dict) and field != "state"
+        one
+        for one in inputs_of(classes)
+        if isinstance(one[2], str | int | float | bool | list | dict) and one[1] != "state"
     ]
-    assert wrong(cls, context, by_primitive, inputs) == []
+    assert wrong(context, by_primitive, inputs) == []
 
 
-def test_a_filter_refuses_what_a_field_does(cls, context):
+def test_a_filter_refuses_what_a_field_does(classes, context):
     inputs = [
-        (field, given, in_a_filter(verdict))
-        for field, given, verdict in inputs_of(cls, FROZEN, FIELDS[cls.obj_name()])
+        (cls, field, given, in_a_filter(verdict))
+        for cls, field, given, verdict in inputs_of(classes, frozen=True)
         if isinstance(verdict, Refusal) and verdict.by_filters
         if "json" not in cls.table.columns[field].info
     ]
-    assert wrong(cls, context, by_filter, inputs) == []
+    assert wrong(context, by_filter, inputs) == []
