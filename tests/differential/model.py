@@ -5,6 +5,7 @@ Written from the README and the docstrings of the public methods, not from the c
 """
 
 import copy
+import json
 import operator
 
 MOVES = {
@@ -29,6 +30,11 @@ OPERATORS = {
 }
 
 
+def exact(value):
+    """Tell a value so that True is not 1, and 1 is not 1.0."""
+    return json.dumps(value, sort_keys=True)
+
+
 class Refused(Exception):
     """The name of the error's class; ``spoils`` where the database itself has refused."""
 
@@ -47,7 +53,7 @@ class Handle:
 
     def changed(self):
         compared = {"state", "parameters"} & self.known.keys()
-        differ = {name for name in compared if self.values[name] != self.known[name]}
+        differ = {name for name in compared if exact(self.values[name]) != exact(self.known[name])}
         return (self.tell - compared) | differ
 
     def become(self, row):

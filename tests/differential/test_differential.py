@@ -14,11 +14,10 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from tests import servers
 from tests.differential import worker
-from tests.differential.model import Model
+from tests.differential.model import MOVES, Model, exact
 
 #: How many sequences; more of them find more.
 EXAMPLES = int(os.environ.get("WATCHER_OBJECTS_TEST_SEQUENCES", "40"))
-STATES = sorted(Model and {"PENDING", "ONGOING", "SUCCEEDED", "FAILED", "CANCELLED", "SUSPENDED"})
 NAMES = st.sampled_from(["a", "A", "a ", "ä", "\U0001f600"])
 HOSTS = st.sampled_from([None, "", "a", "B", "ä"])
 HANDLES = st.integers(0, 5)
@@ -46,6 +45,9 @@ class Machine(RuleBasedStateMachine):
             pipe.recv()
         self.do("build", handle=0, kind="goal", given=self.goal("first"))
         self.do("create", handle=0)
+        self.do("build", handle=1, kind="audit", given=self.audit("b", "a", "EVENT", 1))
+        self.do("create", handle=1)
+        self.do("get", handle=2, kind="audit", uuid=self.model.rows[1]["uuid"], sees=False)
 
     def do(self, verb, **arguments):
         """Let everybody do it, and compare what came of it, what was told and what is seen."""
@@ -57,21 +59,34 @@ class Machine(RuleBasedStateMachine):
         assert len({repr(came) for came in words.values()}) == 1, (verb, arguments, words)
         for kind, (came, told, seen) in answers.items():
             name = came[0] if isinstance(came, tuple) else came
-            assert (name, told, seen) == due, (kind, verb, arguments)
+            assert exact((name, told, seen)) == exact(due), (kind, verb, arguments)
 
     def goal(self, name):
         self.made += 1
         return {"id": self.made, "uuid": self.uuid(), "name": name, "display_name": name}
 
+    def audit(self, name, host, kind, goal):
+        return {
+            "uuid": self.uuid(),
+            "name": name,
+            "audit_type": kind,
+            "hostname": host,
+            "goal_id": goal,
+            "parameters": {"one": 1},
+        }
+
     def uuid(self):
         self.made += 1
         return str(uuid.UUID(int=self.made))
 
-    def uuids(self):
-        return [row["uuid"] for row in self.model.rows]
-
-    def handle(self, number):
-        return self.model.handles.get(number)
+    def one(self, number, kind=None, *, stored=False):
+        """Return the name of a handle that there is, of a kind; None if there is none."""
+        fit = [
+            name
+            for name, handle in sorted(self.model.handles.items())
+            if handle.kind == (kind or handle.kind) and (handle.row is not None or not stored)
+        ]
+        return fit[number % len(fit)] if fit else None
 
     @rule(number=HANDLES, name=NAMES)
     def build_goal(self, number, name):
@@ -88,68 +103,58 @@ class Machine(RuleBasedStateMachine):
     def build_audit(self, number, name, host, kind, goal, twice):
         goals = [r["id"] for r in self.model.rows if r["kind"] == "goal"] or [4711]
         audits = [r["uuid"] for r in self.model.rows if r["kind"] == "audit"]
-        given = {
-            "uuid": audits[goal % len(audits)] if twice and audits else self.uuid(),
-            "name": name,
-            "audit_type": kind,
-            "hostname": host,
-            "goal_id": 4711 if goal == 20 else goals[goal % len(goals)],
-            "parameters": {"one": 1},
-        }
+        given = self.audit(name, host, kind, 4711 if goal == 20 else goals[goal % len(goals)])
+        if twice and audits:
+            given["uuid"] = audits[goal % len(audits)]
         self.do("build", handle=number, kind="audit", given=given)
 
     @rule(number=HANDLES)
     def create(self, number):
-        if self.handle(number):
-            self.do("create", handle=number)
+        self.do("create", handle=self.one(number))
 
     @rule(kind=KINDS, numbers=st.lists(HANDLES, unique=True, max_size=3))
     def create_many(self, kind, numbers):
-        known = [n for n in numbers if self.handle(n) and self.handle(n).kind == kind]
-        self.do("create_many", kind=kind, handles=known)
+        known = {n: handle.kind for n, handle in self.model.handles.items()}
+        self.do("create_many", kind=kind, handles=[n for n in numbers if known.get(n) == kind])
 
     @rule(number=HANDLES, name=NAMES)
     def rename(self, number, name):
-        if self.handle(number):
-            self.do("assign", handle=number, field="name", value=name)
+        self.do("assign", handle=self.one(number), field="name", value=name)
 
     @rule(number=HANDLES, host=HOSTS)
     def move(self, number, host):
-        if self.handle(number) and self.handle(number).kind == "audit":
-            self.do("assign", handle=number, field="hostname", value=host)
+        if (audit := self.one(number, "audit")) is not None:
+            self.do("assign", handle=audit, field="hostname", value=host)
 
     @rule(number=HANDLES, value=st.sampled_from([1, True, None, 1.0, "😀"]))
     def put(self, number, value):
-        if self.handle(number) and self.handle(number).kind == "audit":
-            self.do("put", handle=number, key="one", value=value)
+        if (audit := self.one(number, "audit")) is not None:
+            self.do("put", handle=audit, key="one", value=value)
 
-    @rule(number=HANDLES, state=st.sampled_from([*STATES, "DELETED"]), saves=st.booleans())
+    @rule(number=HANDLES, state=st.sampled_from(sorted(MOVES)), saves=st.booleans())
     def become(self, number, state, saves):
-        mine = self.handle(number)
-        if mine and mine.kind == "audit" and mine.row is not None:
-            self.do("assign", handle=number, field="state", value=state)
+        if (audit := self.one(number, "audit", stored=True)) is not None:
+            self.do("assign", handle=audit, field="state", value=state)
             if saves:
-                self.do("save", handle=number)
+                self.do("save", handle=audit)
 
     @rule(number=HANDLES)
     def save(self, number):
-        if self.handle(number):
-            self.do("save", handle=number)
+        self.do("save", handle=self.one(number))
 
     @rule(number=HANDLES)
     def soft_delete(self, number):
-        if self.handle(number):
-            self.do("soft_delete", handle=number)
+        self.do("soft_delete", handle=self.one(number))
 
     @rule(number=HANDLES)
     def destroy(self, number):
-        if self.handle(number) and self.handle(number).row is not None:
-            self.do("destroy", handle=number)
+        if (stored := self.one(number, stored=True)) is not None:
+            self.do("destroy", handle=stored)
 
     @rule(number=HANDLES)
     def refresh(self, number):
-        if self.handle(number) and self.handle(number).row is not None:
-            self.do("refresh", handle=number)
+        if (stored := self.one(number, stored=True)) is not None:
+            self.do("refresh", handle=stored)
 
     @rule(number=HANDLES, which=st.integers(0, 20), sees=st.booleans())
     def get(self, number, which, sees):
@@ -172,7 +177,7 @@ class Machine(RuleBasedStateMachine):
     )
     def list(self, sees, filters, marker, by_uuid, **asked):
         filters = {n: [v] if n.endswith("in") else v for n, v in filters.items()}
-        mine = self.handle(marker)
+        mine = self.model.handles.get(marker)
         there = {(r["uuid"], r["number"]) for r in self.model.rows if r["kind"] == "audit"}
         if mine is None or (mine.values["uuid"], mine.row) not in there:
             marker = None

@@ -111,6 +111,8 @@ class _Transaction:
             self.connection.exec_driver_sql(text)
 
     def begin(self) -> None:
+        if self.parent is not None:
+            self.parent.check()
         self._say(_BEGIN[self.connection.dialect.name], "SAVEPOINT")
 
     def commit(self) -> None:
