@@ -179,6 +179,7 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
 def _listen(engine: sa.Engine) -> None:
     event.listen(engine, "handle_error", errors.handle, retval=True)
     event.listen(engine, "checkin", functools.partial(sessions.drop_if_open, engine.dialect.name))
+    event.listen(engine, "invalidate", sessions.close_cursor)
     if engine.dialect.name != "sqlite":
         event.listen(engine, "checkout", functools.partial(sessions.check, engine.dialect))
     event.listen(engine, "connect", functools.partial(_prepare, engine.dialect.name))

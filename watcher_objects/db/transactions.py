@@ -111,8 +111,6 @@ class _Transaction:
             self.connection.exec_driver_sql(text)
 
     def begin(self) -> None:
-        if self.parent is not None:
-            self.parent.check()
         self._say(_BEGIN[self.connection.dialect.name], "SAVEPOINT")
 
     def commit(self) -> None:
@@ -164,6 +162,8 @@ def transaction() -> Iterator[None]:
     :raises DatabaseUnavailable: also when COMMIT was not answered; the outcome is unknown then
     """
     parent = _current()
+    if parent is not None:
+        parent.check()
     with connected() as connection:
         current = _Transaction(connection, parent)
         try:
