@@ -50,7 +50,8 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
         if name[0] == "_" or name == "VERSION":
             return object.__setattr__(self, name, value)
         # Fields are properties, too; of what else a class has, nothing is an object's to set.
-        if not isinstance(getattr(type(self), name, None), property):
+        known = getattr(type(self), name, None)
+        if not isinstance(known, property) or known.fset is None:
             raise self._obj_unknown(name)
         if name in FROZEN and self._obj_is_stored():
             self._obj_refuse_change(name, value)
