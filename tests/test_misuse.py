@@ -100,15 +100,6 @@ def test_a_downgrade_that_was_interrupted_can_be_run_again_and_an_upgrade_waits_
     assert "efficacy_indicators" in schema()
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "+70", "-70", "", None, 7])
-@pytest.mark.parametrize("call", TO.values(), ids=TO)
-def test_a_revision_that_is_not_there_is_refused(database, call, revision):
-    at = migration.version()
-    with pytest.raises(exception.InvalidRevision):
-        call(revision)
-    assert migration.version() == at
-
-
 @pytest.mark.parametrize("url", UNREACHABLE)
 def test_a_server_that_is_away_is_told_without_a_password(url):
     db.configure(url)

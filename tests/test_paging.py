@@ -4,11 +4,10 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oslo_utils import uuidutils
 
 from tests import factory
 from tests.conftest import clean
-from watcher_objects import Audit, Goal, db, exception
+from watcher_objects import Audit, db
 
 KEYS = [column.name for column in Audit.table.columns if "json" not in column.info]
 
@@ -116,39 +115,3 @@ def test_a_limit_is_kept(database, context):
     assert Audit.list(context, limit=0) == []
     assert Audit.list(context, limit=2) == audits[:2]
     assert Audit.list(context, limit=2**80) == audits
-
-
-def str_of_keys(value):
-    return "-".join(value) if isinstance(value, dict) else value.__name__
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"limit": -1}, exception.NegativeLimitError),
-        ({"limit": -(10**5000)}, exception.NegativeLimitError),
-        ({"sort_key": 10**5000}, exception.InvalidSortKey),
-        ({"limit": "2"}, exception.InvalidParameter),
-        ({"limit": 1.5}, exception.InvalidParameter),
-        ({"limit": True}, exception.InvalidParameter),
-        ({"sort_key": "nam"}, exception.InvalidSortKey),
-        ({"sort_key": "goal"}, exception.InvalidSortKey),
-        ({"sort_key": "parameters"}, exception.InvalidSortKey),
-        ({"sort_key": ["name"]}, exception.InvalidSortKey),
-        ({"sort_key": "name; --"}, exception.InvalidSortKey),
-        ({"sort_dir": "up"}, exception.InvalidParameter),
-        ({"sort_dir": "DESC"}, exception.InvalidParameter),
-        ({"sort_dir": 1}, exception.InvalidParameter),
-        ({"marker": "nowhere"}, exception.InvalidParameter),
-        ({"marker": 1.5}, exception.InvalidParameter),
-        ({"marker": Goal()}, exception.InvalidParameter),
-        ({"marker": 4711}, exception.AuditNotFound),
-        ({"marker": 2**40}, exception.AuditNotFound),
-        ({"marker": uuidutils.generate_uuid()}, exception.AuditNotFound),
-    ],
-    ids=str_of_keys,
-)
-def test_an_argument_that_can_not_be_used_is_refused(database, context, arguments, error):
-    with pytest.raises(error) as caught:
-        Audit.list(context, **arguments)
-    assert isinstance(caught.value, exception.WatcherException)

@@ -5,69 +5,19 @@ Written from the README and the docstrings of the public methods, not from the c
 """
 
 import copy
-import json
-import operator
 
-MOVES = {
-    "PENDING": {"ONGOING", "CANCELLED"},
-    "ONGOING": {"SUCCEEDED", "FAILED", "CANCELLED", "SUSPENDED"},
-    "SUSPENDED": {"ONGOING", "DELETED"},
-    "SUCCEEDED": {"DELETED"},
-    "FAILED": {"DELETED"},
-    "CANCELLED": {"DELETED"},
-    "DELETED": set(),
-}
-SPOILED = "DatabaseError"
-NOT_FOUND = {"goal": "GoalNotFound", "audit": "AuditNotFound"}
-TAKEN = {"goal": "GoalAlreadyExists", "audit": "AuditAlreadyExists"}
-OPERATORS = {
-    "eq": operator.eq,
-    "neq": operator.ne,
-    "in": lambda value, asked: value in asked,
-    "notin": lambda value, asked: value not in asked,
-    "gt": lambda value, asked: value is not None and value > asked,
-    "lte": lambda value, asked: value is not None and value <= asked,
-}
-
-
-def exact(value):
-    """Tell a value so that True is not 1, and 1 is not 1.0."""
-    return json.dumps(value, sort_keys=True)
-
-
-class Refused(Exception):
-    """The name of the error's class; ``spoils`` where the database itself has refused."""
-
-    def __init__(self, name, spoils=False):
-        super().__init__(name)
-        self.spoils = spoils
-
-
-class Handle:
-    """An object: what it says, what of that is not saved, and what it last knew of its row."""
-
-    def __init__(self, kind, values, row=None, sees=False):
-        self.kind, self.values, self.row, self.sees = kind, values, row, sees
-        self.known, self.old_state = dict(values) if row else {}, None
-        self.tell = set() if row else set(values)
-
-    def changed(self):
-        compared = {"state", "parameters"} & self.known.keys()
-        differ = {name for name in compared if exact(self.values[name]) != exact(self.known[name])}
-        return (self.tell - compared) | differ
-
-    def become(self, row):
-        self.row, self.tell = row["number"], set()
-        self.values = copy.deepcopy({n: v for n, v in row.items() if n not in ("number", "kind")})
-        self.known = copy.deepcopy(self.values)
-
-
-class Level:
-    """A transaction, or a savepoint in one."""
-
-    def __init__(self, rows):
-        self.rows, self.spoiled = copy.deepcopy(rows), False
-        self.events, self.undo = [], []
+from tests.differential.rules import (
+    MOVES,
+    NOT_FOUND,
+    OPERATORS,
+    SPOILED,
+    TAKEN,
+    Handle,
+    Level,
+    Refused,
+    place_of,
+    told,
+)
 
 
 class Model:
@@ -190,12 +140,12 @@ class Model:
         self._touch()
         place = None if marker is None else self._place(kind, marker, sort_key)
         found = [r for r in self._rows(kind, sees) if self._meets(r, filters)]
-        found.sort(key=lambda r: _key(r, sort_key), reverse=sort_dir == "desc")
+        found.sort(key=lambda r: place_of(r, sort_key), reverse=sort_dir == "desc")
         if place and sort_dir == "desc":
-            found = [r for r in found if _key(r, sort_key) < place]
+            found = [r for r in found if place_of(r, sort_key) < place]
         elif place:
-            found = [r for r in found if _key(r, sort_key) > place]
-        return [_told(row) for row in found[:limit]]
+            found = [r for r in found if place_of(r, sort_key) > place]
+        return [told(row) for row in found[:limit]]
 
     def begin(self):
         self._touch()
@@ -306,16 +256,6 @@ class Model:
         if marker in self.handles:
             mine = self.handles[marker]
             if sort_key not in mine.changed():
-                return _key({**mine.values, "number": mine.row}, sort_key)
+                return place_of({**mine.values, "number": mine.row}, sort_key)
             marker = mine.values["uuid"]
-        return _key(self._row(kind, marker, sees=True), sort_key)
-
-
-def _key(row, name):
-    """Return what rows are sorted by: no value is the least, and ties go by the id."""
-    value = row["number"] if name == "id" else row[name]
-    return (value is not None, value or "", row["number"])
-
-
-def _told(row):
-    return copy.deepcopy({n: v for n, v in row.items() if n not in ("number", "kind", "id")})
+        return place_of(self._row(kind, marker, sees=True), sort_key)

@@ -9,13 +9,13 @@ import json
 import logging
 import sys
 import threading
-import traceback
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import factory
+from tests.secrets.telling import FAILED, NOT_FAILED, attempt
 from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import ActionPlan, Audit, db, events, exception
 from watcher_objects.db import engine, migration, models, transactions
@@ -43,38 +43,10 @@ BAD_PARAMETERS = (
     (CANARY,),
     CANARY.encode(),
 )
+# What is raised that is not of this library.
+OTHERS = {"ObjectActionError", "IncompatibleObjectVersion", "RuntimeError"}
 # What is no identity, no name, no filter's value and no key to sort by.
 NOT_SCALAR = (SECRET, [CANARY], (CANARY,), {CANARY}, CANARY.encode(), Exception(CANARY))
-
-
-def tell(error):
-    """Say all that a log could say of an error, and of every error behind it."""
-    traceback.print_exception(error)
-    seen, waiting = set(), [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        print(repr(one), str(one), [repr(arg) for arg in one.args], file=sys.stderr)
-        # What `from None` hides from tracebacks is still to be had.
-        waiting += [one.__cause__, one.__context__]
-    return type(error).__name__
-
-
-def attempt(call, *arguments, **named):
-    """Call what has to fail, and tell the error; without one, tell that."""
-    try:
-        call(*arguments, **named)
-    except Exception as error:
-        FAILED.append(tell(error))
-    else:
-        NOT_FAILED.append(f"{call.__qualname__} {sorted(named)}")
-
-
-OTHERS = {"ObjectActionError", "IncompatibleObjectVersion", "RuntimeError"}
-FAILED: list[str] = []
-NOT_FAILED: list[str] = []
 
 
 def audit(**given):
