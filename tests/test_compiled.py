@@ -22,9 +22,7 @@ def slowly(obj):
     """Return the object again, filled by the fields themselves."""
     columns = {c.name: getattr(obj, c.name, None) for c in obj.table.columns}
     cells = statements.cells(obj.table, {**columns, "deleted": 0, **texts(obj)})
-    again = object.__new__(type(obj))
-    again._obj_fill_slowly(obj._context, cells)
-    return again
+    return obj._obj_made_slowly(obj._context, cells)
 
 
 def texts(obj):
@@ -142,7 +140,7 @@ def test_what_is_compiled_is_bounded(database, context):
     for number in range(statements.SHAPES + 20):
         choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
         Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
-    for cached in (queries._page, queries._first, writes._update, compiled.filler):
+    for cached in (queries._page, queries._first, writes._update, compiled.maker):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The DB API: create, get, list, update, soft_delete and destroy, on any table.
 
-Rows come back as the cells of their tables' columns, as the driver gives them, and behind them
-those of the rows of relations. A ``key`` says which row is meant: a dict of a unique column to
-its value. Every write is one transaction.
+Rows come back as the cells of their tables' columns, as the driver gives them. A ``key`` says
+which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +45,10 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
 def get(
     table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
 ) -> Cells | None:
-    """Return the row and the rows of the relations named in ``eager``, in one statement."""
+    """Return the row, and behind it the rows of the relations named in ``eager``.
+
+    They come in one statement; see :func:`~watcher_objects.db.queries.parted`.
+    """
     return queries.first(table, key, show_deleted, eager)
 
 
@@ -67,8 +69,10 @@ def list(
     marker: Mapping[str, Any] | None = None,
     sort_key: str | None = None,
     sort_dir: str | None = None,
-) -> Sequence[Cells]:
-    """Return rows in one statement; see :mod:`filters` and :mod:`paging` for the arguments.
+) -> queries.Found:
+    """Return rows in one statement, and those of each relation in ``eager`` in one more.
+
+    See :mod:`filters` and :mod:`paging` for the other arguments.
 
     :param wanted: the filters
     :param marker: the row to begin after: its id and the value of its sort key

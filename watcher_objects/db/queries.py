@@ -3,7 +3,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
@@ -16,8 +16,18 @@ from watcher_objects.db.statements import SHAPES, Cells, Statement, place
 #: Values of filters from which on a statement is not kept.
 FEW_CHOICES = 100
 
+#: Rows of a relation that are looked up at once.
+MANY = 4096
+
 Row = dict[str, Any]
 Key = Mapping[str, Any]
+
+
+class Found(NamedTuple):
+    """Rows, and of each relation that was asked for those that it leads to, by their ids."""
+
+    rows: Sequence[Cells]
+    related: Mapping[str, Mapping[int, Cells]] = {}
 
 
 def column(table: sa.Table, name: str) -> sa.Column[Any]:
@@ -65,7 +75,7 @@ def first(
 ) -> Cells | None:
     """Return the row that a key means; of several with one name the one that is not deleted.
 
-    :param eager: relations whose rows' cells are to follow, where :func:`parts` says
+    :param eager: relations whose rows' cells are to follow; see :func:`parted`
     :param or_pointed_at: if it is not deleted, or what is not leads to it
     :raises NotUnique: several are not deleted
     """
@@ -90,7 +100,7 @@ def _first(
     conditions = [*meant(table, key, show_deleted)]
     if or_pointed_at:
         conditions.append(pointed_at(table))
-    select = _select(table, table, eager).where(*conditions)
+    select = _select(table, eager).where(*conditions)
     if not {"id", "uuid"} & key.keys():
         select = select.order_by(table.c.deleted).limit(2)
     return Statement(select, dialect)
@@ -105,17 +115,21 @@ def page(
     order: paging.Order,
     limit: int | None,
     marker: Mapping[str, Any] | None,
-) -> Sequence[Cells]:
-    """Return the rows that meet the filters in their order, those that come after a marker."""
+) -> Found:
+    """Return the rows that meet the filters in their order, those that come after a marker.
+
+    :param eager: relations whose rows are to be found too, with one statement for each
+    """
     asked, bound = filters.judged(table, wanted)
     if limit == 0:
-        return ()
+        return Found(())
     behind, values_of = order.place(marker)
     # A long list of choices is not to be kept in mind.
     build = _page if sum(one.values for one in asked) < FEW_CHOICES else _page.__wrapped__
-    shape = (table, show_deleted, tuple(eager), asked, order, behind, limit is not None)
+    shape = (table, show_deleted, asked, order, behind, limit is not None)
     statement = build(engine.get_dialect(), *shape)
-    return transactions.run(statement, {**bound, **values_of, "limit": limit}).rows
+    rows = transactions.run(statement, {**bound, **values_of, "limit": limit}).rows
+    return _led_to(table, eager, rows) if eager else Found(rows)
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -123,7 +137,6 @@ def _page(
     dialect: sa.Dialect,
     table: sa.Table,
     show_deleted: bool,
-    eager: Sequence[str],
     asked: Sequence[filters.Filter],
     order: paging.Order,
     behind: str,
@@ -138,7 +151,7 @@ def _page(
         rows, conditions = _union(table, conditions, ranges, order, limit), []
     elif ranges:
         conditions = [*conditions, sa.or_(*ranges)]
-    select = _select(table, rows, eager).where(*conditions)
+    select = sa.select(rows).where(*conditions)
     return Statement(select.order_by(*order.by_any(rows, dialect.name)).limit(limit), dialect)
 
 
@@ -146,17 +159,26 @@ def _joined(table: sa.Table, eager: Sequence[str]) -> dict[str, sa.Column[Any]]:
     return {name: key for name, key in filters.relations(table) if name in eager}
 
 
-def _select(table: sa.Table, rows: sa.FromClause, eager: Sequence[str]) -> sa.Select[Any]:
-    source, columns = rows, [*rows.columns]
+def _select(table: sa.Table, eager: Sequence[str]) -> sa.Select[Any]:
+    source: sa.FromClause = table
+    columns = [*table.columns]
     for key in _joined(table, eager).values():
         other = filters.target(key).alias()
-        source = source.outerjoin(other, rows.c[key.name] == other.c.id)
+        source = source.outerjoin(other, key == other.c.id)
         columns += other.columns
     return sa.select(*columns).select_from(source)
 
 
+def parted(table: sa.Table, eager: Sequence[str], row: Cells) -> Found:
+    """Return a row and those that follow it."""
+    related = {}
+    for name, begin, end, ident in _parts(table, tuple(eager)):
+        related[name] = {} if row[ident] is None else {row[ident]: row[begin:end]}
+    return Found([row[: len(table.columns)]], related)
+
+
 @functools.lru_cache(maxsize=SHAPES)
-def parts(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, int, int]]:
+def _parts(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, int, int]]:
     """Return for each relation where its row's cells begin and end, and where its id is."""
     found = []
     begin = len(table.columns)
@@ -166,6 +188,34 @@ def parts(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, int
         found.append((name, begin, end, begin + place(other, "id")))
         begin = end
     return found
+
+
+def _led_to(table: sa.Table, eager: Sequence[str], rows: Sequence[Cells]) -> Found:
+    """Return the rows with those that relations lead to, each of which is read once."""
+    related = {}
+    for name, key in _joined(table, eager).items():
+        where, other = place(table, key.name), filters.target(key)
+        wanted = sorted({row[where] for row in rows} - {None})
+        found = related[name] = {}
+        for begin in range(0, len(wanted), MANY):
+            found |= _by_id(other, wanted[begin : begin + MANY])
+    return Found(rows, related)
+
+
+def _by_id(table: sa.Table, idents: Sequence[int]) -> dict[int, Cells]:
+    # Few numbers of choices are few statements; what is asked for twice comes once.
+    number = 1 << (len(idents) - 1).bit_length()
+    asked = [*idents, *[idents[-1]] * (number - len(idents))]
+    values = {f"id_{place}": ident for place, ident in enumerate(asked)}
+    rows = transactions.run(_choice(engine.get_dialect(), table, number), values).rows
+    ident = place(table, "id")
+    return {row[ident]: row for row in rows}
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _choice(dialect: sa.Dialect, table: sa.Table, number: int) -> Statement:
+    names = (sa.bindparam(f"id_{place}", type_=table.c.id.type) for place in range(number))
+    return Statement(sa.select(table).where(table.c.id.in_([*names])), dialect)
 
 
 def _union(
