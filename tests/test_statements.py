@@ -37,7 +37,12 @@ def get(cls, context):
 def list_(cls, context):
     for _ in range(5):
         factory.stored(cls, context)
-    return lambda: cls.list(context, eager=True, limit=4, sort_key="created_at")
+    return lambda: cls.list(context, limit=4, sort_key="created_at")
+
+
+def list_eager(cls, context):
+    list_(cls, context)
+    return lambda: cls.list(context, eager=True, limit=4)
 
 
 def list_page(cls, context):
@@ -63,7 +68,8 @@ def destroy(cls, context):
     return factory.stored(cls, context).destroy
 
 
-VERBS = (create, create_many, get, list_, list_page, refresh, save, soft_delete, destroy)
+READS = (get, list_, list_eager, list_page, refresh)
+VERBS = (create, create_many, *READS, save, soft_delete, destroy)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__.strip("_"))
@@ -72,6 +78,8 @@ def test_a_verb_sends_one_statement(cls, verb, database, context, statements):
     statements.clear()
     call()
     expected = 2 if database == "mysql" and verb.__name__ in READS_AGAIN else 1
+    if verb is list_eager:
+        expected += len(cls.object_fields)
     if cls is ActionPlan and verb in (soft_delete, destroy):
         expected += OWNED
     assert len(statements) == expected, statements
@@ -86,6 +94,8 @@ def test_over_the_wire_goes_no_more_than_that(verb, database, context):
     if verb is create_many:
         # BEGIN, and COMMIT.
         expected = wire.Traffic(statements=1, trips=3, commits=1)
+    elif verb is list_eager:
+        expected = wire.Traffic(statements=3, trips=3, commits=0)
     elif database == "mysql" and verb.__name__ in READS_AGAIN:
         expected = wire.Traffic(statements=2, trips=4, commits=1)
     assert traffic == [expected]

@@ -2,6 +2,7 @@
 """What an object has only once it is asked for."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from watcher_objects import fields
@@ -14,7 +15,7 @@ DOCUMENTS = {
 }
 
 # It reads a JSON value from a place of a text on, and tells where it ended.
-_decode = json.JSONDecoder().scan_once
+_decode: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 
 
 class Unchanged:
@@ -35,7 +36,7 @@ class Unread:
 
     def __init__(self, field: Any, name: str) -> None:
         self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
-        self.kind = DOCUMENTS.get(type(field))
+        self.kind: Any = DOCUMENTS.get(type(field))
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         """Return the value, which the object has from now on."""

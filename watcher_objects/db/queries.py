@@ -192,7 +192,7 @@ def _parts(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, in
 
 def _led_to(table: sa.Table, eager: Sequence[str], rows: Sequence[Cells]) -> Found:
     """Return the rows with those that relations lead to, each of which is read once."""
-    related = {}
+    related: dict[str, dict[int, Cells]] = {}
     for name, key in _joined(table, eager).items():
         where, other = place(table, key.name), filters.target(key)
         wanted = sorted({row[where] for row in rows} - {None})
