@@ -150,7 +150,7 @@ def test_what_is_compiled_is_bounded(database, context):
     for number in range(statements.SHAPES + 20):
         choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
         Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
-    for cached in (queries._page, queries._first, writes._update, compiled.maker):
+    for cached in (queries._page, queries.lookup, writes._update, compiled.maker):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})

@@ -80,7 +80,7 @@ def first(
     :raises NotUnique: several are not deleted
     """
     shape = (table, tuple(key), show_deleted, tuple(eager), or_pointed_at)
-    statement = _first(engine.get_dialect(), *shape)
+    statement = lookup(engine.get_dialect(), *shape)
     rows = transactions.run(statement, key).rows
     if len(rows) > 1 and rows[1][place(table, "deleted")] == 0:
         raise exception.NotUnique(name=table.name)
@@ -88,14 +88,15 @@ def first(
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _first(
+def lookup(
     dialect: sa.Dialect,
     table: sa.Table,
     names: Sequence[str],
     show_deleted: bool,
-    eager: Sequence[str],
-    or_pointed_at: bool,
+    eager: Sequence[str] = (),
+    or_pointed_at: bool = False,
 ) -> Statement:
+    """Return the statement for the rows that a key of these columns means, as above."""
     key = {name: sa.bindparam(name, type_=column(table, name).type) for name in names}
     conditions = [*meant(table, key, show_deleted)]
     if or_pointed_at:

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, transactions
-from watcher_objects.db.queries import Key, Row, column, first, meant
-from watcher_objects.db.statements import SHAPES, Cells, Statement
+from watcher_objects.db.queries import Key, Row, column, first, lookup, meant
+from watcher_objects.db.statements import SHAPES, Cells, Statement, UpdateAndRead, is_listened_to
 from watcher_objects.db.statements import cells as cells_of
 
 
@@ -63,10 +63,21 @@ def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> C
         if dialect.update_returning:
             rows = transactions.run(statement, values).rows
             return rows[0] if rows else None
+        if not (transactions.in_transaction() or is_listened_to(engine.get_engine())):
+            both = _update_and_read(statement, dialect, table, tuple(key))
+            rows = transactions.run(both, {**values, **key}).rows
+            return rows[0] if rows else None
         with transactions.joined():
             if not transactions.run(statement, values).matched:
                 return None
             return first(table, key, show_deleted=True)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _update_and_read(
+    update: Statement, dialect: sa.Dialect, table: sa.Table, names: Sequence[str]
+) -> Statement:
+    return UpdateAndRead(update, lookup(dialect, table, names, show_deleted=True))
 
 
 @functools.lru_cache(maxsize=SHAPES)
