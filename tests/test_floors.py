@@ -21,6 +21,7 @@ FLOORS = [
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
     {"waiting"},
     {"compiled", "tracking"},
+    {"codec"},
     {"hydration"},
     {"finding"},
     {"reading", "writing"},

@@ -15,34 +15,32 @@ from watcher_objects.db.statements import SHAPES
 from watcher_objects.waiting import DOCUMENTS, let_wait
 
 #: The types of fields whose values are as the driver gives them.
-_PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
+PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
 #: The types of fields whose values of one Python type are taken as they are.
-_USUAL = {fields.StringField: str, fields.IntegerField: int, fields.BooleanField: bool}
+USUAL = {fields.StringField: str, fields.IntegerField: int, fields.BooleanField: bool}
 #: The types of fields whose values are documents in a primitive, too.
-_JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
-
-# What stands between the numbers of a time in a primitive, by the length of its text.
-_SIGNS = {20: "--T::Z", 27: "--T::."}
+JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
 
 
-def _made(name: str, lines: Iterable[str], **known: Any) -> Any:
+def made(name: str, lines: Iterable[str], **known: Any) -> Any:
+    """Return the function that these lines are, and what they know."""
     source = "\n    ".join([f"def {name}:", *lines])
     exec(compile(source, f"<{name}>", "exec"), known)  # noqa: S102 - of names of fields only
     return known[name.partition("(")[0]]
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _blank(cls: Any) -> type:
+def blank(cls: Any) -> type:
     """Return a class whose new objects are given attributes, and are then let be of ``cls``.
 
     It has no ``__setattr__`` that would be asked about each. Its objects share the names of
     their attributes, in Python, as far as the first of them had them all.
     """
-    made = type(cls.__name__, (), {})
-    first = made()
+    new = type(cls.__name__, (), {})
+    first = new()
     for name in _attributes(cls):
         setattr(first, name, None)
-    return made
+    return new
 
 
 def _attributes(cls: Any) -> list[str]:
@@ -71,18 +69,18 @@ def maker(cls: Any, dialect: str) -> Callable[[Any, Any], Any]:
         "except (TypeError, ValueError, AttributeError): return None",
         "return self",
     ]
-    made: Callable[[Any, Any], Any] = _made(
+    make: Callable[[Any, Any], Any] = made(
         "make(context, cells)",
         lines,
         cls=cls,
-        blank=_blank(cls),
+        blank=blank(cls),
         new=object.__new__,
         fields=cls.fields,
         parsed=datetime.datetime.fromisoformat,
         combined=datetime.datetime.combine,
         utc=datetime.UTC,
     )
-    return made
+    return make
 
 
 def _cells_read(cls: Any, dialect: str) -> tuple[list[str], ...]:
@@ -113,145 +111,22 @@ def _cells_read(cls: Any, dialect: str) -> tuple[list[str], ...]:
 
 def _from_cell(field: Any, cell: str, dialect: str) -> str | None:
     """Return the expression for the value of a field; None: it has to be coerced."""
-    if type(field) in _PLAIN:
+    if type(field) in PLAIN:
         return cell
     if type(field) is fields.BooleanField:
         return cell if dialect == "postgresql" else f"None if {cell} is None else {cell} != 0"
     if type(field) is fields.DateTimeField:
         if dialect == "sqlite":
-            value = f"parsed({cell} + '+00:00')" if _is_aware(field) else f"parsed({cell})"
+            value = f"parsed({cell} + '+00:00')" if is_aware(field) else f"parsed({cell})"
         else:
-            value = f"combined({cell}, {cell}.time(), utc)" if _is_aware(field) else cell
+            value = f"combined({cell}, {cell}.time(), utc)" if is_aware(field) else cell
         return f"None if {cell} is None else {value}"
     return None
 
 
-def _is_aware(field: Any) -> bool:
+def is_aware(field: Any) -> bool:
+    """Tell whether the times of a field have a zone."""
     return bool(field._type.tzinfo_aware)
-
-
-@functools.lru_cache(maxsize=SHAPES)
-def teller(cls: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return what tells the fields that are set, as a primitive of the newest version does."""
-    let_wait(cls)
-    own = [name for name in cls.fields if name not in cls.object_fields]
-    lines = [
-        "d = self.__dict__",
-        "try:",
-        f"    data = {{{', '.join(f'{name!r}: {_told(cls, name)}' for name in own)}}}",
-        "except KeyError:",
-        "    data = {}",
-        *(f"    {_told_if_set(cls, name)}" for name in own),
-        *(_told_if_set(cls, name) for name in cls.object_fields),
-        "return data",
-    ]
-    reads = {f"read_{name}": getattr(cls, f"_obj_{name}").read for name in cls._obj_documents()}
-    told: Callable[[Any], dict[str, Any]] = _made(
-        "tell(self)", lines, fields=cls.fields, utc=datetime.UTC, **reads
-    )
-    return told
-
-
-def _told_if_set(cls: Any, name: str) -> str:
-    waits = f" or '_row_{name}' in d" if name in cls._obj_documents() else ""
-    return f"if '_obj_{name}' in d{waits}: data[{name!r}] = {_told(cls, name)}"
-
-
-def _told(cls: Any, name: str) -> str:
-    """Return the expression for what a primitive has of a field that is set."""
-    field, value = cls.fields[name], f"d['_obj_{name}']"
-    if name in cls._obj_documents():
-        # Nobody has asked for it, and nobody shall see what becomes of the primitive.
-        read = f"read_{name}(self, d['_row_{name}'])"
-        value = f"({value} if '_obj_{name}' in d else {read})"
-    if type(field) in (*_PLAIN, fields.BooleanField, *_JSON):
-        return value
-    told = f"fields[{name!r}].to_primitive(self, {name!r}, "
-    if type(field) is fields.DateTimeField:
-        text = "v.isoformat()[:-6] + 'Z' if v.tzinfo is utc else " if _is_aware(field) else ""
-        return f"None if (v := {value}) is None else {text}{told}v)"
-    return f"{told}{value})"
-
-
-@functools.lru_cache(maxsize=SHAPES)
-def taker(cls: Any) -> Callable[[Any, dict[str, Any]], Any]:
-    """Return what makes an object of a context and the data of a newest version's primitive.
-
-    Documents wait to be asked for, like those of a row. None where it can't be is left out.
-    """
-    let_wait(cls)
-    stores, coerced = _data_taken(cls)
-    lines = [
-        "self = new(blank)",
-        "self._context = context",
-        *stores,
-        "self.__class__ = cls",
-        *coerced,
-        "return self",
-    ]
-    took: Callable[[Any, dict[str, Any]], Any] = _made(
-        "take(context, data)",
-        lines,
-        cls=cls,
-        blank=_blank(cls),
-        new=object.__new__,
-        fields=cls.fields,
-        is_uuid=coercion.is_uuid,
-        time=_time,
-    )
-    return took
-
-
-def _data_taken(cls: Any) -> tuple[list[str], list[str]]:
-    """Return the lines that store what is of the usual types, and those that coerce the rest."""
-    stores: list[str] = []
-    coerced: list[str] = []
-    for name, field in cls.fields.items():
-        value = f"fields[{name!r}].from_primitive(self, {name!r}, v)"
-        value = f"fields[{name!r}].coerce(self, {name!r}, {value})"
-        usual = _taken(field)
-        lines = stores if usual else coerced
-        lines.append(f"if {name!r} in data:")
-        lines.append(f"    v = data[{name!r}]")
-        if not field.nullable:
-            lines.append("    if v is not None:")
-        space = "    " if field.nullable else "        "
-        if usual:
-            kept = "_row_" if name in cls._obj_documents() else "_obj_"
-            lines.append(f"{space}self.{kept}{name} = {usual}{value}")
-        elif name in cls.object_fields:
-            # Its id is to be that of this one, too.
-            lines.append(f"{space}self.{name} = {value}")
-        else:
-            lines.append(f"{space}vars(self)['_obj_{name}'] = {value}")
-    return stores, coerced
-
-
-def _time(text: str, is_aware: bool) -> datetime.datetime | None:
-    """Return the time that a text of the usual kind tells; None: it is none."""
-    if _SIGNS.get(len(text)) == text[4:20:3] and text[-1] == "Z":
-        try:
-            time = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        return time if is_aware else time.replace(tzinfo=None)
-    return None
-
-
-def _taken(field: Any) -> str:
-    """Return the beginning of an expression, for values ``v`` of the usual kind."""
-    kind = type(field)
-    null = "None if v is None else " if field.nullable else ""
-    if kind in _USUAL:
-        return f"{null}v if type(v) is {_USUAL[kind].__name__} else "
-    if kind is fields.UUIDField:
-        return f"{null}v if type(v) is str and is_uuid(v) else "
-    if kind is fields.DateTimeField:
-        return f"{null}type(v) is str and time(v, {_is_aware(field)}) or "
-    if kind in _JSON:
-        made = DOCUMENTS[kind].__name__
-        return f"{made}(v) if type(v) is {made} else "
-    return ""
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -261,8 +136,8 @@ def usual(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any]
     The last of the three makes the value that is to be kept, where that is not the given one.
     """
     kinds: dict[type, tuple[type, Callable[[Any], Any] | None]] = {
-        **{kind: (python, None) for kind, python in _USUAL.items()},
-        **{kind: (DOCUMENTS[kind], DOCUMENTS[kind]) for kind in _JSON},
+        **{kind: (python, None) for kind, python in USUAL.items()},
+        **{kind: (DOCUMENTS[kind], DOCUMENTS[kind]) for kind in JSON},
     }
     found: dict[str, tuple[str, type | None, Callable[[Any], Any] | None]] = {}
     for name, field in cls.fields.items():
@@ -284,7 +159,7 @@ def install(cls: Any) -> None:
             f"    self.obj_load_attr({name!r})",
             f"    return self._obj_{name}",
         ]
-        getter = _made("get(self)", lines)
+        getter = made("get(self)", lines)
         setattr(cls, name, property(getter, known.fset, known.fdel))
     let_wait(cls)
     first = object.__new__(cls)

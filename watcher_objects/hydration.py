@@ -4,7 +4,7 @@
 from collections.abc import Collection
 from typing import Any, Self
 
-from watcher_objects import compiled, exception
+from watcher_objects import codec, compiled, exception
 from watcher_objects.db.engine import get_engine
 from watcher_objects.db.queries import Found
 from watcher_objects.db.statements import Cells, named
@@ -17,7 +17,7 @@ class RowObject(Tracked):
     def _obj_newest(self) -> dict[str, Any]:
         changed = self.obj_what_changed()
         made_of: Any = type(self)
-        data = compiled.teller(made_of)(self)
+        data = codec.teller(made_of)(self)
         name, namespace, version, told, changes = self._obj_primitive_keys()
         primitive = {
             name: self.obj_name(),
@@ -34,7 +34,7 @@ class RowObject(Tracked):
         cls, context: Any, data: dict[str, Any], changes: set[str], sent: Collection[str]
     ) -> Any:
         made_of: Any = cls
-        self = compiled.taker(made_of)(context, data)
+        self = codec.taker(made_of)(context, data)
         known = vars(self)
         if "_obj_id" not in known or "id" in changes:
             # What its version did not know yet will be written with the rest.

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from watcher_objects.db import engine, errors
+from watcher_objects.db import engine, errors, sessions
 
 #: Shapes of which each builder keeps the statements.
 SHAPES = 512
@@ -151,6 +151,8 @@ def _run(lent: Any, source: sa.Engine, statement: Statement, values: Mapping[str
                 pass
         if len(rows) <= FEW:
             info["cursor"] = cursor
+        else:
+            sessions.forget_rows(lent.dbapi_connection)
         return rows, cursor.rowcount
     except Exception as error:
         told = _told(lent, source, error, text)
