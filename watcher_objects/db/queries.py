@@ -16,6 +16,8 @@ from watcher_objects.db.statements import SHAPES, Cells, Statement, place
 #: Values of filters from which on a statement is not kept.
 FEW_CHOICES = 100
 
+#: Stands for a limit that is given with each call.
+ANY_LIMIT = "any"
 #: Rows of a relation that are looked up at once.
 MANY = 4096
 
@@ -44,7 +46,7 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
 def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     """Return the conditions on the row that a key means, deleted ones among them or not."""
     conditions: list[Condition] = [column(table, name) == value for name, value in key.items()]
-    return conditions if show_deleted else [*conditions, table.c.deleted == 0]
+    return conditions if show_deleted else [*conditions, table.c.deleted == sa.literal_column("0")]
 
 
 def pointed_at(table: sa.Table) -> Condition:
@@ -127,8 +129,10 @@ def page(
     behind, values_of = order.place(marker)
     # A long list of choices is not to be kept in mind.
     build = _page if sum(one.values for one in asked) < FEW_CHOICES else _page.__wrapped__
-    shape = (table, show_deleted, asked, order, behind, limit is not None)
-    statement = build(engine.get_dialect(), *shape)
+    dialect = engine.get_dialect()
+    # PostgreSQL plans a statement anew for each call if it does not know how many rows it is for.
+    told = limit if dialect.name == "postgresql" else limit and ANY_LIMIT
+    statement = build(dialect, table, show_deleted, asked, order, behind, told)
     rows = transactions.run(statement, {**bound, **values_of, "limit": limit}).rows
     return _led_to(table, eager, rows) if eager else Found(rows)
 
@@ -141,14 +145,16 @@ def _page(
     asked: Sequence[filters.Filter],
     order: paging.Order,
     behind: str,
-    is_limited: bool,
+    most: int | str | None,
 ) -> Statement:
     conditions = [*filters.where(table, asked), *meant(table, {}, show_deleted)]
     ranges = order.ranges(behind, dialect.name)
-    limit = sa.bindparam("limit", type_=sa.Integer()) if is_limited else None
+    limit: Any = sa.bindparam("limit", type_=sa.Integer()) if most == ANY_LIMIT else most
+    if type(limit) is int:
+        limit = sa.literal_column(str(limit), sa.Integer())
     rows: sa.FromClause = table
     # MariaDB reads one range after the other where they are told in one condition.
-    if len(ranges) > 1 and is_limited and dialect.name != "mysql":
+    if len(ranges) > 1 and most and dialect.name != "mysql":
         rows, conditions = _union(table, conditions, ranges, order, limit), []
     elif ranges:
         conditions = [*conditions, sa.or_(*ranges)]
