@@ -2,6 +2,7 @@
 """Where a scenario takes place: a database with its witness, and the processes at work on it."""
 
 import collections
+import itertools
 import multiprocessing
 import tempfile
 import time
@@ -64,12 +65,13 @@ class Arena:
     folder: Path
     started: float = field(default_factory=time.monotonic)
     _made: list[BaseProcess] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=itertools.count)
 
     def start(
         self, task: Callable[[worker.Worker], None], *, seeding: bool = False, **given: Any
     ) -> BaseProcess:
         """Start a worker on the next node; seeding, it is ours and without a fault."""
-        number = len(self._made)
+        number = next(self._number)
         job = worker.Job(
             name=f"{task.__name__}-{number}",
             task=task,
@@ -98,12 +100,17 @@ class Arena:
         for path in self.folder.glob("*.crash"):
             raise RuntimeError(f"{path.stem} crashed: {path.read_text()}")
 
+    def kill(self, process: BaseProcess) -> None:
+        """End a worker, wherever it is."""
+        process.kill()
+        process.join()
+        process.close()
+        self._made.remove(process)
+
     def stop(self) -> None:
         """End the workers that are there still."""
-        for process in self._made:
-            process.kill()
-            process.join()
-            process.close()
+        for process in tuple(self._made):
+            self.kill(process)
 
     def judged(self, scenario: str, *, none_left: bool = False, **figures: float) -> Report:
         """Return the report on all that has happened.

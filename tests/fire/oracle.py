@@ -15,6 +15,11 @@ _SEQUENCE = {
     "postgresql": "BIGSERIAL PRIMARY KEY",
     "mysql": "BIGINT AUTO_INCREMENT PRIMARY KEY",
 }
+_SNAPSHOT = {
+    "sqlite": "BEGIN",
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+}
 _VERSION = ("state", "deleted", "deleted_at", "token")
 _COLUMNS = ", ".join(f"{side}_{name}" for side in ("old", "new") for name in _VERSION)
 _INSERT = (
@@ -83,8 +88,10 @@ def remove(url: str) -> None:
 
 
 def read(url: str) -> Truth:
-    """Return what was written, and what is there."""
+    """Return what was written, and what is there, at one moment."""
     with closing(servers.admin(url).connect()) as connection:
+        # Of a writer that was killed, its server may finish a statement meanwhile.
+        connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
         asked = f"SELECT id, uuid, {_COLUMNS} FROM {_TABLE} ORDER BY seq"
         writes = [_write(*row) for row in connection.exec_driver_sql(asked)]
         now = f"SELECT uuid, audit_type, {_version('audits')} FROM audits"

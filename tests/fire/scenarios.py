@@ -3,9 +3,11 @@
 
 from collections.abc import Callable
 
-from tests.fire import claims
+from tests.fire import claims, kills, mix
 from tests.fire.arena import Report, Run
 
 SCENARIOS: dict[str, Callable[[Run], Report]] = {
     "claims": claims.run,
+    "mix": mix.run,
+    "kills": kills.run,
 }

@@ -54,10 +54,8 @@ class Worker:
 
     def seed(self, number: int) -> None:
         """Store audits, all at once."""
-        goal = self.subject.Goal(
-            self.subject.context, name="fire", display_name="fire", efficacy_specification=[]
-        )
-        goal.create()
+        given = {"display_name": "fire", "efficacy_specification": []}
+        self.subject.Goal(self.subject.context, name=str(uuid.uuid4()), **given).create()
         new = [(self._new(), f"{uuid.uuid4()}") for _ in range(number)]
         tokens = [self._ledger.invoke("create", ident, State.PENDING) for _, ident in new]
         for (audit, ident), token in zip(new, tokens, strict=True):
