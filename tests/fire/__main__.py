@@ -47,6 +47,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--audits", type=int, default=10_000)
     parser.add_argument("--calls", type=int, default=2_000, help="of each process, in a mix")
     parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--patience", type=int, default=3_600, help="in seconds, for a scenario")
     parser.add_argument("--subject", choices=["ours", "peer"], default="ours")
     parser.add_argument(
         "--peer",

@@ -15,13 +15,10 @@ from typing import Any
 
 from tests.fire import judge, ledger, oracle, worker
 
-#: Seconds that a scenario's processes may take, so that one that hangs is no test that hangs.
-PATIENCE = 3000
-
 # Each worker is forked from a server process that has imported all and connected nowhere, in
 # a few milliseconds; an interpreter of its own would take it a second to start.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["__main__", "tests.fire.worker", "tests.fire.ours"])
+_processes.set_forkserver_preload(["__main__", "tests.fire.nursery", "psycopg", "pymysql"])
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,7 @@ class Run:
     :ivar urls: an empty database with our schema; several are nodes of one cluster, which
         the processes share out among them
     :ivar calls: of each process, where a scenario does not end by itself
+    :ivar patience: seconds for the workers to end, so that one that hangs is no run that hangs
     :ivar subject: whose objects: ``ours``, or ``peer`` where OpenStack Watcher is installed
     :ivar fault: the fault of :mod:`tests.fire.faults` to plant in every worker
     """
@@ -40,6 +38,7 @@ class Run:
     audits: int = 50
     calls: int = 100
     kills: int = 100
+    patience: float = 60
     subject: str = "ours"
     fault: str | None = None
 
@@ -88,12 +87,12 @@ class Arena:
 
     def wait(self) -> None:
         """Wait for all workers, and raise what went wrong with the harness itself."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.run.patience
         for process in self._made:
             process.join(max(0, deadline - time.monotonic()))
         self.check()
         if late := [process.name for process in self._made if process.is_alive()]:
-            raise TimeoutError(f"{', '.join(late)} did not end within {PATIENCE} s")
+            raise TimeoutError(f"{', '.join(late)} did not end within {self.run.patience} s")
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""

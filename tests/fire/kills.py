@@ -23,8 +23,8 @@ from tests.fire.arena import Arena, Report, Run, arena
 from tests.fire.mix import Caller
 from tests.fire.worker import Worker
 
-#: Seconds that a writer lives at most once it has begun.
-LIFE = 0.06
+#: How much a writer has written down at most, and the seconds behind that, when it is killed.
+BYTES, SECONDS = 10_000, 0.01
 #: Kills after which the files of SQLite are copied.
 BETWEEN_COPIES = 20
 
@@ -37,8 +37,8 @@ def run(run: Run) -> Report:
         writers = [place.start(make_calls) for _ in range(run.processes)]
         for number in range(run.kills):
             victim = writers.pop(0)
-            _await_first_call(place, victim)
-            time.sleep(chance.uniform(0, LIFE))
+            _await_calls(place, victim, chance.randrange(1, BYTES))
+            time.sleep(chance.uniform(0, SECONDS))
             place.kill(victim)
             writers.append(place.start(make_calls))
             if number % BETWEEN_COPIES == 0 and run.urls[0].startswith("sqlite"):
@@ -56,9 +56,9 @@ def make_calls(worker: Worker) -> None:
         caller.call()
 
 
-def _await_first_call(place: Arena, writer: BaseProcess) -> None:
+def _await_calls(place: Arena, writer: BaseProcess, size: int) -> None:
     path = place.folder / f"{writer.name}.ledger"
-    while not path.exists() or not path.stat().st_size:
+    while not path.exists() or path.stat().st_size < size:
         place.check()
         time.sleep(0.001)
 

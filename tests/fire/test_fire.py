@@ -5,18 +5,9 @@ import pytest
 
 from tests.fire import scenarios
 from tests.fire.arena import Run
-from watcher_objects import db
-
-
-@pytest.fixture
-def target(url, database):
-    """The URL of a database with empty tables, which this process is not connected to."""
-    db.dispose()
-    return url
 
 
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
 def test_nothing_goes_wrong(target, name):
     report = scenarios.SCENARIOS[name](Run([target], processes=4, audits=100))
     assert report.findings == []
-    print(report.figures)
