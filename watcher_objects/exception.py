@@ -514,6 +514,11 @@ class DatabaseUnavailable(DatabaseError):
         #: What the state was left from, and when the row was written last, as a lost UPDATE knew.
         self.believed: tuple[Any, Any] = (None, None)
 
+    def nothing_happened(self) -> None:
+        """Note that the call can be repeated, as it would have changed nothing by then."""
+        if self.is_lost:
+            self.may_retry, self.is_lost = True, False
+
 
 class OutcomeUnknown(DatabaseUnavailable):
     """Whether this has happened can't be known: %(reason)s"""
@@ -523,3 +528,6 @@ class OutcomeUnknown(DatabaseUnavailable):
         #: What the transaction would have returned and told, if it has happened.
         self.answer: Any = None
         self.untold: Collection[Callable[[], None]] = ()
+
+    def nothing_happened(self) -> None:
+        """Note nothing: of a COMMIT that is not so."""

@@ -46,9 +46,9 @@ def no_state_in_the_where() -> None:
 def read_then_write() -> None:
     """Ask the row first, and then write without asking."""
 
-    def move(table, key, bound, believed):
+    def move(table, key, bound, believed, *seen):
         if "state" not in bound:
-            return _move(table, key, bound, believed)
+            return _move(table, key, bound, believed, *seen)
         row = named(table, api.get(table, key))
         rules.check_move(table, row, bound["state"])
         time.sleep(PAUSE)
@@ -65,8 +65,8 @@ def any_move_is_legal() -> None:
 def believed_is_told_as_old() -> None:
     """Take for the state that the row left what the handle remembers."""
 
-    def update(table, key, given, believed=None):
-        done = _update(table, key, given, believed)
+    def update(table, key, given, believed=None, *seen):
+        done = _update(table, key, given, believed, *seen)
         return done and done._replace(old_state=done.old_state and believed)
 
     api.update = update
@@ -86,9 +86,9 @@ def soft_delete_in_two_steps() -> None:
     """Mark the row as deleted behind its state."""
     marks = ("deleted", "deleted_at")
 
-    def move(table, key, bound, believed):
+    def move(table, key, bound, believed, *seen):
         first = {name: value for name, value in bound.items() if name not in marks}
-        done = _move(table, key, first, believed)
+        done = _move(table, key, first, believed, *seen)
         if done is None or "deleted" not in bound:
             return done
         cells = _write(table, key, {name: bound[name] for name in marks})
@@ -136,9 +136,9 @@ def another_row_is_written() -> None:
 def a_field_is_lost() -> None:
     """Leave out a part of what was to be written."""
 
-    def update(table, key, given, believed=None):
+    def update(table, key, given, believed=None, *seen):
         kept = {n: v for n, v in given.items() if n != "status_message" or not now_and_then()}
-        return _update(table, key, kept, believed)
+        return _update(table, key, kept, believed, *seen)
 
     api.update = update
 

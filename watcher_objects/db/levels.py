@@ -64,7 +64,8 @@ class Level:
             return work(self.connection)
         except exception.WatcherException as error:
             self.failure = error
-            nothing_happened(error)
+            if isinstance(error, exception.DatabaseUnavailable):
+                error.nothing_happened()
             raise
 
     def _say(self, outermost: str, nested: str) -> None:
@@ -87,7 +88,7 @@ class Level:
                 self._say("COMMIT", "RELEASE SAVEPOINT")
         except exception.DatabaseUnavailable as error:
             if self.parent:
-                nothing_happened(error)
+                error.nothing_happened()
             elif error.is_lost:
                 reason = error.kwargs["reason"]
                 unknown = exception.OutcomeUnknown(reason=reason, is_lost=True)
@@ -119,12 +120,6 @@ class Level:
         outer = self.parent
         while outer is not None:
             outer.failure, outer = error, outer.parent
-
-
-def nothing_happened(error: exception.WatcherException) -> None:
-    """Say of an error that what was not committed went with its connection."""
-    if isinstance(error, exception.DatabaseUnavailable) and error.is_lost:
-        error.may_retry, error.is_lost = True, False
 
 
 def current() -> Level | None:

@@ -62,12 +62,12 @@ def transactional(function: Callable[P, R]) -> Callable[P, R]:
 
 def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
     thread = budget.thread
+    inner = function if look else _harmless(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if thread.ends is not None:
-            # The call around this one tries again.
-            return function(*args, **kwargs)
+            return inner(*args, **kwargs)
         thread.ends = budget.end()
         try:
             return function(*args, **kwargs)
@@ -77,6 +77,19 @@ def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
             return _Repeated(functools.partial(function, *args, **kwargs), look).after(error)
         finally:
             thread.ends = None
+
+    return call
+
+
+def _harmless(function: Callable[P, R]) -> Callable[P, R]:
+    """Let the call around this one know that nothing is open where this one fails."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except exception.DatabaseUnavailable as error:
+            error.nothing_happened()
+            raise
 
     return call
 

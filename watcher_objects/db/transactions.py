@@ -113,7 +113,7 @@ def _begun(held: contextlib.ExitStack, parent: Level | None) -> Level:
             except BaseException as error:
                 begun.rollback()
                 if isinstance(error, exception.DatabaseUnavailable):
-                    levels.nothing_happened(error)
+                    error.nothing_happened()
                 raise
             held.push(opened.pop_all())
             return begun
