@@ -1,150 +1,80 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every public call, with every error of the database that passes, at each of its statements."""
 
-import collections
 import contextlib
+import functools
 import os
 import time
-from contextlib import closing
 
 import pytest
 
-from tests import factory, servers
-from tests.fire import calls, oracle
+from tests import factory
+from tests.fire import calls
+from tests.fire.footprint import each_statement
 from tests.fire.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import models
 
 #: Seconds in which a call that never passes is tried a few times only.
 BUDGET = 1.05
 #: Whether to take all errors for all calls.
 LONG = os.environ.get("WATCHER_OBJECTS_TEST_LONG") == "true"
-#: How often a call is made in vain at most, until it has no statement left that could fail.
-STATEMENTS = 20
 
 
 @pytest.fixture
-def footprint(url, database):
-    """What can be seen from outside of all that is done."""
+def injected(url, footprint, database):
+    """The same as the footprint, of a database whose errors are ours to choose."""
     db.configure(url, connect_args=ARGUMENTS[database])
-    oracle.install(url)
-    with closing(servers.admin(url).connect()) as connection:
-        yield Footprint(url, connection)
-    oracle.remove(url)
-
-
-@pytest.fixture
-def hurried(footprint, database):
-    """The same, of calls that have little time."""
-    db.configure(footprint.url, retry_for=BUDGET, connect_args=ARGUMENTS[database])
     return footprint
 
 
-class Footprint:
-    """Counts rows by their tables and states, and writes of audits by their moves."""
-
-    def __init__(self, url, connection):
-        self.url, self.connection = url, connection
-
-    def seen(self):
-        counts = collections.Counter()
-        for *kind, number in self.connection.exec_driver_sql(COUNTS):
-            counts[tuple(kind)] = number
-        return counts
-
-    def since(self, before):
-        after = self.seen()
-        return {kind: after[kind] - before[kind] for kind in after.keys() | before.keys()}
+@pytest.fixture
+def hurried(url, footprint, database):
+    """The same, of calls that have little time."""
+    db.configure(url, retry_for=BUDGET, connect_args=ARGUMENTS[database])
+    return footprint
 
 
-def _counts():
-    """Return what counts rows by their tables and states, and the writes of audits by moves."""
-    yield "SELECT old_state, new_state, '', count(*) FROM fire_writes GROUP BY 1, 2"
-    for name, table in models.metadata.tables.items():
-        state = "state" if "state" in table.columns else "''"
-        deleted = (
-            "CASE WHEN deleted = 0 THEN '' ELSE 'deleted' END"
-            if "deleted" in table.columns
-            else "''"
-        )
-        yield f"SELECT '{name}', {state}, {deleted}, count(*) FROM {name} GROUP BY 1, 2, 3"
+def errors(database, known):
+    """Return one error of a kind, or all."""
+    some = [*known[database].values()]
+    return some if LONG else some[:1]
 
 
-COUNTS = " UNION ALL ".join(_counts())
-
-
-def kinds(told):
-    return [(event.resource, event.kind, event.old_state) for event in told]
-
-
-def run(call, needed, footprint, told):
-    """Make a call, and return all that came of it."""
-    told.clear()
-    before = footprint.seen()
-    result = call()
-    changed = {kind: number for kind, number in footprint.since(before).items() if number}
-    left = [(one.obj_what_changed(), vars(one).get("_obj_state")) for one in needed]
-    return result, changed, kinds(told), left
-
-
-def each_statement(make, context, error, **how):
-    """Yield a call, with the error at its first statement, at its second, ... up to the last."""
-    for at in range(1, STATEMENTS):
-        needed, call = make(context)
-        with INJECTOR.failing(error, at, **how):
-            yield needed, call
-            if not INJECTOR.raised:
-                return
-    raise AssertionError(f"more than {STATEMENTS} statements")
-
-
-def errors(database):
-    """Yield one error of each kind, or all; whether they leave open what was done."""
-    for known, is_open in ((NOTHING_DONE, False), (LEFT_OPEN, True)):
-        some = list(known[database].items())
-        yield from ((name, error, is_open) for name, error in (some if LONG else some[:1]))
-
-
-def check_that_it_is_not_seen(make, context, footprint, told, error, *, is_open, **how):
-    needed, call = make(context)
-    expected = run(call, needed, footprint, told)
-    for needed, call in each_statement(make, context, error, **how):
-        try:
-            assert run(call, needed, footprint, told) == expected
-        except exception.OutcomeUnknown:
-            # Of a whole transaction nobody can tell.
-            assert (make, is_open) == (calls.transactional, True)
+def check(make, context, footprint, error, done=False):
+    expected = footprint.of(make(context))
+    failing = functools.partial(INJECTOR.failing, error, done=done)
+    for needed in each_statement(make, context, failing):
+        assert footprint.of(needed) == expected
 
 
 @pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
-def test_an_error_that_passes_is_not_seen(footprint, database, context, told, make):
-    for _, error, is_open in errors(database):
-        check_that_it_is_not_seen(make, context, footprint, told, error, is_open=is_open)
+def test_an_error_that_passes_is_not_seen(injected, database, context, make):
+    for error in errors(database, NOTHING_DONE):
+        check(make, context, injected, error)
 
 
-def test_every_code_is_known(footprint, database, context, told):
-    for known, is_open in ((NOTHING_DONE, False), (LEFT_OPEN, True)):
-        for error in known[database].values():
-            for make in (calls.claim, calls.refresh):
-                check_that_it_is_not_seen(make, context, footprint, told, error, is_open=is_open)
-
-
+@pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES])
-def test_a_lost_answer_is_not_seen(footprint, database, context, told, make):
-    for _, error, is_open in errors(database):
-        if is_open:
-            check_that_it_is_not_seen(
-                make, context, footprint, told, error, is_open=True, done=True
-            )
+def test_a_lost_answer_is_not_seen(injected, database, context, make, done):
+    for error in errors(database, LEFT_OPEN):
+        check(make, context, injected, error, done)
+
+
+@pytest.mark.parametrize("make", [calls.claim, calls.refresh])
+def test_every_code_is_known(injected, database, context, make):
+    for known in (NOTHING_DONE, LEFT_OPEN):
+        for error in known[database].values():
+            check(make, context, injected, error)
 
 
 @pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
 def test_an_error_that_stays_is_told_in_time_and_nothing_has_happened(
     hurried, database, context, told, make
 ):
-    for _, error, _ in errors(database):
-        for needed, call in each_statement(make, context, error, for_ever=True):
-            before, objects = hurried.seen(), [one.obj_to_primitive() for one in needed]
+    for error in errors(database, NOTHING_DONE) + errors(database, LEFT_OPEN):
+        failing = functools.partial(INJECTOR.failing, error, for_ever=True)
+        for objects, call in each_statement(make, context, failing):
+            before, were = hurried.rows(), [one.obj_to_primitive() for one in objects]
             told.clear()
             began = time.monotonic()
             with contextlib.suppress(exception.DatabaseUnavailable):
@@ -152,8 +82,8 @@ def test_an_error_that_stays_is_told_in_time_and_nothing_has_happened(
                 assert not INJECTOR.raised
                 break
             assert time.monotonic() - began < BUDGET + 1
-            assert not any(hurried.since(before).values())
-            assert [one.obj_to_primitive() for one in needed] == objects
+            assert hurried.since(before) == {}
+            assert [one.obj_to_primitive() for one in objects] == were
             assert told == []
 
 
@@ -163,33 +93,36 @@ def lost(write, error, at):
     return caught.value
 
 
-def test_a_transaction_that_is_lost_is_its_owners_to_repeat(footprint, database, context, told):
+@pytest.mark.parametrize("known", [NOTHING_DONE, LEFT_OPEN], ids=["nothing-done", "left-open"])
+def test_a_transaction_that_is_lost_is_its_owners_to_repeat(
+    injected, database, context, told, known
+):
     def write():
         with db.transaction():
             goal.create()
             audit.save()
 
     last = 5 if database == "mysql" else 4
-    for _, error, leaves_open in errors(database):
+    for error in errors(database, known):
         for at in range(2, last + 1):
             audit, goal = factory.stored(Audit, context), factory.built(Goal, context)
             audit.state = "ONGOING"
             told.clear()
-            before = footprint.seen()
+            before = injected.rows()
             failed = lost(write, error, at)
-            is_open = at == last and leaves_open
+            is_open = at == last and known is LEFT_OPEN
             assert isinstance(failed, exception.OutcomeUnknown) is is_open
             assert failed.may_retry is not is_open
-            assert not any(footprint.since(before).values())
+            assert injected.since(before) == {}
             assert (audit.obj_what_changed(), told) == ({"state"}, [])
             assert not goal.obj_attr_is_set("id")
 
 
-def test_a_transaction_that_can_not_begin_waits(footprint, database, context, told):
-    for _, error, _ in errors(database):
+def test_a_transaction_that_can_not_begin_waits(injected, database, context, told):
+    for error in errors(database, NOTHING_DONE) + errors(database, LEFT_OPEN):
         goal = factory.built(Goal, context)
         told.clear()
         with INJECTOR.failing(error, 1) as injector, db.transaction():
             goal.create()
         assert injector.raised
-        assert kinds(told) == [("goal", "create", None)]
+        assert injected.kinds() == [("goal", "create", None)]
