@@ -85,6 +85,13 @@ class Arena:
         self._made.append(process)
         return process
 
+    def work(self, task: Callable[[worker.Worker], None], **given: Any) -> None:
+        """Let all processes do a task, beginning at the same moment, and wait for them."""
+        together = _processes.Barrier(self.run.processes)
+        for _ in range(self.run.processes):
+            self.start(task, together=together, **given)
+        self.wait()
+
     def wait(self) -> None:
         """Wait for all workers, and raise what went wrong with the harness itself."""
         deadline = time.monotonic() + self.run.patience
