@@ -17,8 +17,8 @@ from tests.fire import judge, ledger, oracle, worker
 
 # What is not installed is left out.
 _IMPORTED = ["__main__", "tests.fire.nursery", "tests.fire.peer", "psycopg", "pymysql"]
-# Each worker is forked from a server process that has imported all and connected nowhere, in
-# a few milliseconds; an interpreter of its own would take it a second to start.
+# Each worker is forked from a server process that has imported all of this and is connected
+# nowhere; an interpreter of its own would take it a second to start.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(_IMPORTED)
 
@@ -154,6 +154,7 @@ def _figures(
         "lost": kinds.get(judge.Kind.LOST, 0),
         "illegal moves": kinds.get(judge.Kind.ILLEGAL_MOVE, 0),
         "kills": 0,
+        "cut off": sum(call.result == ledger.UNKNOWN and not call.error for call in calls),
         "callers' errors": kinds.get(judge.Kind.ERROR, 0),
         "findings": sum(kinds.values()),
     }

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to plant in the library, in a worker's process; the judge must find each of them.
-
-Each is a way to write audits that looks right while nobody else does.
-"""
+"""Faults to plant in the library, in a worker's process; the judge must find each of them."""
 
 import itertools
 import time
@@ -228,7 +225,7 @@ def read_from_a_cache() -> None:
     _get, api.get, api.update = api.get, get, update
 
 
-FAULTS: dict[str, Fault] = {
+FAULTS = {
     fault.plant.__name__: fault
     for fault in (
         Fault(no_state_in_the_where, "claims", Kind.FALSE_CLAIM),
