@@ -100,8 +100,9 @@ class Arena:
         for process in self._made:
             process.join(max(0, deadline - time.monotonic()))
         self.check()
-        if late := [process.name for process in self._made if process.is_alive()]:
-            raise TimeoutError(f"{', '.join(late)} did not end within {self.run.patience} s")
+        # One that is at work still has no exit code.
+        if odd := [f"{one.name}: {one.exitcode}" for one in self._made if one.exitcode != 0]:
+            raise RuntimeError(f"after {self.run.patience} s or less: {', '.join(odd)}")
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""

@@ -14,9 +14,6 @@ from watcher_objects.db.statements import named
 from watcher_objects.states import AuditStateTransitionManager, State
 from watcher_objects.writing import Writable
 
-#: Seconds in which another may come in between.
-PAUSE = 0.003
-
 _write, _move, _update = writes.update, api._moved, api.update
 _save, _tell = Writable._obj_update, Writable._obj_tell
 _count = itertools.count()
@@ -48,7 +45,7 @@ def read_then_write() -> None:
             return _move(table, key, bound, believed)
         row = named(table, api.get(table, key))
         rules.check_move(table, row, bound["state"])
-        time.sleep(PAUSE)
+        time.sleep(0.003)  # another may come in between
         return api.Update(_write(table, key, bound), row["state"])
 
     api._moved = move
