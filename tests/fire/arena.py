@@ -15,10 +15,12 @@ from typing import Any
 
 from tests.fire import judge, ledger, oracle, worker
 
-# Each worker is forked from a server process that has imported all and connected nowhere, in
-# a few milliseconds; an interpreter of its own would take it a second to start.
+# What is not installed is left out.
+_IMPORTED = ["__main__", "tests.fire.nursery", "tests.fire.peer", "psycopg", "pymysql"]
+# Each worker is forked from a server process that has imported all of this and is connected
+# nowhere; an interpreter of its own would take it a second to start.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["__main__", "tests.fire.nursery", "psycopg", "pymysql"])
+_processes.set_forkserver_preload(_IMPORTED)
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,22 @@ class Arena:
         self._made.append(process)
         return process
 
+    def work(self, task: Callable[[worker.Worker], None], **given: Any) -> None:
+        """Let all processes do a task, beginning at the same moment, and wait for them."""
+        together = _processes.Barrier(self.run.processes)
+        for _ in range(self.run.processes):
+            self.start(task, together=together, **given)
+        self.wait()
+
     def wait(self) -> None:
         """Wait for all workers, and raise what went wrong with the harness itself."""
         deadline = time.monotonic() + self.run.patience
         for process in self._made:
             process.join(max(0, deadline - time.monotonic()))
         self.check()
-        if late := [process.name for process in self._made if process.is_alive()]:
-            raise TimeoutError(f"{', '.join(late)} did not end within {self.run.patience} s")
+        # One that is at work still has no exit code.
+        if odd := [f"{one.name}: {one.exitcode}" for one in self._made if one.exitcode != 0]:
+            raise RuntimeError(f"after {self.run.patience} s or less: {', '.join(odd)}")
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""
@@ -119,6 +129,9 @@ class Arena:
         seconds = time.monotonic() - self.started
         history, truth = ledger.read(self.folder), oracle.read(self.run.urls[0])
         findings = judge.verdict(history, truth)
+        if self.run.subject == "peer":
+            # It has notifications, with other rules.
+            findings = [one for one in findings if one.kind not in judge.OF_EVENTS]
         if none_left:
             findings += judge.left_over(truth)
         report = Report(scenario, {}, findings)
@@ -142,6 +155,7 @@ def _figures(
         "lost": kinds.get(judge.Kind.LOST, 0),
         "illegal moves": kinds.get(judge.Kind.ILLEGAL_MOVE, 0),
         "kills": 0,
+        "cut off": sum(call.result == ledger.UNKNOWN and not call.error for call in calls),
         "callers' errors": kinds.get(judge.Kind.ERROR, 0),
         "findings": sum(kinds.values()),
     }

@@ -12,9 +12,7 @@ BATCH = 200
 def run(run: Run) -> Report:
     """Let all processes claim all audits."""
     with arena(run) as place:
-        for _ in range(run.processes):
-            place.start(contest)
-        place.wait()
+        place.work(contest)
         return place.judged("claims", none_left=True)
 
 

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to plant in the library, in a worker's process; the judge must find each of them.
-
-Each is a way to write audits that looks right while nobody else does.
-"""
+"""Faults to plant in the library, in a worker's process; the judge must find each of them."""
 
 import itertools
 import time
@@ -16,9 +13,6 @@ from watcher_objects.db import api, queries, rules, writes
 from watcher_objects.db.statements import named
 from watcher_objects.states import AuditStateTransitionManager, State
 from watcher_objects.writing import Writable
-
-#: Seconds in which another may come in between.
-PAUSE = 0.003
 
 _write, _move, _update = writes.update, api._moved, api.update
 _save, _tell = Writable._obj_update, Writable._obj_tell
@@ -51,7 +45,7 @@ def read_then_write() -> None:
             return _move(table, key, bound, believed, *seen)
         row = named(table, api.get(table, key))
         rules.check_move(table, row, bound["state"])
-        time.sleep(PAUSE)
+        time.sleep(0.003)  # another may come in between
         return api.Update(_write(table, key, bound), row["state"])
 
     api._moved = move
@@ -214,16 +208,21 @@ def answer_before_the_write() -> None:
 
 
 def read_from_a_cache() -> None:
-    """Return a row as it was when it was first read."""
+    """Return a row as it was when it was first read or written."""
     seen: dict[str, Any] = {}
 
     def get(table, key, **asked):
-        return seen.setdefault(str(key), _get(table, key, **asked))
+        # A write asks for the row as it is, and would wait for ever.
+        return seen.setdefault(str(key), _get(table, key, **asked)) if asked else _get(table, key)
 
-    _get, api.get = api.get, get
+    def update(table, key, given, believed=None):
+        done = _update(table, key, given, believed)
+        return done and seen.setdefault(str(key), done.cells) and done
+
+    _get, api.get, api.update = api.get, get, update
 
 
-FAULTS: dict[str, Fault] = {
+FAULTS = {
     fault.plant.__name__: fault
     for fault in (
         Fault(no_state_in_the_where, "claims", Kind.FALSE_CLAIM),

@@ -35,6 +35,10 @@ class Kind(enum.StrEnum):
     READ_BACKWARDS = "a read of what was older than what the same worker had read"
 
 
+#: What is wrong with events.
+OF_EVENTS = frozenset(kind for kind in Kind if kind.name.startswith("EVENT"))
+
+
 class Finding(NamedTuple):
     """One thing that is wrong, and with which audit."""
 

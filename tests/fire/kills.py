@@ -60,6 +60,7 @@ def _await_calls(place: Arena, writer: BaseProcess, size: int) -> None:
     path = place.folder / f"{writer.name}.ledger"
     while not path.exists() or path.stat().st_size < size:
         place.check()
+        assert writer.is_alive(), f"{writer.name} has ended by itself"
         time.sleep(0.001)
 
 

@@ -11,14 +11,14 @@ from watcher_objects.states import AuditStateTransitionManager
 BATCH, HANDLES = 20, 60
 #: How often what is asked for is legal, if the handle is right.
 SENSIBLE = 0.8
+#: How often a caller goes on with the handle that it had before a move.
+FORGETFUL = 0.3
 
 
 def run(run: Run) -> Report:
     """Let all processes do anything to all audits."""
     with arena(run) as place:
-        for _ in range(run.processes):
-            place.start(make_calls, calls=run.calls)
-        place.wait()
+        place.work(make_calls, calls=run.calls)
         return place.judged("mix")
 
 
@@ -57,22 +57,27 @@ class Caller:
         self._worker.create()
 
     def _refresh(self) -> None:
-        audit = self._handle()
+        uuid, audit = self._handle()
         if not self._worker.refresh(audit):
-            del self._handles[audit.uuid]
+            del self._handles[uuid]
 
     def _move(self) -> None:
-        audit = self._handle()
+        uuid, audit = self._handle()
         # To assign the state that the handle has is no change, and nothing that is refused.
         ops = [op for op, new in MOVES.items() if new != audit.state]
         if self._random.random() < SENSIBLE:
             ops = [op for op in ops if MOVES[op] is None or self._seems_legal(audit, MOVES[op])]
         op = self._random.choice(ops)
-        if not self._worker.move(audit, op) or op == "delete":
-            del self._handles[audit.uuid]
+        # A handle of before the move is as old as if another had made it.
+        self._handles[uuid] = audit.obj_clone()
+        is_done = self._worker.move(audit, op)
+        if is_done and self._random.random() > FORGETFUL:
+            self._handles[uuid] = audit
+        elif not is_done:
+            del self._handles[uuid]
 
-    def _handle(self) -> Any:
-        return self._random.choice([*self._handles.values()])
+    def _handle(self) -> tuple[str, Any]:
+        return self._random.choice([*self._handles.items()])
 
     def _seems_legal(self, audit: Any, new: str) -> bool:
         needed = AuditStateTransitionManager.condition(audit.state, new)

@@ -90,6 +90,9 @@ def remove(url: str) -> None:
 def read(url: str) -> Truth:
     """Return what was written, and what is there, at one moment."""
     with closing(servers.admin(url).connect()) as connection:
+        if connection.dialect.name == "mysql":
+            # A node of a cluster may not have yet what another has acknowledged.
+            connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 1")
         # Of a writer that was killed, its server may finish a statement meanwhile.
         connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
         asked = f"SELECT id, uuid, {_COLUMNS} FROM {_TABLE} ORDER BY seq"

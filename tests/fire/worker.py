@@ -142,6 +142,8 @@ def run(job: Job) -> None:
         worker = Worker(job)
         if job.fault:
             faults.FAULTS[job.fault].plant()
+        if together := job.given.get("together"):
+            together.wait()
         job.task(worker)
     except BaseException:
         (job.folder / f"{job.name}.crash").write_text(traceback.format_exc())
