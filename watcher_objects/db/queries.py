@@ -49,6 +49,14 @@ def meant(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     return conditions if show_deleted else [*conditions, table.c.deleted == sa.literal_column("0")]
 
 
+def identity(table: sa.Table) -> Sequence[sa.Column[Any]]:
+    """Return what tells a new row from all others: its uuid, or else its unique key."""
+    if "uuid" in table.columns:
+        return (table.c.uuid,)
+    (key,) = (k for k in table.constraints if isinstance(k, sa.UniqueConstraint))
+    return tuple(key.columns)
+
+
 def pointed_at(table: sa.Table) -> Condition:
     """Return the condition on rows that are not deleted, and those that such rows lead to."""
     keys = (key for other in table.metadata.sorted_tables for _, key in filters.relations(other))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, transactions
-from watcher_objects.db.queries import Key, Row, column, first, lookup, meant
+from watcher_objects.db.queries import Key, Row, column, first, identity, lookup, meant
 from watcher_objects.db.statements import SHAPES, Cells, Statement, UpdateAndRead, is_listened_to
 from watcher_objects.db.statements import cells as cells_of
 
@@ -29,8 +29,9 @@ def insert_many(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     with _numbered(table, max(row.get("id", 0) for row in bound)), _explained(table, bound[0]):
         statement = sa.insert(table).returning(*table.columns)
         rows = transactions.execute(statement, bound).rows
-    number = {_identity(table, row): number for number, row in enumerate(bound)}
-    rows = sorted((r._mapping for r in rows), key=lambda row: number[_identity(table, row)])
+    names = [column.name for column in identity(table)]
+    number = {tuple(row[n] for n in names): number for number, row in enumerate(bound)}
+    rows = sorted((r._mapping for r in rows), key=lambda row: number[tuple(row[n] for n in names)])
     return [cells_of(table, row) for row in rows]
 
 
@@ -106,14 +107,6 @@ def delete(table: sa.Table, key: Key) -> bool:
 def _delete(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> Statement:
     key = {name: _named(table, "old", name) for name in names}
     return Statement(sa.delete(table).where(*meant(table, key, True)), dialect)
-
-
-def _identity(table: sa.Table, row: Key) -> tuple[Any, ...]:
-    """Return what tells a new row from all others: its uuid, or else its unique key."""
-    if "uuid" in row:
-        return (row["uuid"],)
-    (key,) = (k for k in table.constraints if isinstance(k, sa.UniqueConstraint))
-    return tuple(row[column.name] for column in key.columns)
 
 
 @contextmanager

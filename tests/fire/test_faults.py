@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judge finds what is wrong: each fault that is planted, on every database."""
+
+import pytest
+
+from tests.fire.arena import Run
+from tests.fire.faults import FAULTS
+from tests.fire.scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found(target, name):
+    run = Run([target], processes=3, audits=15, calls=100, kills=5, fault=name)
+    report = SCENARIOS[FAULTS[name].scenario](run)
+    assert FAULTS[name].found in report.kinds()
