@@ -59,7 +59,13 @@ def to_number(field: str, value: Any) -> int | float:
     return number
 
 
+_DECIMAL = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+
 def _from_decimal(value: str | decimal.Decimal) -> int | float:
+    # Decimal takes underscores, and the digits of any script.
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        return math.nan
     with suppress(decimal.InvalidOperation):
         exact = decimal.Decimal(value)
         if exact.is_finite() and (not exact or exact.adjusted() <= sys.float_info.max_10_exp):
@@ -80,19 +86,25 @@ def to_boolean(field: str, value: Any) -> bool:
     raise refuse(field, value, "takes True or False")
 
 
+# What is behind the microseconds of a text.
+_FINER = re.compile(r"[.,][0-9]{6}0*[1-9]")
+
+
 def to_utc(field: str, value: Any) -> datetime.datetime:
     """Return a time in UTC, aware; a naive one is taken to be in UTC, text to be ISO 8601."""
-    allowed = "takes a datetime, or ISO 8601 text"
+    if isinstance(value, str) and _FINER.search(value):
+        raise refuse(field, value, "takes a time of whole microseconds")
     try:
-        if isinstance(value, str):
-            value = timeutils.parse_isotime(value)
-        if isinstance(value, datetime.datetime):
-            if value.utcoffset() is None:
-                return value.replace(tzinfo=datetime.UTC)
-            return value.astimezone(datetime.UTC)
-    except (ValueError, OverflowError):
-        raise refuse(field, value, allowed) from None
-    raise refuse(field, value, allowed)
+        time = timeutils.parse_isotime(value) if isinstance(value, str) else value
+        if isinstance(time, datetime.datetime):
+            if time.utcoffset() is None:
+                return time.replace(tzinfo=datetime.UTC)
+            return time.astimezone(datetime.UTC)
+    except OverflowError:
+        raise refuse(field, value, "takes a time that is in the years 1 to 9999 in UTC") from None
+    except ValueError:
+        pass
+    raise refuse(field, value, "takes a datetime, or ISO 8601 text")
 
 
 def hours_ago(field: str, value: Any) -> datetime.datetime:
@@ -127,9 +139,17 @@ def from_json(field: str, value: Any, allowed: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         raise refuse(field, value, allowed) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of a JSON text, unless a value would be lost to a key that is twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key is there twice")
+    return made
 
 
 def sent_json(field: str, value: Any) -> Any:
@@ -157,16 +177,16 @@ def to_json(field: str, value: Any) -> Any:
 def to_dict(field: str, value: Any) -> dict[str, Any]:
     """Return a dict of its own, of a mapping or of JSON text."""
     allowed = "takes a dict, or JSON text of one"
-    value = from_json(field, value, allowed)
-    if isinstance(value, Mapping):
-        return dict(value)
+    made = from_json(field, value, allowed)
+    if isinstance(made, Mapping):
+        return dict(made)
     raise refuse(field, value, allowed)
 
 
 def to_list(field: str, value: Any) -> list[Any]:
     """Return a list of its own, of a list, a tuple or JSON text."""
     allowed = "takes a list, or JSON text of one"
-    value = from_json(field, value, allowed)
-    if isinstance(value, list | tuple):
-        return list(value)
+    made = from_json(field, value, allowed)
+    if isinstance(made, list | tuple):
+        return list(made)
     raise refuse(field, value, allowed)

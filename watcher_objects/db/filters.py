@@ -10,6 +10,7 @@ find it, and None asks for it.
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -98,7 +99,7 @@ def _judged(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[An
         operator, value = ("neq" if value is (operator == "eq") else "eq"), 0
     try:
         given = _given(column, operator, value)
-        bound = [values.storable(column, v) for v in given if v is not None]
+        bound = [values.storable(column, _spelled(column, v)) for v in given if v is not None]
     except exception.InvalidValue as error:
         raise exception.InvalidFilter(filter=name, reason=str(error)) from error
     return Filter(field, operator, len(bound), len(bound) < len(given)), bound
@@ -114,6 +115,14 @@ def _given(column: sa.Column[Any], operator: str, value: Any) -> Collection[Any]
         raise coercion.refuse(column.name, value, "takes a list of values")
     if len(value) > MAX_CHOICES:
         raise coercion.refuse(column.name, value, f"takes at most {MAX_CHOICES} values")
+    return value
+
+
+def _spelled(column: sa.Column[Any], value: Any) -> Any:
+    """Return a uuid as it is stored, whatever its spelling; all else as it is."""
+    if column.name == "uuid":
+        with suppress(exception.InvalidValue):
+            return coercion.to_uuid(column.name, value)
     return value
 
 

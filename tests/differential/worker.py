@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that has one database, and does there what it is told over a pipe."""
+
+import contextlib
+import multiprocessing
+
+from oslo_context.context import RequestContext
+
+from tests import conftest
+from watcher_objects import Audit, Goal, db, events
+from watcher_objects.db import migration
+
+CLASSES = {"goal": Goal, "audit": Audit}
+SHOWN = {
+    "goal": ("uuid", "name", "display_name"),
+    "audit": ("uuid", "name", "audit_type", "state", "hostname", "goal_id", "parameters"),
+}
+CONTEXTS = {False: RequestContext(), True: RequestContext(show_deleted=True)}
+#: What the table says of a goal where nothing else is said.
+GIVEN = {"goal": {"efficacy_specification": []}, "audit": {}}
+
+
+class Rollback(Exception):
+    """What ends a transaction that is not to be."""
+
+
+def told(obj, kind):
+    """Return what can be seen of an object, alike on every database."""
+    seen = {name: getattr(obj, name) for name in SHOWN[kind] if obj.obj_attr_is_set(name)}
+    times = {name: obj[name] is not None for name in TIMES if obj.obj_attr_is_set(name)}
+    return seen | times
+
+
+TIMES = ("updated_at", "deleted_at")
+
+
+class Actor:
+    """Objects by the names of their handles, and the transactions around what is done next."""
+
+    def __init__(self):
+        self.reset()
+        self.events = []
+        events.subscribe(self._note)
+
+    def _note(self, event):
+        state = event.obj.state if event.resource == "audit" else None
+        self.events.append((event.resource, event.kind, event.obj.uuid, state, event.old_state))
+
+    def reset(self):
+        self.handles, self.open, self.events = {}, [], []
+        conftest.clean()
+
+    def seen(self):
+        """Return what can be seen of every handle."""
+        return {
+            name: (
+                told(obj, kind),
+                sorted({*SHOWN[kind]} & obj.obj_what_changed()),
+                obj.old_state,
+            )
+            for name, (kind, obj) in self.handles.items()
+        }
+
+    def build(self, handle, kind, given):
+        self.handles[handle] = kind, CLASSES[kind](CONTEXTS[False], **GIVEN[kind], **given)
+
+    def assign(self, handle, field, value):
+        self.handles[handle][1][field] = value
+
+    def put(self, handle, key, value):
+        """Change something inside a document."""
+        self.handles[handle][1].parameters[key] = value
+
+    def create(self, handle):
+        self.handles[handle][1].create()
+
+    def create_many(self, kind, handles):
+        objects = [self.handles[handle][1] for handle in handles]
+        CLASSES[kind].create_many(CONTEXTS[False], objects)
+
+    def save(self, handle):
+        self.handles[handle][1].save()
+
+    def soft_delete(self, handle):
+        self.handles[handle][1].soft_delete()
+
+    def destroy(self, handle):
+        self.handles[handle][1].destroy()
+
+    def refresh(self, handle):
+        self.handles[handle][1].refresh()
+
+    def get(self, handle, kind, uuid, sees):
+        self.handles[handle] = kind, CLASSES[kind].get(CONTEXTS[sees], uuid)
+
+    def get_by_name(self, handle, kind, name, sees):
+        self.handles[handle] = kind, CLASSES[kind].get_by_name(CONTEXTS[sees], name)
+
+    def list(self, kind, sees, marker=None, **asked):
+        if marker in self.handles:
+            marker = self.handles[marker][1]
+        found = CLASSES[kind].list(CONTEXTS[sees], marker=marker, **asked)
+        return [told(obj, kind) for obj in found]
+
+    def begin(self):
+        group = db.transaction()
+        group.__enter__()
+        self.open.append(group)
+
+    def end(self, commits):
+        group = self.open.pop()
+        if commits:
+            group.__exit__(None, None, None)
+        else:
+            with contextlib.suppress(Rollback):
+                group.__exit__(Rollback, Rollback(), None)
+
+    def do(self, verb, arguments):
+        """Return what came of it, what was told meanwhile, and what can be seen afterwards."""
+        verbs = {
+            "build": self.build,
+            "assign": self.assign,
+            "put": self.put,
+            "create": self.create,
+            "create_many": self.create_many,
+            "save": self.save,
+            "soft_delete": self.soft_delete,
+            "destroy": self.destroy,
+            "refresh": self.refresh,
+            "get": self.get,
+            "get_by_name": self.get_by_name,
+            "list": self.list,
+            "begin": self.begin,
+            "end": self.end,
+            "reset": self.reset,
+        }
+        self.events = []
+        try:
+            came = verbs[verb](**arguments)
+        except Exception as error:
+            came = type(error).__name__, str(error)
+        return came, self.events, self.seen()
+
+
+def _serve(url, pipe):
+    db.configure(url)
+    migration.upgrade()
+    actor = Actor()
+    while told := pipe.recv():
+        pipe.send(actor.do(*told))
+    while actor.open:
+        actor.end(commits=False)
+    db.dispose()
+
+
+@contextlib.contextmanager
+def started(url):
+    """Lend the pipe to a process that has this database."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    spawn = multiprocessing.get_context("spawn")
+    process = spawn.Process(target=_serve, args=(url, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+        ours.send(None)
+    finally:
+        ours.close()
+        process.join(20)
+        if process.is_alive():
+            process.kill()
