@@ -11,5 +11,6 @@ from tests.fire.scenarios import SCENARIOS
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(target, name):
     run = Run([target], processes=3, audits=15, calls=100, kills=5, fault=name)
-    report = SCENARIOS[FAULTS[name].scenario](run)
-    assert FAULTS[name].found in report.kinds()
+    scenario = SCENARIOS[FAULTS[name].scenario]
+    # It shows when processes meet, which on a busy machine they may not at once.
+    assert any(FAULTS[name].found in scenario(run).kinds() for _ in range(5))
