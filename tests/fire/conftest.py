@@ -7,9 +7,10 @@ from contextlib import closing
 import pytest
 
 from tests import servers
-from tests.fire import oracle
+from tests.fire import instances, oracle
 from tests.fire.footprint import Footprint
 from watcher_objects import db
+from watcher_objects.db import migration
 
 
 @pytest.fixture
@@ -26,3 +27,23 @@ def footprint(url, database, told) -> Iterator[Footprint]:
     with closing(servers.admin(url).connect()) as connection:
         yield Footprint(connection, told)
     oracle.remove(url)
+
+
+@pytest.fixture(scope="module", params=instances.KINDS)
+def own_server(request) -> Iterator[instances.Server]:
+    """A server of our own, which may be disturbed."""
+    with instances.shelter() as folder:
+        made = instances.KINDS[request.param](folder / "own")
+        made.start()
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def own_url(own_server) -> Iterator[str]:
+    """The URL of a database with our schema on that server."""
+    with servers.created(own_server.url, "fire") as made:
+        db.configure(made)
+        migration.upgrade()
+        db.dispose()
+        yield made

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests import factory
 from tests.fire import calls
-from tests.fire.footprint import each_statement
+from tests.fire.footprint import STATEMENTS, each_statement
 from tests.fire.proxy import Proxy
 from watcher_objects import Audit, db, exception
 
@@ -50,6 +50,17 @@ def test_of_a_transaction_whose_commit_is_cut_off_nobody_can_tell(
     assert (audit.obj_what_changed(), told) == ({"state"}, [])
     state = "ONGOING" if done else "PENDING"
     assert Audit.get(context, audit.id).state == state
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_connection_that_is_cut_off_while_it_is_made_is_not_seen(proxy, context, done):
+    for at in range(1, STATEMENTS):
+        db.configure(proxy.url)
+        with proxy.failing(at, done):
+            assert Audit.list(context) == []
+        if not proxy.raised:
+            break
+    assert STATEMENTS > at > 5
 
 
 def cancelled(audit):

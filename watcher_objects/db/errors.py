@@ -108,6 +108,10 @@ def tell(engine: sa.Engine, error: Exception, connecting: bool = False) -> NoRet
     foreign = (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
     if isinstance(error, foreign):
         raise _translate(engine, error, connecting) from error
+    if connecting and isinstance(error, NotImplementedError):
+        # What SQLAlchemy raises of a connection that goes away while it is asked what it is.
+        reason = f"the connection to {engine.dialect.name} was lost"
+        raise exception.DatabaseUnavailable(reason=reason, may_retry=True) from error
     if isinstance(error, AttributeError | OSError | LookupError | TypeError | ValueError):
         # A driver on arguments that it can't use, or on a stored value that it can't read;
         # either may be in the message.
