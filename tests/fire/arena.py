@@ -121,17 +121,30 @@ class Arena:
         for process in tuple(self._made):
             self.kill(process)
 
-    def judged(self, scenario: str, *, none_left: bool = False, **figures: float) -> Report:
-        """Return the report on all that has happened.
-
-        :param none_left: an audit that is PENDING still is a finding
-        """
-        seconds = time.monotonic() - self.started
-        history, truth = ledger.read(self.folder), oracle.read(self.run.urls[0])
+    def verdict(self, history: ledger.History, truth: oracle.Truth) -> list[judge.Finding]:
+        """Return what is wrong, by the rules that the subject knows of."""
         findings = judge.verdict(history, truth)
         if self.run.subject == "peer":
             # It has notifications, with other rules.
-            findings = [one for one in findings if one.kind not in judge.OF_EVENTS]
+            return [one for one in findings if one.kind not in judge.OF_EVENTS]
+        return findings
+
+    def judged(
+        self,
+        scenario: str,
+        *,
+        none_left: bool = False,
+        besides: Sequence[judge.Finding] = (),
+        **figures: float,
+    ) -> Report:
+        """Return the report on all that has happened.
+
+        :param none_left: an audit that is PENDING still is a finding
+        :param besides: what was found meanwhile
+        """
+        seconds = time.monotonic() - self.started
+        history, truth = ledger.read(self.folder), oracle.read(self.run.urls[0])
+        findings = [*besides, *self.verdict(history, truth)]
         if none_left:
             findings += judge.left_over(truth)
         report = Report(scenario, {}, findings)

@@ -19,6 +19,10 @@ def run(run: Run) -> Report:
 def contest(worker: Worker) -> None:
     """Claim whatever is PENDING, until nothing is."""
     asked = {"filters": {"state": State.PENDING}, "limit": BATCH, "sort_key": "id"}
-    while (batch := worker.list(**asked)) != []:
+    batch = worker.list(**asked)
+    # All have seen the same audits PENDING, so that each of them is contested.
+    worker.begin()
+    while batch != []:
         for audit in batch or ():
             worker.move(audit, "claim")
+        batch = worker.list(**asked)

@@ -238,7 +238,7 @@ FAULTS = {
         Fault(a_field_is_lost, "mix", Kind.TWICE),
         Fault(create_in_two_steps, "mix", Kind.NOBODYS),
         Fault(create_in_another_state, "mix", Kind.ILLEGAL_MOVE),
-        Fault(event_before_the_write, "claims", Kind.EVENT_OF_NOTHING),
+        Fault(event_before_the_write, "mix", Kind.EVENT_OF_NOTHING),
         Fault(no_event, "claims", Kind.EVENT_MISSING),
         Fault(event_is_told_again, "claims", Kind.EVENT_REPEATED),
         Fault(answer_before_a_rollback, "claims", Kind.LOST),

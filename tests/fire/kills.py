@@ -44,9 +44,7 @@ def run(run: Run) -> Report:
             if number % BETWEEN_COPIES == 0 and run.urls[0].startswith("sqlite"):
                 findings += _of_copy(place, writers)
         place.stop()
-        report = place.judged("kills", kills=run.kills)
-        report.findings.extend(findings)
-        return report
+        return place.judged("kills", besides=findings, kills=run.kills)
 
 
 def make_calls(worker: Worker) -> None:
@@ -75,7 +73,7 @@ def _of_copy(place: Arena, writers: Sequence[BaseProcess]) -> list[judge.Finding
         copy = Path(folder) / source.name
         with closing(sqlite3.connect(copy)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return judge.verdict(history, oracle.read(f"sqlite:///{copy}"))
+        return place.verdict(history, oracle.read(f"sqlite:///{copy}"))
 
 
 @contextmanager

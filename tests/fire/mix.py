@@ -25,6 +25,7 @@ def run(run: Run) -> Report:
 def make_calls(worker: Worker) -> None:
     """Make so many calls."""
     caller = Caller(worker)
+    worker.begin()
     for _ in range(worker.given["calls"]):
         caller.call()
 

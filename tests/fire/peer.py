@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The other subject: OpenStack Watcher's own objects, in an environment that has them."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from watcher.common import context, exception
 
 def configured(url: str) -> Any:
     """Tell Watcher's objects of a database, and to send no notifications; return a context."""
+    warnings.simplefilter("ignore")
     cfg.CONF([], project="watcher")
     cfg.CONF.set_override("connection", url, group="database")
     cfg.CONF.set_override("notification_level", None)

@@ -52,6 +52,10 @@ class Worker:
         self.subject = module.Subject(job.url, self._hear)
         self._goal_id: int | None = None
 
+    def begin(self) -> None:
+        """Wait until all workers are about to begin."""
+        self.given["together"].wait()
+
     def seed(self, number: int) -> None:
         """Store audits, all at once."""
         given = {"display_name": "fire", "efficacy_specification": []}
@@ -142,8 +146,6 @@ def run(job: Job) -> None:
         worker = Worker(job)
         if job.fault:
             faults.FAULTS[job.fault].plant()
-        if together := job.given.get("together"):
-            together.wait()
         job.task(worker)
     except BaseException:
         (job.folder / f"{job.name}.crash").write_text(traceback.format_exc())

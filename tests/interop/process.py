@@ -7,12 +7,11 @@ import sys
 import tempfile
 
 _PRELUDE = """
-import json, sys, threading, time, warnings
+import json, sys, threading, time
 from tests.fire import peer
 from watcher import objects
 from watcher.db.sqlalchemy import migration
 context = peer.configured(sys.argv[1])
-warnings.simplefilter("ignore")
 """
 
 
