@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests import servers
+from tests.conftest import clean
 from tests.fire import instances, oracle
 from tests.fire.footprint import Footprint
 from watcher_objects import db
@@ -20,13 +21,22 @@ def target(url, database) -> str:
     return url
 
 
-@pytest.fixture
-def footprint(url, database, told) -> Iterator[Footprint]:
-    """What can be seen of the configured database from outside."""
+@pytest.fixture(scope="module")
+def witnessed(url) -> Iterator[str]:
+    """The URL of a database that writes down what is done to audits."""
+    db.configure(url)
+    clean()
+    db.dispose()
     oracle.install(url)
-    with closing(servers.admin(url).connect()) as connection:
-        yield Footprint(connection, told)
+    yield url
     oracle.remove(url)
+
+
+@pytest.fixture
+def footprint(witnessed, database, told) -> Iterator[Footprint]:
+    """What can be seen of the configured database from outside."""
+    with closing(servers.admin(witnessed).connect()) as connection:
+        yield Footprint(connection, told)
 
 
 @pytest.fixture(scope="module", params=instances.KINDS)
