@@ -200,9 +200,10 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
             raise exception.ReadOnlyField(objname=self.obj_name(), field=name)
 
     def _obj_forget_documents(self) -> None:
-        """Let documents be read again when they are asked for."""
+        """Let documents of which the text is known be read again when they are asked for."""
         for name in self._obj_documents():
-            vars(self).pop(f"_obj_{name}", None)
+            if f"_row_{name}" in vars(self):
+                vars(self).pop(f"_obj_{name}", None)
 
     def _obj_forget_other(self, field: str) -> None:
         """Drop a related object that is not the one that its id means now."""

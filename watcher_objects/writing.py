@@ -188,6 +188,8 @@ class Writable(RowObject):
         self._obj_keep_for_rollback()
         if row is None:
             self.obj_reset_changes()
+            # What is changed inside one from now on, a rollback has to undo.
+            self._obj_forget_documents()
         else:
             self._obj_become(row)
         if old_state is not None:

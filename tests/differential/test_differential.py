@@ -55,11 +55,14 @@ class Machine(RuleBasedStateMachine):
             pipe.send((verb, arguments))
         due = self.model.do(verb, arguments)
         answers = {kind: pipe.recv() for kind, pipe in self.pipes.items()}
-        words = {kind: came for kind, (came, *_) in answers.items()}
-        assert len({repr(came) for came in words.values()}) == 1, (verb, arguments, words)
+        words = {kind: exact(came) for kind, (came, *_) in answers.items()}
+        assert len({*words.values()}) == 1, f"{verb} {arguments}: {words}"
         for kind, (came, told, seen) in answers.items():
             name = came[0] if isinstance(came, tuple) else came
-            assert exact((name, told, seen)) == exact(due), (kind, verb, arguments)
+            found = exact((name, told, seen))
+            assert found == exact(due), (
+                f"{kind} {verb} {arguments}: {came} {found}, not {exact(due)}"
+            )
 
     def goal(self, name):
         self.made += 1
@@ -171,7 +174,7 @@ class Machine(RuleBasedStateMachine):
         filters=FILTERS,
         sort_key=st.sampled_from(["id", "name", "hostname", "state"]),
         sort_dir=st.sampled_from(["asc", "desc"]),
-        limit=st.sampled_from([None, 0, 1, 2]),
+        limit=st.sampled_from([None, 1, 2]),
         marker=st.none() | HANDLES,
         by_uuid=st.booleans(),
     )

@@ -38,8 +38,8 @@ class Actor:
     """Objects by the names of their handles, and the transactions around what is done next."""
 
     def __init__(self):
+        self.open = []
         self.reset()
-        self.events = []
         events.subscribe(self._note)
 
     def _note(self, event):
@@ -47,7 +47,8 @@ class Actor:
         self.events.append((event.resource, event.kind, event.obj.uuid, state, event.old_state))
 
     def reset(self):
-        self.handles, self.open, self.events = {}, [], []
+        self.abandon()
+        self.handles, self.events = {}, []
         conftest.clean()
 
     def seen(self):
@@ -115,6 +116,10 @@ class Actor:
             with contextlib.suppress(Rollback):
                 group.__exit__(Rollback, Rollback(), None)
 
+    def abandon(self):
+        while self.open:
+            self.end(commits=False)
+
     def do(self, verb, arguments):
         """Return what came of it, what was told meanwhile, and what can be seen afterwards."""
         verbs = {
@@ -148,8 +153,7 @@ def _serve(url, pipe):
     actor = Actor()
     while told := pipe.recv():
         pipe.send(actor.do(*told))
-    while actor.open:
-        actor.end(commits=False)
+    actor.abandon()
     db.dispose()
 
 

@@ -194,6 +194,7 @@ def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[s
 def _listen(engine: sa.Engine, lock_timeout: int) -> None:
     event.listen(engine, "handle_error", errors.handle, retval=True)
     event.listen(engine, "checkin", functools.partial(sessions.drop_if_open, engine.dialect.name))
+    event.listen(engine, "invalidate", sessions.close_cursor)
     if engine.dialect.name != "sqlite":
         event.listen(engine, "checkout", functools.partial(sessions.check, engine.dialect))
     prepare = functools.partial(sessions.prepare, engine.dialect.name, lock_timeout)

@@ -75,8 +75,6 @@ class Level:
 
     def begin(self) -> None:
         """Begin it in the database."""
-        if self.parent is not None:
-            self.parent.check()
         self._say(_BEGIN[self.connection.dialect.name], "SAVEPOINT")
 
     def commit(self) -> None:

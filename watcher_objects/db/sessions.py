@@ -63,6 +63,13 @@ def drop_if_open(dialect: str, connection: Any, record: Any) -> None:
         record.invalidate()
 
 
+def close_cursor(connection: Any, record: Any, error: Any) -> None:
+    """Let no cursor outlive a connection that is given up: it would keep SQLite's lock."""
+    if cursor := record.info.pop("cursor", None):
+        with contextlib.suppress(Exception):
+            cursor.close()
+
+
 def returned(lent: Any) -> None:
     """Remember when a connection was given back."""
     lent.info[_RETURNED] = time.monotonic()

@@ -57,6 +57,8 @@ def transaction() -> Iterator[None]:
     :raises OutcomeUnknown: COMMIT was not answered
     """
     parent = levels.current()
+    if parent is not None:
+        parent.check()
     with contextlib.ExitStack() as held:
         current = _begun(held, parent)
         try:
