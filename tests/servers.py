@@ -71,19 +71,22 @@ UNREACHABLE = (
 
 
 @contextmanager
-def reader(url: str) -> Iterator[str]:
-    """Lend a database's URL for an account that may read all its tables, and do nothing else."""
-    place, account = sa.make_url(url), f"reader_{os.getpid()}"
-    password, grant = "WITH PASSWORD", f"SELECT ON ALL TABLES IN SCHEMA public TO {account}"
+def account(url: str, may: str = "SELECT") -> Iterator[str]:
+    """Lend a database's URL for an account that may do this to all its tables, and no more."""
+    place, name = sa.make_url(url), f"account_{os.getpid()}"
+    password, grants = "WITH PASSWORD", [f"{may} ON ALL TABLES IN SCHEMA public"]
     if place.get_backend_name() == "mysql":
-        password, grant = "IDENTIFIED BY", f"SELECT ON {place.database}.* TO {account}"
+        password, grants = "IDENTIFIED BY", [f"{may} ON {place.database}.*"]
+    elif "INSERT" in may:
+        grants.append("USAGE ON ALL SEQUENCES IN SCHEMA public")
     with closing(admin(place).connect()) as connection:
-        connection.exec_driver_sql(f"CREATE USER {account} {password} '{CANARY}'")
+        connection.exec_driver_sql(f"CREATE USER {name} {password} '{CANARY}'")
         try:
-            connection.exec_driver_sql(f"GRANT {grant}")
-            seen = place.set(username=account, password=CANARY)
+            for grant in grants:
+                connection.exec_driver_sql(f"GRANT {grant} TO {name}")
+            seen = place.set(username=name, password=CANARY)
             yield seen.render_as_string(hide_password=False)
         finally:
             if place.get_backend_name() == "postgresql":
-                connection.exec_driver_sql(f"DROP OWNED BY {account}")
-            connection.exec_driver_sql(f"DROP USER {account}")
+                connection.exec_driver_sql(f"DROP OWNED BY {name}")
+            connection.exec_driver_sql(f"DROP USER {name}")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from tests.population import run
-from tests.servers import CANARY, UNREACHABLE, reader
+from tests.servers import CANARY, UNREACHABLE, account
 from watcher_objects import db, exception
 from watcher_objects.db import migration
 
@@ -141,7 +141,7 @@ def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(blank):
     migration.upgrade(FOREIGN_HEAD)
     run(sa.text("INSERT INTO services (name, host, deleted) VALUES ('a', 'b', 0)"))
     before = schema()
-    with reader(blank) as limited:
+    with account(blank) as limited:
         db.configure(limited)
         told = refused(moves())
         assert (len(told), CANARY in str(told)) == (3, False)

@@ -37,17 +37,23 @@ The first line of a class's docstring is its message, filled from the keyword ar
 that Watcher's callers know.
 """
 
+import types
+import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+# Whatever else there is, it may hold what is not to be seen.
+_SHOWN = (str, int, float, uuid.UUID, types.NoneType)
+
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it: printable everywhere, not too long, no document."""
+    kind = type(value).__name__
     try:
-        text = f"a {type(value).__name__}" if isinstance(value, dict | list) else str(value)
+        text = str(value) if isinstance(value, _SHOWN) else f"a {kind}"
     except ValueError:
-        text = f"a huge {type(value).__name__}"
+        text = f"a huge {kind}"
     return printable(text if len(text) <= 500 else f"{text[:500]}...")
 
 
@@ -258,8 +264,8 @@ class DuplicateKey(Conflict):
     """A row with the same %(columns)s is stored already"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
-        super().__init__(message, **kwargs)
         self.columns: Collection[str] = kwargs.get("columns", ())
+        super().__init__(message, **{**kwargs, "columns": ", ".join(self.columns)})
 
 
 # --- states -------------------------------------------------------------------------------

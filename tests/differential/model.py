@@ -188,7 +188,7 @@ class Model:
 
     def list(self, kind, sees, filters, sort_key, sort_dir, limit, marker=None):
         self._touch()
-        place = marker and self._place(kind, marker, sort_key)
+        place = None if marker is None else self._place(kind, marker, sort_key)
         found = [r for r in self._rows(kind, sees) if self._meets(r, filters)]
         found.sort(key=lambda r: _key(r, sort_key), reverse=sort_dir == "desc")
         if place and sort_dir == "desc":

@@ -7,6 +7,7 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 
 import contextlib
 import functools
+import logging
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,10 @@ _OPTIONS = {
     "poolclass",
 }
 
+# Of a URL's query SQLAlchemy shows everything.
+_SECRETS = {"password", "passwd", "sslpassword"}
+_LOGGING_NAME = "watcher_objects"
+
 _engine: sa.Engine | None = None
 # Connections of the pool that are at hand; and those of a parent process.
 _kept: list[Any] = []
@@ -67,7 +72,8 @@ def configure(
     :param retry_for: seconds for which a call is tried again while the database is away or
         busy, from 2 up; 0 for not at all
     :param engine_options: arguments for SQLAlchemy's ``create_engine``, of those that tell
-        about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...
+        about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...; ``echo`` logs
+        what goes through SQLAlchemy, never the values of a statement or a row
     :raises InvalidParameter: the URL or an option can't be used
     :raises DatabaseError: the database's driver is not installed
     """
@@ -80,7 +86,7 @@ def configure(
     lock_timeout = min(LOCK_TIMEOUT, math.ceil(retry_for)) or LOCK_TIMEOUT
     options = _options(parsed, lock_timeout, engine_options)
     try:
-        engine = sa.create_engine(parsed, **options)
+        engine = sa.create_engine(parsed.difference_update_query(_SECRETS), **options)
     except ModuleNotFoundError as error:
         # The extras are named as the backends are.
         extra = parsed.get_backend_name()
@@ -89,6 +95,7 @@ def configure(
     except Exception as error:
         allowed = f"what create_engine takes, which raised {type(error).__name__}"
         raise _bad_parameter("engine_options", allowed) from None
+    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").addFilter(errors.tells_no_row)
     _listen(engine, lock_timeout)
     dispose()
     _engine, _profile = engine, transitions
@@ -152,16 +159,15 @@ def _bad_parameter(name: str, allowed: str) -> exception.InvalidParameter:
 
 
 def _parse(url: str | sa.URL) -> sa.URL:
-    allowed = "sqlite:///FILE, postgresql://... or mysql://..., an @ in a password as %40"
-    try:
-        parsed = sa.make_url(url)
-        parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
-    except (exc.ArgumentError, KeyError, ValueError, AttributeError):
-        # The cause would show the URL, and with it the password.
-        raise _bad_parameter("url", allowed) from None
+    parsed = None
+    with contextlib.suppress(exc.ArgumentError, KeyError, ValueError, AttributeError):
+        # Suppressed: the cause would show the URL, and with it the password.
+        made = sa.make_url(url)
+        parsed = made.set(drivername=_DRIVERS[made.drivername])
     # A password with a bare @ ends there, and its rest is taken for a part of the host. Of a
     # SQLite URI the path is not known, and so not whose file it is.
-    if "@" in (parsed.host or "") or "uri" in parsed.query:
+    if parsed is None or "@" in (parsed.host or "") or "uri" in parsed.query:
+        allowed = "sqlite:///FILE, postgresql://... or mysql://..., an @ in a password as %40"
         raise _bad_parameter("url", allowed)
     if parsed.get_backend_name() == "mysql":
         return parsed.update_query_dict({"charset": "utf8mb4"})
@@ -180,10 +186,13 @@ def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[s
         "skip_autocommit_rollback": True,
         "pool_reset_on_return": None,
         "hide_parameters": True,
+        "logging_name": _LOGGING_NAME,
     }
     if url.get_backend_name() != "sqlite":
+        secrets = {name: url.query[name] for name in _SECRETS & url.query.keys()}
+        args = {"connect_args": {**secrets, **given.get("connect_args", {})}}
         # Values without names, which SQLAlchemy would put into a dict and psycopg take out.
-        return {**options, "pool_recycle": 3600, "paramstyle": "format", **given}
+        return {**options, "pool_recycle": 3600, "paramstyle": "format", **given, **args}
     connect_args = {"timeout": lock_timeout, "check_same_thread": False}
     if not url.database or url.database == ":memory:":
         # One connection, lent to one thread at a time, or each would see its own database.

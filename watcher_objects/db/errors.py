@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
 
+import logging
 import re
 import types
 from collections.abc import Iterator, Set
@@ -52,6 +53,11 @@ def handle(context: Any) -> Any:
         if error is not None:
             error.args = _cut(_codes(context.original_exception), error.args)
     return exc_filters.handler(context)
+
+
+def tells_no_row(record: logging.LogRecord) -> bool:
+    """Tell whether what SQLAlchemy logs is not a row that it has fetched, as it does at DEBUG."""
+    return not str(record.msg).startswith("Row ")
 
 
 def told(dialect: Any, error: Exception, text: str, is_gone: bool) -> tuple[Exception, bool]:

@@ -134,11 +134,19 @@ def _explained(table: sa.Table, bound: Row) -> Iterator[None]:
     try:
         yield
     except exception.DuplicateKey as error:
-        # Of a taken id two of the databases tell no column.
-        columns = tuple(name for name in error.columns if name in table.columns)
-        raise exception.DuplicateKey(columns=columns or ("id",)) from error
+        raise exception.DuplicateKey(columns=_taken(table, bound, error)) from error
     except exception.MissingReference as error:
         raise _missing_reference(table, bound, error) from error
+
+
+def _taken(table: sa.Table, bound: Row, error: exception.DuplicateKey) -> Sequence[str]:
+    """Return the columns of the key that is taken; of several SQLite tells the last."""
+    if bound.get("uuid") and engine.get_dialect().name == "sqlite":
+        there = sa.select(table.c.id).where(table.c.uuid == bound["uuid"])
+        if transactions.execute(there, although_failed=True).rows:
+            return ("uuid",)
+    # Of a taken id two of the databases tell no column.
+    return tuple(name for name in error.columns if name in table.columns) or ("id",)
 
 
 def _missing_reference(
