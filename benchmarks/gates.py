@@ -36,7 +36,7 @@ _GATES: dict[str, tuple[tuple[float, float | None], ...]] = {
 #: Of Watcher's bytes per object, at most: kept, and at the peak.
 MEMORY = {"list": (0.85, 0.5), "list + read": (0.85, 0.5), "list eager": (0.45, 0.5)}
 #: Of the time that a call takes with few rows, at most, with many.
-GROWTH = 1.5
+GROWTH = 1.3
 
 
 def of(op: str, kind: str) -> Gate:

@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,28 @@ KINDS = ("sqlite", *SERVERS)
 SCRATCH = f"watcher_objects_test_{os.getpid()}"
 
 
-def _admin(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+_DRIVERS["mariadb"] = _DRIVERS["mysql"]
+
+
+def admin(url: sa.URL | str) -> sa.Engine:
+    """Return an engine that has nothing to do with the library's."""
+    place = sa.make_url(url)
+    place = place.set(drivername=_DRIVERS.get(place.get_backend_name(), place.drivername))
+    return sa.create_engine(place, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+@contextmanager
+def created(server: sa.URL | str, name: str) -> Iterator[str]:
+    """Lend the URL of a new database on a server, and drop it afterwards."""
+    with closing(admin(server).connect()) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with closing(admin(server).connect()) as connection:
+            force = " WITH (FORCE)" if connection.dialect.name == "postgresql" else ""
+            connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
 
 
 @contextmanager
@@ -29,19 +49,16 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
     if name == "sqlite":
         yield f"sqlite:///{folder / 'audits.sqlite'}"
         return
-    made, url = SCRATCH + suffix, sa.make_url(SERVERS[name])
-    try:
-        with closing(_admin(url).connect()) as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {made}")
-    except sa.exc.OperationalError as error:
-        message = f"no {name} server at {url.render_as_string(hide_password=True)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{message}: {error.orig}")
-        pytest.skip(message)
-    yield url.set(database=made).render_as_string(hide_password=False)
-    with closing(_admin(url).connect()) as connection:
-        force = " WITH (FORCE)" if name == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP DATABASE {made}{force}")
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(created(SERVERS[name], SCRATCH + suffix))
+        except sa.exc.OperationalError as error:
+            place = sa.make_url(SERVERS[name]).render_as_string(hide_password=True)
+            message = f"no {name} server at {place}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{message}: {error.orig}")
+            pytest.skip(message)
+        yield url
 
 
 #: What a password is in tests that look for it in messages.
@@ -62,7 +79,7 @@ def account(url: str, may: str = "SELECT") -> Iterator[str]:
         password, grants = "IDENTIFIED BY", [f"{may} ON {place.database}.*"]
     elif "INSERT" in may:
         grants.append("USAGE ON ALL SEQUENCES IN SCHEMA public")
-    with closing(_admin(place).connect()) as connection:
+    with closing(admin(place).connect()) as connection:
         connection.exec_driver_sql(f"CREATE USER {name} {password} '{CANARY}'")
         try:
             for grant in grants:

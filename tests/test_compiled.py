@@ -9,7 +9,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from tests import factory
-from watcher_objects import Audit, base, compiled, db, exception, fields
+from watcher_objects import Audit, Goal, base, compiled, db, exception, fields
 from watcher_objects.db import engine, queries, statements, writes
 
 
@@ -22,9 +22,7 @@ def slowly(obj):
     """Return the object again, filled by the fields themselves."""
     columns = {c.name: getattr(obj, c.name, None) for c in obj.table.columns}
     cells = statements.cells(obj.table, {**columns, "deleted": 0, **texts(obj)})
-    again = object.__new__(type(obj))
-    again._obj_fill_slowly(obj._context, cells)
-    return again
+    return obj._obj_made_slowly(obj._context, cells)
 
 
 def texts(obj):
@@ -74,6 +72,16 @@ def test_a_primitive_shares_no_document_with_its_object(database, context):
     found = Audit.get(context, factory.stored(Audit, context, parameters={"a": 1}).id)
     found.obj_to_primitive()["watcher_object.data"]["parameters"]["a"] = 2
     assert found.parameters == {"a": 1}
+
+
+def test_an_eager_list_gives_each_object_a_related_one_of_its_own(database, context):
+    goals = [factory.stored(Goal, context) for _ in range(5)]
+    for goal in (*goals, goals[0]):
+        factory.stored(Audit, context, goal_id=goal.id)
+    audits = Audit.list(context, eager=True)
+    assert [audit.goal for audit in audits] == [*goals, goals[0]]
+    audits[0].goal.display_name = "Changed"
+    assert audits[5].goal == goals[0]
 
 
 class Shouted(ovo_fields.AutoTypedField):
@@ -142,7 +150,7 @@ def test_what_is_compiled_is_bounded(database, context):
     for number in range(statements.SHAPES + 20):
         choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
         Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
-    for cached in (queries._page, queries._first, writes._update, compiled.filler):
+    for cached in (queries._page, queries.lookup, writes._update, compiled.maker):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})

@@ -128,7 +128,7 @@ def test_options_reach_the_engine(unconfigured):
     ],
 )
 def test_a_database_that_is_away_is_unavailable_without_its_password(unconfigured, context, url):
-    db.configure(url)
+    db.configure(url, retry_for=0)
     for call in (lambda: Goal.list(context), lambda: factory.stored(Goal, context)):
         with pytest.raises(exception.DatabaseUnavailable) as caught:
             call()

@@ -11,16 +11,17 @@ from watcher_objects.db import models
 ROOT = Path(__file__).parents[1] / "watcher_objects"
 FLOORS = [
     {"exception"},
-    {"bounds", "coercion", "transitions", "events", "history", "versions"},
+    {"bounds", "coercion", "db.budget", "transitions", "events", "history", "versions"},
     {"states", "field_types", "primitives"},
     {"fields"},
-    {"db.chain", "db.errors", "db.engine", "db.models", "db.sessions", "db.statements"}
-    | {"db.values"},
-    {"db.filters", "db.paging", "db.transactions"},
-    {"db.moving", "db.queries", "db.rules", "db.writes"},
+    {"db.chain", "db.drivers", "db.errors", "db.engine", "db.models", "db.sessions"}
+    | {"db.statements", "db.values"},
+    {"db.filters", "db.levels", "db.paging", "db.retries", "db.transactions"},
+    {"db.changes", "db.moving", "db.queries", "db.rules", "db.writes"},
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
     {"waiting"},
     {"compiled", "tracking"},
+    {"codec"},
     {"hydration"},
     {"finding"},
     {"reading", "writing"},

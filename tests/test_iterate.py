@@ -30,7 +30,7 @@ def test_all_are_yielded_in_the_order_of_a_list(audits, context, batch):
 
 
 def test_a_batch_is_one_statement(audits, context, statements):
-    assert len(list(Audit.iterate(context, 10, eager=True))) == 25
+    assert len(list(Audit.iterate(context, 10))) == 25
     assert len(statements) == 3
 
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many statements each verb of each class sends, BEGIN and COMMIT apart."""
 
+from contextlib import closing
+
 import pytest
 from oslo_utils import uuidutils
 
 from tests import factory, wire
 from tests.test_contract import deletable, text_field
-from watcher_objects import ActionPlan, Audit
+from watcher_objects import ActionPlan, Audit, exception
+from watcher_objects.db import engine
 
 # On MariaDB, which has no UPDATE ... RETURNING, the row is read behind the UPDATE.
 READS_AGAIN = {"save", "soft_delete"}
@@ -37,7 +40,12 @@ def get(cls, context):
 def list_(cls, context):
     for _ in range(5):
         factory.stored(cls, context)
-    return lambda: cls.list(context, eager=True, limit=4, sort_key="created_at")
+    return lambda: cls.list(context, limit=4, sort_key="created_at")
+
+
+def list_eager(cls, context):
+    list_(cls, context)
+    return lambda: cls.list(context, eager=True, limit=4)
 
 
 def list_page(cls, context):
@@ -63,7 +71,8 @@ def destroy(cls, context):
     return factory.stored(cls, context).destroy
 
 
-VERBS = (create, create_many, get, list_, list_page, refresh, save, soft_delete, destroy)
+READS = (get, list_, list_eager, list_page, refresh)
+VERBS = (create, create_many, *READS, save, soft_delete, destroy)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__.strip("_"))
@@ -72,6 +81,8 @@ def test_a_verb_sends_one_statement(cls, verb, database, context, statements):
     statements.clear()
     call()
     expected = 2 if database == "mysql" and verb.__name__ in READS_AGAIN else 1
+    if verb is list_eager:
+        expected += len(cls.object_fields)
     if cls is ActionPlan and verb in (soft_delete, destroy):
         expected += OWNED
     assert len(statements) == expected, statements
@@ -86,8 +97,10 @@ def test_over_the_wire_goes_no_more_than_that(verb, database, context):
     if verb is create_many:
         # BEGIN, and COMMIT.
         expected = wire.Traffic(statements=1, trips=3, commits=1)
+    elif verb is list_eager:
+        expected = wire.Traffic(statements=3, trips=3, commits=0)
     elif database == "mysql" and verb.__name__ in READS_AGAIN:
-        expected = wire.Traffic(statements=2, trips=4, commits=1)
+        expected = wire.Traffic(statements=2, trips=1, commits=1)
     assert traffic == [expected]
 
 
@@ -99,3 +112,25 @@ def test_of_many_all_go_in_a_few(database, context):
     with wire.counted(database) as traffic:
         Audit.create_many(context, audits)
     assert traffic[0].statements <= 4
+
+
+def test_a_save_that_fails_leaves_nothing_open(database, context):
+    taken, audit = factory.stored(Audit, context), factory.stored(Audit, context)
+    audit.name = taken.name
+    with pytest.raises(exception.AuditAlreadyExists):
+        audit.save()
+    # The only connection that was used; another's lock would wait for it.
+    lent = engine.lend()
+    in_transaction = {
+        "sqlite": lambda: lent.dbapi_connection.in_transaction,
+        "postgresql": lambda: lent.dbapi_connection.info.transaction_status.name != "IDLE",
+        "mysql": lambda: asked(lent, "SELECT @@in_transaction") == 1,
+    }
+    assert not in_transaction[database]()
+    engine.keep(lent)
+
+
+def asked(lent, text):
+    with closing(lent.cursor()) as cursor:
+        cursor.execute(text)
+        return cursor.fetchone()[0]

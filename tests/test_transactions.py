@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from tests import factory
 from watcher_objects import Audit, Goal, Strategy, db, events, exception
-from watcher_objects.db import engine
 
 
 class Rollback(Exception):
@@ -298,10 +297,9 @@ def test_an_interrupt_behind_a_write_leaves_no_lock(database, context):
         assert time.monotonic() - started < 5
 
 
-def test_waiting_for_a_lock_has_a_limit(url, database, context, monkeypatch):
+def test_waiting_for_a_lock_has_a_limit(url, database, context):
     goal = factory.stored(Goal, context)
-    monkeypatch.setattr(engine, "LOCK_TIMEOUT", 1)
-    db.configure(url)
+    db.configure(url, retry_for=2)
     held, done = threading.Event(), threading.Event()
 
     def hold():

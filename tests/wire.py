@@ -13,7 +13,8 @@ from watcher_objects.db import engine
 class Traffic(NamedTuple):
     """What was sent on one connection: statements that read or write, all statements, COMMITs.
 
-    A statement is a round trip. One that commits by itself is not counted as a COMMIT.
+    A statement is a round trip, but on MariaDB, which tells how many there were. One that
+    commits by itself is not counted as a COMMIT.
     """
 
     statements: int
@@ -31,15 +32,16 @@ def counted(dialect):
     while (lent := engine.lend()).info.get("returned"):
         lent.invalidate()
     found = []
-    with _COUNTERS[dialect](lent.dbapi_connection, lent) as sent:
+    trips: list[int] = []
+    with _COUNTERS[dialect](lent.dbapi_connection, lent, trips) as sent:
         yield found
     words = [text.split()[0].upper() for text in sent]
     work = sum(word in ("SELECT", "INSERT", "UPDATE", "DELETE") for word in words)
-    found.append(Traffic(work, len(words), words.count("COMMIT")))
+    found.append(Traffic(work, sum(trips) or len(words), words.count("COMMIT")))
 
 
 @contextlib.contextmanager
-def _on_sqlite(connection, lent):
+def _on_sqlite(connection, lent, trips):
     sent: list[str] = []
     connection.set_trace_callback(sent.append)
     engine.keep(lent)
@@ -48,7 +50,7 @@ def _on_sqlite(connection, lent):
 
 
 @contextlib.contextmanager
-def _on_postgresql(connection, lent):
+def _on_postgresql(connection, lent, trips):
     # libpq writes down the protocol's messages; the server tells what it has completed.
     sent = []
     with tempfile.TemporaryFile() as trace:
@@ -65,7 +67,7 @@ def _on_postgresql(connection, lent):
 
 
 @contextlib.contextmanager
-def _on_mariadb(connection, lent):
+def _on_mariadb(connection, lent, trips):
     def told():
         with connection.cursor() as cursor:
             cursor.execute(f"SHOW SESSION STATUS WHERE variable_name IN {_COUNTED}")
@@ -76,10 +78,13 @@ def _on_mariadb(connection, lent):
     engine.keep(lent)
     yield sent
     after = told()
+    # The question for these is the last of them.
+    trips.append(int(after.pop("Questions")) - int(before["Questions"]) - 1)
     for name in after:
         sent += [name.removeprefix("Com_")] * (int(after[name]) - int(before[name]))
 
 
 _WORK = ("select", "insert", "update", "delete")
 _COUNTED = tuple(f"Com_{word}" for word in (*_WORK, "begin", "commit", "rollback", "savepoint"))
+_COUNTED += ("Questions",)
 _COUNTERS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql, "mysql": _on_mariadb}

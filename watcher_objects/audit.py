@@ -148,7 +148,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         sort_dir=None,
         eager=False,
     ):
-        """Return a list of audits, in one statement.
+        """Return a list of audits, with one statement, and one for each relation if eager.
 
         :param context: the caller's context; deleted audits are listed too if its
             ``show_deleted`` is true

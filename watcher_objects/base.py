@@ -8,7 +8,7 @@ see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come 
 
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 from oslo_versionedobjects import base as ovo
@@ -122,27 +122,41 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
         known = vars(self)
-        known["_context"], known["_changed_fields"] = context, set()
-        for name, value in {**copy.deepcopy(self._obj_defaults()), **kwargs}.items():
-            field = self.fields.get(name)
-            if field is None:
-                raise self._obj_unknown(name)
-            if name in self._obj_related_names():
+        known["_context"] = context
+        changed = known["_changed_fields"] = set()
+        # Where there are related objects, one field decides about another.
+        is_related = not self.object_fields.keys().isdisjoint(kwargs)
+        made_of: Any = type(self)
+        usual = compiled.usual(made_of)
+        for name, value in {**self._obj_defaults(), **kwargs}.items():
+            if is_related and name in self._obj_related_names():
                 setattr(self, name, value)
+                continue
+            if name not in usual:
+                raise self._obj_unknown(name)
+            # A new object has no row yet that would forbid it.
+            attribute, kind, copied = usual[name]
+            if type(value) is kind:
+                known[attribute] = copied(value) if copied else value
             else:
-                # A new object has no row yet that would forbid it.
-                known[f"_obj_{name}"] = field.coerce(self, name, value)
-                known["_changed_fields"].add(name)
+                known[attribute] = self.fields[name].coerce(self, name, value)
+            changed.add(name)
 
     @classmethod
     @functools.cache
     def _obj_related_names(cls) -> frozenset[str]:
-        """Return the names of the fields of which one decides about another."""
+        """Return the names of related objects, and of the fields that hold their ids."""
         keys = (key for _, key in cls.object_fields.values())
         return frozenset(cls.object_fields.keys()).union(keys)
 
     @classmethod
+    def _obj_defaults(cls) -> dict[str, Any]:
+        return {name: copy.deepcopy(default) for name, default in cls._obj_given_defaults()}
+
+    @classmethod
     @functools.cache
-    def _obj_defaults(cls) -> Mapping[str, Any]:
+    def _obj_given_defaults(cls) -> Sequence[tuple[str, Any]]:
         unset = ovo_fields.UnspecifiedDefault
-        return {n: field.default for n, field in cls.fields.items() if field.default is not unset}
+        return [
+            (n, field.default) for n, field in cls.fields.items() if field.default is not unset
+        ]

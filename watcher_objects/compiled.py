@@ -5,11 +5,9 @@ There is a slow way to each of these, which takes any field of any type; here ar
 fields of this library's own types can take when their values are of the usual kind.
 """
 
-import contextlib
 import datetime
 import functools
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from watcher_objects import coercion, fields
@@ -17,183 +15,141 @@ from watcher_objects.db.statements import SHAPES
 from watcher_objects.waiting import DOCUMENTS, let_wait
 
 #: The types of fields whose values are as the driver gives them.
-_PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
+PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
+#: The types of fields whose values of one Python type are taken as they are.
+USUAL = {fields.StringField: str, fields.IntegerField: int, fields.BooleanField: bool}
+#: The types of fields whose values are documents in a primitive, too.
+JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
 
-# What a primitive has of a time, and Python reads as what it means.
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
 
-
-def _made(name: str, lines: Iterable[str], **known: Any) -> Any:
+def made(name: str, lines: Iterable[str], **known: Any) -> Any:
+    """Return the function that these lines are, and what they know."""
     source = "\n    ".join([f"def {name}:", *lines])
     exec(compile(source, f"<{name}>", "exec"), known)  # noqa: S102 - of names of fields only
     return known[name.partition("(")[0]]
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def filler(cls: Any, dialect: str) -> Callable[[Any, Any, Any], bool]:
-    """Return what lets an object be what the cells of a row say.
+def blank(cls: Any) -> type:
+    """Return a class whose new objects are given attributes, and are then let be of ``cls``.
 
-    It returns False, with the object untouched, where the slow way has to be taken.
+    It has no ``__setattr__`` that would be asked about each. Its objects share the names of
+    their attributes, in Python, as far as the first of them had them all.
+    """
+    new = type(cls.__name__, (), {})
+    first = new()
+    for name in _attributes(cls):
+        setattr(first, name, None)
+    return new
+
+
+def _attributes(cls: Any) -> list[str]:
+    rows = (f"_row_{name}" for name in cls._obj_tracked())
+    return ["_context", *rows, *(f"_obj_{name}" for name in cls.fields), "_changed_fields"]
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def maker(cls: Any, dialect: str) -> Callable[[Any, Any], Any]:
+    """Return what makes an object of a context and the cells of a row.
+
+    It returns None where the slow way has to be taken.
     """
     let_wait(cls)
-    needed, read, stores = _cells_read(cls, dialect)
     cells = ", ".join(f"c{place}" for place in range(len(cls.table.columns)))
-    missing = " or ".join(f"{name} is None" for name in needed) or "False"
+    needed, read, stores, coerced = _cells_read(cls, dialect)
     lines = [
         f"{cells}, = cells",
-        f"if {missing}: return False",
+        f"if {' or '.join(f'{cell} is None' for cell in needed) or 'False'}: return None",
+        "self = new(blank)",
         "try:",
-        *(f"    {line}" for line in read or ["pass"]),
-        "except (TypeError, ValueError, AttributeError): return False",
-        "d = self.__dict__",
-        "d['_context'] = context",
-        *stores,
-        "return True",
+        *(f"    {line}" for line in [*read, *stores]),
+        "    self._context = context",
+        "    self.__class__ = cls",
+        *(f"    {line}" for line in coerced),
+        "except (TypeError, ValueError, AttributeError): return None",
+        "return self",
     ]
-    filled: Callable[[Any, Any, Any], bool] = _made(
-        "fill(self, context, cells)",
+    make: Callable[[Any, Any], Any] = made(
+        "make(context, cells)",
         lines,
+        cls=cls,
+        blank=blank(cls),
+        new=object.__new__,
         fields=cls.fields,
         parsed=datetime.datetime.fromisoformat,
         combined=datetime.datetime.combine,
         utc=datetime.UTC,
     )
-    return filled
+    return make
 
 
-def _cells_read(cls: Any, dialect: str) -> tuple[list[str], list[str], list[str]]:
-    """Return which cells must hold something, and the lines that read and that store them."""
-    needed, read, stores = [], [], []
+def _cells_read(cls: Any, dialect: str) -> tuple[list[str], ...]:
+    """Return which cells must hold something, and the lines that read, store and coerce."""
+    needed: list[str] = []
+    read: list[str] = []
+    stores: list[str] = []
+    coerced: list[str] = []
     for place, column in enumerate(cls.table.columns):
         name, cell = column.name, f"c{place}"
         field = cls.fields.get(name)
         if name in cls._obj_tracked():
-            stores.append(f"d['_row_{name}'] = {cell}")
-        if field is None:
+            stores.append(f"self._row_{name} = {cell}")
+        if field is None or name in cls._obj_documents():
             continue
-        is_document = name in cls._obj_documents()
-        value = cell if is_document else _from_cell(field, cell, dialect)
-        if value is not None and not field.nullable:
+        value = _from_cell(field, cell, dialect)
+        if value is None:
+            coerced.append(f"vars(self)['_obj_{name}'] = fields[{name!r}].coerce(")
+            coerced[-1] += f"self, {name!r}, {cell})"
+            continue
+        if not field.nullable:
             needed.append(cell)
         if value != cell:
-            coerced = f"fields[{name!r}].coerce(self, {name!r}, {cell})"
-            read.append(f"{cell} = {value or coerced}")
-        if not is_document:
-            stores.append(f"d['_obj_{name}'] = {cell}")
-    return needed, read, stores
+            read.append(f"{cell} = {value}")
+        stores.append(f"self._obj_{name} = {cell}")
+    return needed, read, stores, coerced
 
 
 def _from_cell(field: Any, cell: str, dialect: str) -> str | None:
     """Return the expression for the value of a field; None: it has to be coerced."""
-    if type(field) in _PLAIN:
+    if type(field) in PLAIN:
         return cell
     if type(field) is fields.BooleanField:
         return cell if dialect == "postgresql" else f"None if {cell} is None else {cell} != 0"
     if type(field) is fields.DateTimeField:
         if dialect == "sqlite":
-            value = f"parsed({cell} + '+00:00')" if _is_aware(field) else f"parsed({cell})"
+            value = f"parsed({cell} + '+00:00')" if is_aware(field) else f"parsed({cell})"
         else:
-            value = f"combined({cell}, {cell}.time(), utc)" if _is_aware(field) else cell
+            value = f"combined({cell}, {cell}.time(), utc)" if is_aware(field) else cell
         return f"None if {cell} is None else {value}"
     return None
 
 
-def _is_aware(field: Any) -> bool:
+def is_aware(field: Any) -> bool:
+    """Tell whether the times of a field have a zone."""
     return bool(field._type.tzinfo_aware)
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def teller(cls: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return what tells the fields that are set, as a primitive of the newest version does."""
-    lines = ["d = self.__dict__", "data = {}"]
-    for name, field in cls.fields.items():
-        lines.append(f"if '_obj_{name}' in d:")
-        lines.append(f"    v = d['_obj_{name}']")
-        lines.append(f"    data[{name!r}] = {_told(name, field)}")
-        if name in cls._obj_documents():
-            # Nobody has asked for it, and nobody shall see what becomes of the primitive.
-            lines.append(f"elif '_row_{name}' in d:")
-            lines.append(f"    v = self._obj_read({name!r}, d['_row_{name}'])")
-            lines.append(f"    data[{name!r}] = {_told(name, field)}")
-    told: Callable[[Any], dict[str, Any]] = _made(
-        "tell(self)", [*lines, "return data"], fields=cls.fields, utc=datetime.UTC
-    )
-    return told
+def usual(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]:
+    """Return of each field its attribute, and the type of the values that need no coercion.
 
-
-def _told(name: str, field: Any) -> str:
-    """Return the expression for what a primitive has of a value ``v``."""
-    if type(field) in (*_PLAIN, fields.BooleanField):
-        return "v"
-    told = f"fields[{name!r}].to_primitive(self, {name!r}, v)"
-    if type(field) is fields.DateTimeField:
-        text = "v.isoformat()[:-6] + 'Z' if v.tzinfo is utc else " if _is_aware(field) else ""
-        return f"None if v is None else {text}{told}"
-    return told
-
-
-@functools.lru_cache(maxsize=SHAPES)
-def taker(cls: Any) -> Callable[[Any, Any, dict[str, Any]], None]:
-    """Return what lets an object be what the data of a primitive of the newest version say.
-
-    Documents wait to be asked for, like those of a row. None where it can't be is left out.
+    The last of the three makes the value that is to be kept, where that is not the given one.
     """
-    let_wait(cls)
-    lines = ["d = self.__dict__", "d['_context'] = context"]
+    kinds: dict[type, tuple[type, Callable[[Any], Any] | None]] = {
+        **{kind: (python, None) for kind, python in USUAL.items()},
+        **{kind: (DOCUMENTS[kind], DOCUMENTS[kind]) for kind in JSON},
+    }
+    found: dict[str, tuple[str, type | None, Callable[[Any], Any] | None]] = {}
     for name, field in cls.fields.items():
-        lines.append(f"v = data.get({name!r}, none)")
-        lines.append(f"if v is not none{'' if field.nullable else ' and v is not None'}:")
-        coerced = f"fields[{name!r}].from_primitive(self, {name!r}, v)"
-        coerced = f"fields[{name!r}].coerce(self, {name!r}, {coerced})"
-        if name in cls.object_fields:
-            # Its id is to be that of this one, too.
-            lines.append(f"    self.{name} = {coerced}")
-        else:
-            kept = "_row_" if name in cls._obj_documents() else "_obj_"
-            lines.append(f"    d['{kept}{name}'] = {_taken(field)}{coerced}")
-    took: Callable[[Any, Any, dict[str, Any]], None] = _made(
-        "take(self, context, data)",
-        lines,
-        fields=cls.fields,
-        none=object(),
-        is_uuid=coercion.is_uuid,
-        time=_time,
-    )
-    return took
-
-
-def _time(text: str, end: int | None) -> datetime.datetime | None:
-    """Return the time that a text of the usual kind tells, up to an end; None: it is none."""
-    with contextlib.suppress(ValueError):
-        if _TIME.fullmatch(text):
-            return datetime.datetime.fromisoformat(text[:end])
-    return None
-
-
-def _taken(field: Any) -> str:
-    """Return the beginning of an expression, for values ``v`` of the usual kind."""
-    kind = type(field)
-    usual = {fields.StringField: "str", fields.IntegerField: "int", fields.BooleanField: "bool"}
-    null = "None if v is None else " if field.nullable else ""
-    if kind in usual:
-        return f"{null}v if type(v) is {usual[kind]} else "
-    if kind is fields.UUIDField:
-        return f"{null}v if type(v) is str and is_uuid(v) else "
-    if kind is fields.DateTimeField:
-        end = "None" if _is_aware(field) else "-1"
-        return f"{null}type(v) is str and time(v, {end}) or "
-    if kind in (fields.FlexibleDictField, fields.FlexibleListOfDictField):
-        made = DOCUMENTS[kind].__name__
-        return f"{made}(v) if type(v) is {made} else "
-    return ""
+        python, copied = kinds.get(type(field), (None, None))
+        if type(field) is fields.UUIDField:
+            python, copied = str, functools.partial(coercion.to_uuid, name)
+        found[name] = (f"_obj_{name}", python, copied)
+    return found
 
 
 def install(cls: Any) -> None:
-    """Give a class what is read most often as properties that do no more than that.
-
-    The objects of a class share the names of their attributes, in Python, as far as the
-    first of them had them all.
-    """
+    """Give a class what is read most often as properties that do no more than that."""
     for name in cls.fields:
         known: property = getattr(cls, name)
         lines = [
@@ -203,11 +159,9 @@ def install(cls: Any) -> None:
             f"    self.obj_load_attr({name!r})",
             f"    return self._obj_{name}",
         ]
-        getter = _made("get(self)", lines)
+        getter = made("get(self)", lines)
         setattr(cls, name, property(getter, known.fset, known.fdel))
     let_wait(cls)
     first = object.__new__(cls)
-    tracked = cls._obj_tracked()
-    names = ["_context", *(f"_row_{n}" for n in tracked), *(f"_obj_{n}" for n in cls.fields)]
-    for name in (*names, "_changed_fields"):
+    for name in _attributes(cls):
         object.__setattr__(first, name, None)

@@ -30,6 +30,7 @@ UnsupportedObjectError.
     └── DatabaseError                    500  the database failed; the cause is in __cause__
         ├── DatabaseNotConfigured
         └── DatabaseUnavailable          503  ... and the same call may pass later
+            └── OutcomeUnknown                ... or has happened already; nobody can tell
 
 The first line of a class's docstring is its message, filled from the keyword arguments;
 ``msg_fmt`` in a subclass takes its place. The names, bases, codes and keywords are those
@@ -38,7 +39,7 @@ that Watcher's callers know.
 
 import types
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -514,3 +515,25 @@ class DatabaseUnavailable(DatabaseError):
         super().__init__(message, **kwargs)
         #: Whether it is certain that nothing has happened, so that the call can be repeated.
         self.may_retry: bool = kwargs.get("may_retry", False)
+        #: Whether the connection went away before the answer came.
+        self.is_lost: bool = kwargs.get("is_lost", False)
+        #: What the state was left from, and when the row was written last, as a lost UPDATE knew.
+        self.believed: tuple[Any, Any] = (None, None)
+
+    def nothing_happened(self) -> None:
+        """Note that the call can be repeated, as it would have changed nothing by then."""
+        if self.is_lost:
+            self.may_retry, self.is_lost = True, False
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """Whether this has happened can't be known: %(reason)s"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        #: What the transaction would have returned and told, if it has happened.
+        self.answer: Any = None
+        self.untold: Collection[Callable[[], None]] = ()
+
+    def nothing_happened(self) -> None:
+        """Note nothing: of a COMMIT that is not so."""

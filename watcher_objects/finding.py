@@ -7,7 +7,7 @@ from oslo_versionedobjects import base as ovo
 
 from watcher_objects import coercion, exception
 from watcher_objects.db import api, values
-from watcher_objects.db.queries import Key
+from watcher_objects.db.queries import Key, parted
 from watcher_objects.hydration import RowObject, check_context
 
 
@@ -20,7 +20,10 @@ class Findable(RowObject):
         cells = api.get(cls.table, key, show_deleted=show_deleted, eager=related)
         if cells is None:
             raise cls._obj_none(key)
-        return cls._obj_made(context, cells, related)
+        if not eager:
+            return cls._obj_made(context, cells)
+        (made,) = cls._obj_all_made(context, parted(cls.table, related, cells))
+        return made
 
     @classmethod
     def _obj_related(cls, context: Any, ident: int) -> Any:

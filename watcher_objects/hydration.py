@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows and primitives to objects, and objects to primitives."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Self
 
-from watcher_objects import compiled, exception
+from watcher_objects import codec, compiled, exception
 from watcher_objects.db.engine import get_engine
-from watcher_objects.db.queries import parts
+from watcher_objects.db.queries import Found
 from watcher_objects.db.statements import Cells, named
 from watcher_objects.tracking import Tracked
-from watcher_objects.waiting import document
 
 
 class RowObject(Tracked):
@@ -18,7 +17,7 @@ class RowObject(Tracked):
     def _obj_newest(self) -> dict[str, Any]:
         changed = self.obj_what_changed()
         made_of: Any = type(self)
-        data = compiled.teller(made_of)(self)
+        data = codec.teller(made_of)(self)
         name, namespace, version, told, changes = self._obj_primitive_keys()
         primitive = {
             name: self.obj_name(),
@@ -34,9 +33,8 @@ class RowObject(Tracked):
     def _obj_from_data(
         cls, context: Any, data: dict[str, Any], changes: set[str], sent: Collection[str]
     ) -> Any:
-        self = object.__new__(cls)
         made_of: Any = cls
-        compiled.taker(made_of)(self, context, data)
+        self = codec.taker(made_of)(context, data)
         known = vars(self)
         if "_obj_id" not in known or "id" in changes:
             # What its version did not know yet will be written with the rest.
@@ -51,32 +49,32 @@ class RowObject(Tracked):
         return self
 
     @classmethod
-    def _obj_made(cls, context: Any, cells: Cells, eager: Sequence[str] = ()) -> Any:
-        """Return a new object for a row, with the related ones whose cells follow the row's."""
-        (made,) = cls._obj_all_made(context, [cells], eager)
-        return made
+    def _obj_made(cls, context: Any, cells: Cells) -> Any:
+        """Return a new object for a row."""
+        make, slowly = cls._obj_ways()
+        return make(context, cells) or slowly(context, cells)
 
     @classmethod
-    def _obj_all_made(
-        cls, context: Any, rows: Sequence[Cells], eager: Sequence[str] = ()
-    ) -> list[Any]:
-        """Return new objects for rows, as above."""
+    def _obj_ways(cls) -> tuple[Any, Any]:
+        """Return what makes an object of a context and cells, and what does where it can't."""
         made_of: Any = cls
-        fill = compiled.filler(made_of, get_engine().dialect.name)
-        width = len(cls.table.columns)
-        made = []
-        for row in rows:
-            obj = object.__new__(cls)
-            cells = row[:width] if eager else row
-            if not fill(obj, context, cells):
-                obj._obj_fill_slowly(context, cells)
-            made.append(obj)
-        for name, begin, end, ident in parts(cls.table, eager) if eager else ():
-            related = cls.object_fields[name][0]
-            found = [row[begin:end] for row in rows if row[ident] is not None]
-            others = iter(related._obj_all_made(context, found))
-            for obj, row in zip(made, rows, strict=True):
-                vars(obj)[f"_obj_{name}"] = None if row[ident] is None else next(others)
+        return compiled.maker(made_of, get_engine().dialect.name), cls._obj_made_slowly
+
+    @classmethod
+    def _obj_all_made(cls, context: Any, found: Found) -> list[Any]:
+        """Return new objects for rows, each with related objects of its own."""
+        make, slowly = cls._obj_ways()
+        made = [make(context, row) or slowly(context, row) for row in found.rows]
+        for name, others in found.related.items():
+            related, key = cls.object_fields[name]
+            make, slowly = related._obj_ways()
+            for obj in made:
+                ident = getattr(obj, f"_obj_{key}")
+                row = others.get(ident)
+                if row is not None:
+                    vars(obj)[f"_obj_{name}"] = make(context, row) or slowly(context, row)
+                elif ident is None:
+                    vars(obj)[f"_obj_{name}"] = None
         return made
 
     def _obj_become(self, cells: Cells) -> None:
@@ -84,35 +82,38 @@ class RowObject(Tracked):
 
         :raises DatabaseError: the row holds what a field can't
         """
-        made_of: Any = type(self)
-        fill = compiled.filler(made_of, get_engine().dialect.name)
-        if not fill(self, self._context, cells):
-            self._obj_fill_slowly(self._context, cells)
+        vars(self).update(vars(self._obj_made(self._context, cells)))
         vars(self).pop("_changed_fields", None)
         self._obj_forget_documents()
         for name in self.object_fields:
             self._obj_forget_other(name)
 
-    def _obj_fill_slowly(self, context: Any, cells: Cells) -> None:
-        row = named(self.table, cells)
-        columns = (self.fields.keys() & row.keys()) - self._obj_documents()
+    @classmethod
+    def _obj_made_slowly(cls, context: Any, cells: Cells) -> Self:
+        """Return what the fields themselves make of a row.
+
+        :raises DatabaseError: the row holds what a field can't
+        """
+        self, row = object.__new__(cls), named(cls.table, cells)
+        columns = (cls.fields.keys() & row.keys()) - cls._obj_documents()
         try:
-            fresh = {f"_obj_{n}": self.fields[n].coerce(self, n, row[n]) for n in columns}
-            for name in self._obj_documents():
-                self.fields[name].coerce(self, name, row[name])
+            fresh = {f"_obj_{n}": cls.fields[n].coerce(self, n, row[n]) for n in columns}
+            for name in cls._obj_documents():
+                cls.fields[name].coerce(self, name, row[name])
         except ValueError as error:
             raise self._obj_unusable(row["id"], error) from error
         vars(self).update(fresh, _context=context)
-        vars(self).update({f"_row_{name}": row[name] for name in self._obj_tracked()})
+        vars(self).update({f"_row_{name}": row[name] for name in cls._obj_tracked()})
+        return self
 
     def _obj_unusable(self, ident: Any, error: Exception) -> exception.DatabaseError:
         reason = f"row {ident} of {self.table.name} can't be loaded: {error}"
         return exception.DatabaseError(reason=reason)
 
     def _obj_read(self, name: str, source: Any) -> Any:
-        """Return the value of a document, whose text the row had."""
+        """Return what a document's field makes of what the row, or a primitive, had."""
         try:
-            return document(self.fields[name], name, source)
+            return self.fields[name].coerce(self, name, source)
         except ValueError as error:
             raise self._obj_unusable(vars(self).get("_obj_id"), error) from error
 

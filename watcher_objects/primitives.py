@@ -85,18 +85,15 @@ class Versioned(ovo.VersionedObject):
         :raises UnsupportedObjectError: there is no class of that name
         :raises IncompatibleObjectVersion: none speaks that version; it says which are spoken
         """
-        known: list[Any] = [
-            made
-            for made in ovo.VersionedObjectRegistry.obj_classes().get(objname, ())
-            if getattr(made, "history", None)
-        ]
-        if not known:
-            return super().obj_class_from_name(objname, objver)
+        known: Sequence[Any] = ovo.VersionedObjectRegistry.obj_classes().get(objname, ())
         for made in known:
-            if objver in made.history:
+            if objver in getattr(made, "history", ()):
                 return made
+        spoken = [made.history for made in known if getattr(made, "history", None)]
+        if not spoken:
+            return super().obj_class_from_name(objname, objver)
         raise ovo_exception.IncompatibleObjectVersion(
-            objname=objname, objver=objver, supported=", ".join(known[0].history)
+            objname=objname, objver=objver, supported=", ".join(spoken[0])
         )
 
     @classmethod
@@ -109,7 +106,12 @@ class Versioned(ovo.VersionedObject):
             version, that is known here
         """
         cls._obj_check_shape(primitive)
-        return super().obj_from_primitive(primitive, context)
+        name, namespace, version, *_ = cls._obj_primitive_keys()
+        if primitive[namespace] != cls.OBJ_PROJECT_NAMESPACE:
+            objtype = f"{primitive[namespace]}.{primitive[name]}"
+            raise ovo_exception.UnsupportedObjectError(objtype=objtype)
+        made = cls.obj_class_from_name(primitive[name], primitive[version])
+        return made._obj_from_primitive(context, primitive[version], primitive)
 
     @classmethod
     def _obj_check_shape(cls, primitive: Any) -> None:
@@ -120,8 +122,9 @@ class Versioned(ovo.VersionedObject):
             if not isinstance(found, kind) or (kind is str and not _is_name(found)):
                 raise exception.InvalidPrimitive(reason=f"its {part} can't be used")
         # The last part is the changes.
-        if not all(isinstance(name, str) for name in found):
-            raise exception.InvalidPrimitive(reason="its changes are no names")
+        for name in found:
+            if not isinstance(name, str):
+                raise exception.InvalidPrimitive(reason="its changes are no names")
 
     @classmethod
     @functools.cache
@@ -137,14 +140,16 @@ class Versioned(ovo.VersionedObject):
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
         if not cls.history:
             return super()._obj_from_primitive(context, objver, primitive)
-        data = dict(primitive[cls._obj_primitive_key("data")])
-        changes = primitive.get(cls._obj_primitive_key("changes"), ())
+        *_, told, changes = cls._obj_primitive_keys()
+        data = sent = primitive[told]
         left: Mapping[str, Any] = {}
         if objver != cls.VERSION:
+            data = dict(sent)
             left = {name: data[name] for name in removed(cls.history) & data.keys()}
             to_newer(cls.history, data, objver)
-        sent = primitive[cls._obj_primitive_key("data")]
-        self = cls._obj_from_data(context, data, cls.fields.keys() & changes, sent)
+        self = cls._obj_from_data(
+            context, data, cls.fields.keys() & primitive.get(changes, ()), sent
+        )
         if left:
             self._obj_left = left
         return self

@@ -91,7 +91,7 @@ class Readable(Findable):
         sort_dir=None,
         eager=False,
     ):
-        """Return a list of objects, in one statement.
+        """Return a list of objects, with one statement, and one for each relation if eager.
 
         :param context: the caller's context; deleted rows are listed if its ``show_deleted`` is
         :param limit: at most so many; None for all
@@ -100,7 +100,7 @@ class Readable(Findable):
             :mod:`watcher_objects.db.filters`
         :param sort_key: a column; the id breaks ties, and is the key if there is no other
         :param sort_dir: ``asc`` or ``desc``
-        :param eager: load the related objects too, in the same statement
+        :param eager: load the related objects too
         :raises InvalidFilter, InvalidSortKey, InvalidParameter, NegativeLimitError: bad use
         :raises ResourceNotFound: there is no such marker
         """
@@ -118,7 +118,7 @@ class Readable(Findable):
         eager: bool = False,
     ) -> Any:
         related = tuple(cls.object_fields) if eager else ()
-        rows = api.list(
+        found = api.list(
             cls.table,
             show_deleted=shows_deleted(context),
             eager=related,
@@ -128,7 +128,7 @@ class Readable(Findable):
             sort_key=sort_key,
             sort_dir=sort_dir,
         )
-        return cls._obj_all_made(context, rows, related)
+        return cls._obj_all_made(context, found)
 
     @classmethod
     def iterate(

@@ -4,7 +4,7 @@
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
@@ -110,16 +110,26 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
     def obj_what_changed(self) -> set[str]:
         """Return the fields that differ from the row, also by a change inside a document."""
         # Not super's: what changed in a related object is that object's to save.
-        changed = self.fields.keys() & self._changed_fields
         known = vars(self)
-        for name in self._obj_tracked():
+        assigned = known.get("_changed_fields")
+        changed = self.fields.keys() & assigned if assigned else set()
+        for name, row, attribute in self._obj_watched():
             # What nobody has read, nobody has changed.
-            if f"_row_{name}" not in known or f"_obj_{name}" not in known:
+            if row not in known or attribute not in known:
                 continue
-            stored, value = known[f"_row_{name}"], known[f"_obj_{name}"]
+            stored, value = known[row], known[attribute]
             same = stored == value if name == "state" else self._obj_says(name, stored, value)
-            changed = changed - {name} if same else changed | {name}
+            if not same:
+                changed.add(name)
+            elif changed:
+                changed.discard(name)
         return changed
+
+    @classmethod
+    @functools.cache
+    def _obj_watched(cls) -> Sequence[tuple[str, str, str]]:
+        """Return each field of :meth:`_obj_tracked`, and where its two values are kept."""
+        return [(name, f"_row_{name}", f"_obj_{name}") for name in cls._obj_tracked()]
 
     def _obj_says(self, name: str, stored: str | None, value: Any) -> bool:
         """Tell whether a document's text says the value; unlike ``==``, True is not 1."""

@@ -2,6 +2,7 @@
 """What an object has only once it is asked for."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from watcher_objects import fields
@@ -13,7 +14,8 @@ DOCUMENTS = {
     fields.FlexibleListOfDictField: list,
 }
 
-_decode = json.JSONDecoder().raw_decode
+# It reads a JSON value from a place of a text on, and tells where it ended.
+_decode: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 
 
 class Unchanged:
@@ -32,8 +34,9 @@ class Unread:
     It stands in the class for the attribute that an object gets once it is read.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, field: Any, name: str) -> None:
         self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
+        self.kind: Any = DOCUMENTS.get(type(field))
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         """Return the value, which the object has from now on."""
@@ -44,28 +47,26 @@ class Unread:
             source = known[self.source]
         except KeyError:
             raise AttributeError(self.attribute) from None
-        value = known[self.attribute] = obj._obj_read(self.name, source)
+        value = known[self.attribute] = self.read(obj, source)
         if type(source) is not str:
             # A text can't change with the value.
             obj._obj_remember([self.name])
         return value
 
+    def read(self, obj: Any, source: Any) -> Any:
+        """Return a new value of what an object was given."""
+        if type(source) is str:
+            try:
+                value, end = _decode(source, 0)
+                if type(value) is self.kind and end == len(source):
+                    return value
+            except (ValueError, StopIteration):
+                pass
+        return obj._obj_read(self.name, source)
+
 
 def let_wait(cls: Any) -> None:
     """Let the documents of a class wait until somebody asks for them."""
     for name in cls._obj_documents():
-        if not isinstance(getattr(cls, f"_obj_{name}", None), Unread):
-            setattr(cls, f"_obj_{name}", Unread(name))
-
-
-def document(field: Any, name: str, source: Any) -> Any:
-    """Return a new value of the text of a document."""
-    kind: Any = DOCUMENTS.get(type(field))
-    if kind and type(source) is str:
-        try:
-            value, end = _decode(source)
-            if type(value) is kind and end == len(source):
-                return value
-        except ValueError:
-            pass
-    return field.coerce(None, name, source)
+        if f"_obj_{name}" not in vars(cls):
+            setattr(cls, f"_obj_{name}", Unread(cls.fields[name], name))

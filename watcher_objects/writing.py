@@ -12,6 +12,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import coercion, events, exception
 from watcher_objects.db import api, bulk, filters, transactions
+from watcher_objects.db.changes import Change
 from watcher_objects.db.queries import class_of
 from watcher_objects.db.statements import Cells, place
 from watcher_objects.db.statements import cells as cells_of
@@ -166,7 +167,9 @@ class Writable(RowObject):
             raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
         key = self._obj_key()
         with self._obj_typed_errors():
-            done = verb(self.table, key, given, vars(self).get("_row_state"))
+            known = vars(self)
+            believed, seen = known.get("_row_state"), known.get("_obj_updated_at")
+            done = verb(self.table, key, given, believed, seen)
         if done is None:
             raise self._obj_none(key)
         self._obj_wrote(done.cells, done.old_state)
@@ -229,7 +232,7 @@ def _not_objects(cls: type[Writable]) -> exception.InvalidParameter:
     return exception.InvalidParameter(parameter="objects", parameter_type=allowed)
 
 
-def _told(context: Any, kind: str, changes: Sequence[bulk.Change]) -> list[Any]:
+def _told(context: Any, kind: str, changes: Sequence[Change]) -> list[Any]:
     """Tell of rows that were changed along with others, and return them as objects."""
     objects = []
     for change in changes:

@@ -7,18 +7,11 @@ import sys
 import tempfile
 
 _PRELUDE = """
-import json, sys, threading, time, warnings
-from oslo_config import cfg
-from watcher.db.sqlalchemy import migration
+import json, sys, threading, time
+from tests.fire import peer
 from watcher import objects
-from watcher.common import context as watcher_context
-import watcher.common.service
-cfg.CONF([], project="watcher")
-cfg.CONF.set_override("connection", sys.argv[1], group="database")
-cfg.CONF.set_override("notification_level", None)
-objects.register_all()
-warnings.simplefilter("ignore")
-context = watcher_context.make_context()
+from watcher.db.sqlalchemy import migration
+context = peer.configured(sys.argv[1])
 """
 
 

@@ -1,37 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The DB API: create, get, list, update, soft_delete and destroy, on any table.
 
-Rows come back as the cells of their tables' columns, as the driver gives them, and behind them
-those of the rows of relations. A ``key`` says which row is meant: a dict of a unique column to
-its value. Every write is one transaction.
+Rows come back as the cells of their tables' columns, as the driver gives them. A ``key`` says
+which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import bulk, paging, queries, rules, transactions, writes
-from watcher_objects.db.bulk import Change
+from watcher_objects.db import bulk, changes, paging, queries, retries, rules, transactions, writes
+from watcher_objects.db.changes import Change, Update
 from watcher_objects.db.queries import Key, Row
 from watcher_objects.db.statements import Cells, named
 from watcher_objects.transitions import DELETED
 
 
-class Update(NamedTuple):
-    """A row after an update, and the state that it left; None if it left none.
-
-    ``owned`` are the rows that were soft-deleted with it.
-    """
-
-    cells: Cells
-    old_state: str | None
-    owned: Sequence[Change] = ()
-
-
-@transactions.retried
 def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
     """Store a row and return it.
 
@@ -39,24 +26,27 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
     """
-    return writes.insert(table, rules.insertable(table, given))
+    return _inserted(table, rules.insertable(table, given))
 
 
-@transactions.retried
+@retries.retried
 def get(
     table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
 ) -> Cells | None:
-    """Return the row and the rows of the relations named in ``eager``, in one statement."""
+    """Return the row, and behind it the rows of the relations named in ``eager``.
+
+    They come in one statement; see :func:`~watcher_objects.db.queries.parted`.
+    """
     return queries.first(table, key, show_deleted, eager)
 
 
-@transactions.retried
+@retries.retried
 def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
     """Return the row if it is not deleted, or what is not leads to it."""
     return queries.first(table, key, True, or_pointed_at=True)
 
 
-@transactions.retried
+@retries.retried
 def list(
     table: sa.Table,
     *,
@@ -67,8 +57,10 @@ def list(
     marker: Mapping[str, Any] | None = None,
     sort_key: str | None = None,
     sort_dir: str | None = None,
-) -> Sequence[Cells]:
-    """Return rows in one statement; see :mod:`filters` and :mod:`paging` for the arguments.
+) -> queries.Found:
+    """Return rows in one statement, and those of each relation in ``eager`` in one more.
+
+    See :mod:`filters` and :mod:`paging` for the other arguments.
 
     :param wanted: the filters
     :param marker: the row to begin after: its id and the value of its sort key
@@ -86,9 +78,12 @@ def list(
     )
 
 
-@transactions.retried
 def update(
-    table: sa.Table, key: Key, given: Mapping[str, Any], believed: str | None = None
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any],
+    believed: str | None = None,
+    seen: Any = None,
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
 
@@ -97,28 +92,34 @@ def update(
 
     :param believed: the state that the caller takes the row to be in; right or wrong decides
         about the number of statements only
+    :param seen: when the row was written last, as far as the caller knows; right or wrong decides
+        only about what can be known where the database's answer gets lost
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
     :raises InvalidState: there is no such state
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
     bound = rules.storable(table, given)
     if rules.moves(table) and bound.get("state") == DELETED:
-        return _deleted(table, key, bound, believed)
-    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, believed)
+        return _deleted(table, key, {**bound, **rules.marks_of_deletion(table)}, believed, seen)
+    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, believed, seen)
 
 
-@transactions.retried
 def soft_delete(
-    table: sa.Table, key: Key, given: Mapping[str, Any] | None = None, believed: str | None = None
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any] | None = None,
+    believed: str | None = None,
+    seen: Any = None,
 ) -> Update | None:
     """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above.
 
     The rows that it owns go with it, in the same transaction.
     """
-    return _deleted(table, key, rules.storable(table, given or {}), believed)
+    bound = {**rules.storable(table, given or {}), **rules.marks_of_deletion(table)}
+    return _deleted(table, key, bound, believed, seen)
 
 
-@transactions.retried
+@retries.looking(changes.destroyed)
 def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
     """Remove a row, deleted or not, and those that it owns; None where there is none.
 
@@ -127,9 +128,15 @@ def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
     """
     if not bulk.owned(table):
         return () if _destroyed(table, key) else None
-    with transactions.transaction():
-        owned = bulk.destroy_owned(table, key)
-        return owned if _destroyed(table, key) else None
+    return transactions.whole(lambda: _destroyed_with_owned(table, key))
+
+
+_inserted = retries.looking(changes.inserted)(writes.insert)
+
+
+def _destroyed_with_owned(table: sa.Table, key: Key) -> Sequence[Change] | None:
+    owned = bulk.destroy_owned(table, key)
+    return owned if _destroyed(table, key) else None
 
 
 def _destroyed(table: sa.Table, key: Key) -> bool:
@@ -140,17 +147,27 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
 
 
-def _deleted(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Update | None:
-    marked = {**bound, **rules.marks_of_deletion(table)}
+@retries.looking(changes.written)
+def _deleted(
+    table: sa.Table, key: Key, marked: Row, believed: str | None, seen: Any
+) -> Update | None:
     if not bulk.owned(table):
-        return _moved(table, key, marked, believed)
-    with transactions.transaction():
-        owned = bulk.soft_delete_owned(table, key)
-        done = _moved(table, key, marked, believed)
-        return done and done._replace(owned=owned)
+        return _moved(table, key, marked, believed, seen)
+    return transactions.whole(lambda: _deleted_with_owned(table, key, marked, believed, seen))
 
 
-def _moved(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Update | None:
+def _deleted_with_owned(
+    table: sa.Table, key: Key, marked: Row, believed: str | None, seen: Any
+) -> Update | None:
+    owned = bulk.soft_delete_owned(table, key)
+    done = _moved(table, key, marked, believed, seen)
+    return done and done._replace(owned=owned)
+
+
+@retries.looking(changes.written)
+def _moved(
+    table: sa.Table, key: Key, bound: Row, believed: str | None, seen: Any
+) -> Update | None:
     """Write the row, and its state only from a state that leads there.
 
     The UPDATE asks for the state that is believed, so that its success tells the true old
@@ -164,12 +181,20 @@ def _moved(table: sa.Table, key: Key, bound: Row, believed: str | None) -> Updat
     while True:
         condition = moves.condition(believed, new)
         if condition is not None:
-            cells = writes.update(table, key, bound, {"state": believed, **condition})
+            cells = _left(table, key, bound, {"state": believed, **condition}, seen)
             if cells is not None:
                 return Update(cells, None if believed == new else believed)
         current = get(table, key)
         if current is None:
             return None
         row = named(table, current)
-        believed = row["state"]
+        believed, seen = row["state"], row["updated_at"]
         rules.check_move(table, row, new)
+
+
+def _left(table: sa.Table, key: Key, bound: Row, guard: Row, seen: Any) -> Cells | None:
+    try:
+        return writes.update(table, key, bound, guard)
+    except exception.DatabaseUnavailable as error:
+        error.believed = guard["state"], seen
+        raise

@@ -3,26 +3,18 @@
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import filters, rules, transactions, values, writes
+from watcher_objects.db import changes, filters, retries, rules, transactions, values, writes
+from watcher_objects.db.changes import Change
 from watcher_objects.db.queries import Key, Row, meant
 from watcher_objects.db.statements import Cells
 
 
-class Change(NamedTuple):
-    """A row of a table as it is now, or was last, and the state that it left if it left one."""
-
-    table: sa.Table
-    row: Row
-    old_state: str | None = None
-
-
-@transactions.retried
 def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
     """Store rows, all or none, and return them in their order.
 
@@ -33,17 +25,26 @@ def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
     for index, one in enumerate(given):
         with exception.at(index):
             bound.append(rules.insertable(table, one))
+    return _inserted(table, bound) if bound else []
+
+
+@retries.looking(changes.inserted_all)
+def _inserted(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     try:
-        with transactions.transaction():
-            stored: dict[int, Cells] = {}
-            for batch in _batches(bound):
-                rows = writes.insert_many(table, [*batch.values()])
-                stored |= dict(zip(batch, rows, strict=True))
-            return [stored[index] for index in range(len(bound))]
+        return transactions.whole(lambda: _inserted_in_batches(table, bound))
     except (exception.DuplicateKey, exception.MissingReference):
         # The database does not say which row it was, but of one.
-        with transactions.transaction():
-            return [_created_at(index, table, one) for index, one in enumerate(bound)]
+        return transactions.whole(
+            lambda: [_created_at(index, table, one) for index, one in enumerate(bound)]
+        )
+
+
+def _inserted_in_batches(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
+    stored: dict[int, Cells] = {}
+    for batch in _batches(bound):
+        rows = writes.insert_many(table, [*batch.values()])
+        stored |= dict(zip(batch, rows, strict=True))
+    return [stored[index] for index in range(len(bound))]
 
 
 def _created_at(index: int, table: sa.Table, bound: Row) -> Cells:
@@ -73,7 +74,6 @@ def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
             yield batch
 
 
-@transactions.retried
 def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> list[Change]:
     """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
 
@@ -85,8 +85,12 @@ def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any])
         *filters.where(table, asked, values_of),
         *meant(table, {}, show_deleted=False),
     ]
-    with transactions.transaction():
-        return _change(table, conditions, bound)
+    return _updated(table, conditions, bound)
+
+
+@retries.looking(changes.changed_all)
+def _updated(table: sa.Table, conditions: Any, bound: Row) -> list[Change]:
+    return transactions.whole(lambda: _change(table, conditions, bound))
 
 
 @functools.cache
@@ -106,23 +110,23 @@ def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:
     :raises InvalidStateTransition: the state of one of them does not allow it
     """
     ident = _locked(table, meant(table, key, show_deleted=False))
-    changes: list[Change] = []
+    changed: list[Change] = []
     for other, column in owned(table) if ident else ():
         conditions = [column == ident, *meant(other, {}, show_deleted=False)]
-        changes += _change(other, conditions, rules.marks_of_deletion(other), with_owner=True)
-    return changes
+        changed += _change(other, conditions, rules.marks_of_deletion(other), with_owner=True)
+    return changed
 
 
 def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
     """Remove what goes with a row, deleted or not; it is locked as above."""
     ident = _locked(table, meant(table, key, show_deleted=True))
-    changes: list[Change] = []
+    changed: list[Change] = []
     for other, column in owned(table) if ident else ():
         rows = _rows(other, [column == ident])
         if rows:
             transactions.execute(sa.delete(other).where(column == ident))
-        changes += [Change(other, row) for row in rows]
-    return changes
+        changed += [Change(other, row) for row in rows]
+    return changed
 
 
 def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Row]:
@@ -160,4 +164,4 @@ def _changed(table: sa.Table, row: Row, bound: Row) -> Change:
     # The mark of deletion is an expression: the row's id.
     now = {**row, **bound} | ({"deleted": row["id"]} if "deleted" in bound else {})
     left = row["state"] if "state" in bound and row["state"] != bound["state"] else None
-    return Change(table, now, left)
+    return Change(table, now, left, row["updated_at"])

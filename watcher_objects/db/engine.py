@@ -8,6 +8,7 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 import contextlib
 import functools
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,10 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from watcher_objects import exception
-from watcher_objects.db import errors, sessions
+from watcher_objects.db import budget, drivers, errors, sessions
 from watcher_objects.transitions import PROFILES
 
-#: Seconds to wait for a lock that somebody else holds.
+#: Seconds to wait at most for a lock that somebody else holds.
 LOCK_TIMEOUT = 30
 
 _DRIVERS = {
@@ -55,7 +56,12 @@ _abandoned: list[Any] = []
 _profile = PROFILES[0]
 
 
-def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_options: Any) -> None:
+def configure(
+    url: str | sa.URL,
+    transitions: str = PROFILES[0],
+    retry_for: float = budget.SECONDS,
+    **engine_options: Any,
+) -> None:
     """Say which database the objects live in; nothing is connected yet.
 
     An earlier database is let go. On SQLite the file is made at first use, for its owner only.
@@ -63,6 +69,8 @@ def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_option
     :param url: ``sqlite:///FILE``, ``postgresql://...`` or ``mysql://...`` (MariaDB)
     :param transitions: the profile of the life-cycles, ``strict`` or ``watcher``; see
         :mod:`watcher_objects.transitions`
+    :param retry_for: seconds for which a call is tried again while the database is away or
+        busy, from 2 up; 0 for not at all
     :param engine_options: arguments for SQLAlchemy's ``create_engine``, of those that tell
         about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...; ``echo`` logs
         what goes through SQLAlchemy, never the values of a statement or a row
@@ -72,8 +80,11 @@ def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_option
     global _engine, _profile
     if transitions not in PROFILES:
         raise _bad_parameter("transitions", " or ".join(PROFILES))
+    if not isinstance(retry_for, int | float) or not 0 <= retry_for < float("inf"):
+        raise _bad_parameter("retry_for", "a number of seconds from 0 up")
     parsed = _parse(url)
-    options = _options(parsed, engine_options)
+    lock_timeout = min(LOCK_TIMEOUT, math.ceil(retry_for)) or LOCK_TIMEOUT
+    options = _options(parsed, lock_timeout, engine_options)
     try:
         engine = sa.create_engine(parsed.difference_update_query(_SECRETS), **options)
     except ModuleNotFoundError as error:
@@ -85,9 +96,10 @@ def configure(url: str | sa.URL, transitions: str = PROFILES[0], **engine_option
         allowed = f"what create_engine takes, which raised {type(error).__name__}"
         raise _bad_parameter("engine_options", allowed) from None
     logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").addFilter(errors.tells_no_row)
-    _listen(engine)
+    _listen(engine, lock_timeout)
     dispose()
     _engine, _profile = engine, transitions
+    budget.allow(retry_for)
 
 
 def dispose() -> None:
@@ -162,11 +174,14 @@ def _parse(url: str | sa.URL) -> sa.URL:
     return parsed
 
 
-def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
+def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := given.keys() - _OPTIONS:
         allowed = f"one of {', '.join(sorted(_OPTIONS))}"
         raise _bad_parameter(f"engine option {min(unknown)}", allowed)
+    # For more, the call waits by being tried again.
+    wait = {} if "poolclass" in given else {"pool_timeout": 1}
     options: dict[str, Any] = {
+        **wait,
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "pool_reset_on_return": None,
@@ -178,27 +193,26 @@ def _options(url: sa.URL, given: Mapping[str, Any]) -> dict[str, Any]:
         args = {"connect_args": {**secrets, **given.get("connect_args", {})}}
         # Values without names, which SQLAlchemy would put into a dict and psycopg take out.
         return {**options, "pool_recycle": 3600, "paramstyle": "format", **given, **args}
-    connect_args = {"timeout": LOCK_TIMEOUT, "check_same_thread": False}
+    connect_args = {"timeout": lock_timeout, "check_same_thread": False}
     if not url.database or url.database == ":memory:":
         # One connection, lent to one thread at a time, or each would see its own database.
         options |= {"poolclass": pool.QueuePool, "pool_size": 1, "max_overflow": 0}
     return {**options, **given, "connect_args": {**connect_args, **given.get("connect_args", {})}}
 
 
-def _listen(engine: sa.Engine) -> None:
+def _listen(engine: sa.Engine, lock_timeout: int) -> None:
     event.listen(engine, "handle_error", errors.handle, retval=True)
     event.listen(engine, "checkin", functools.partial(sessions.drop_if_open, engine.dialect.name))
     event.listen(engine, "invalidate", sessions.close_cursor)
     if engine.dialect.name != "sqlite":
         event.listen(engine, "checkout", functools.partial(sessions.check, engine.dialect))
-    event.listen(engine, "connect", functools.partial(_prepare, engine.dialect.name))
+    prepare = functools.partial(sessions.prepare, engine.dialect.name, lock_timeout)
+    event.listen(engine, "connect", prepare)
     path = engine.url.database
-    if engine.dialect.name == "sqlite" and path and path != ":memory:":
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "do_connect", drivers.connect)
+    elif path and path != ":memory:":
         event.listen(engine, "do_connect", functools.partial(sessions.create_private, path))
-
-
-def _prepare(dialect: str, connection: Any, record: Any) -> None:
-    sessions.prepare(dialect, LOCK_TIMEOUT, connection, record)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 """The errors of drivers, SQLAlchemy and oslo.db, told as this library's own."""
 
 import logging
+import re
 import types
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
@@ -14,13 +15,23 @@ from sqlalchemy import exc
 
 from watcher_objects import exception
 
-# The codes by which a driver says that another's lock was in the way: SQLSTATE, errno, name.
-_LOCKED = {"40001", "40P01", "55P03", 1205, 1213, "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}
-# ... and those by which it says that the server is not to be had now.
-_AWAY = {"53300", "57P01", "57P02", "57P03", 1040, 1053, "SQLITE_CANTOPEN"}
+# The codes by which a driver says that nothing was done for now: SQLSTATE, errno, name. A lock of
+# another was in the way, or a server, or a node of a cluster, takes no work.
+_BUSY = {"40001", "40P01", "55P03", 1020, 1205, 1213}
+_BUSY |= {"SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_CANTOPEN"}
+_BUSY |= {"53300", "57P03", 1040, 1047, 1203, 1226}
+# ... and those after which nobody knows whether a statement was done, besides class 08.
+_LOST = {"57P01", "57P02", 1053, 1180, 1927, 2006, 2013}
 # ... and those by which it says that the account may not do something.
 _FORBIDDEN = {"42501", 1044, 1142, 1143, 1227, 1370, 1419}
 _FORBIDDEN |= {"SQLITE_READONLY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_DIRECTORY"}
+# ... and those by which it says that there is nothing to connect to for this account.
+_NO_ENTRY = {1045, 1049, 1130, 1251, 1698, 2054}
+# PostgreSQL's driver tells no code of an error of connecting, and a server its words only.
+_NO_ENTRY_WORDS = re.compile(
+    r"authentication failed|no password supplied|does not exist|no pg_hba\.conf entry"
+    r"|permission denied|not permitted to log in"
+)
 # The codes of errors whose text tells which key is taken, or leads nowhere.
 _TELLS_A_KEY = {"23503", "23505", 1062, 1216, 1217, 1451, 1452}
 # ... and of those whose text shows a value, besides PostgreSQL's class 22.
@@ -103,6 +114,10 @@ def tell(engine: sa.Engine, error: Exception, connecting: bool = False) -> NoRet
     foreign = (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
     if isinstance(error, foreign):
         raise _translate(engine, error, connecting) from error
+    if connecting and isinstance(error, NotImplementedError):
+        # What SQLAlchemy raises of a connection that goes away while it is asked what it is.
+        reason = f"the connection to {engine.dialect.name} was lost"
+        raise exception.DatabaseUnavailable(reason=reason, may_retry=True) from error
     if isinstance(error, AttributeError | OSError | LookupError | TypeError | ValueError):
         # A driver on arguments that it can't use, or on a stored value that it can't read;
         # either may be in the message.
@@ -125,13 +140,24 @@ def _translate(
     place = engine.url.host or engine.url.database or "memory"
     told = (type(origin).__name__, _told(codes), "from", engine.dialect.name, "at", place)
     reason = " ".join(filter(None, told))
-    if codes & _LOCKED or isinstance(error, oslo_exc.DBDeadlock):
-        return exception.DatabaseUnavailable(reason=reason, may_retry=True)
+    return _refusal(error, origin, reason, connecting)
+
+
+def _refusal(
+    error: Exception, origin: Any, reason: str, connecting: bool
+) -> exception.DatabaseError:
+    codes = _codes(origin)
     if codes & _FORBIDDEN:
         return exception.DatabaseError(reason=f"the account may not do this: {reason}")
-    away = (oslo_exc.DBConnectionError, exc.TimeoutError)
-    if connecting or codes & _AWAY or isinstance(error, away):
-        return exception.DatabaseUnavailable(reason=reason)
+    if connecting and (codes & _NO_ENTRY or _NO_ENTRY_WORDS.search(str(origin))):
+        return exception.DatabaseError(reason=f"the account can't connect: {reason}")
+    busy = (oslo_exc.DBDeadlock, exc.TimeoutError)
+    if connecting or codes & _BUSY or isinstance(error, busy):
+        may_retry = "SQLITE_CANTOPEN" not in codes
+        return exception.DatabaseUnavailable(reason=reason, may_retry=may_retry)
+    is_lost = codes & _LOST or any(str(code).startswith("08") for code in codes)
+    if is_lost or isinstance(error, oslo_exc.DBConnectionError):
+        return exception.DatabaseUnavailable(reason=reason, is_lost=True)
     return exception.DatabaseError(reason=reason)
 
 

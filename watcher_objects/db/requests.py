@@ -3,17 +3,27 @@
 
 import datetime
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import models, transactions
+from watcher_objects.db import models, retries, transactions
+from watcher_objects.db.retries import Found
 
 _requests = models.rpc_requests
 
 
-@transactions.retried
+def _known(lost: Any, token: str, run: Any) -> str | Found:
+    """Find the answer where it is not known whether it was stored, and tell of what was."""
+    for answer in _answers(token):
+        transactions.tell(lost.untold)
+        return answer
+    return Found.NOTHING
+
+
+@retries.looking(_known)
 def once(token: str, run: Callable[[], str]) -> str:
     """Return the answer to a request: what was answered before, or else what ``run`` returns.
 
@@ -26,13 +36,16 @@ def once(token: str, run: Callable[[], str]) -> str:
     asked = sa.insert(_requests).values(token=token, created_at=timeutils.utcnow())
     for answer in _answers(token):
         return answer
+
+    def answered() -> str:
+        transactions.execute(asked)
+        answer = run()
+        mine = _requests.c.token == token
+        transactions.execute(sa.update(_requests).values(answer=answer).where(mine))
+        return answer
+
     try:
-        with transactions.transaction():
-            transactions.execute(asked)
-            answer = run()
-            mine = _requests.c.token == token
-            transactions.execute(sa.update(_requests).values(answer=answer).where(mine))
-            return answer
+        return transactions.whole(answered)
     except exception.DuplicateKey:
         return _answers(token)[0]
 
@@ -42,7 +55,7 @@ def _answers(token: str) -> list[str]:
     return [row.answer for row in transactions.execute(found).rows]
 
 
-@transactions.retried
+@retries.retried
 def forget(seconds: float) -> int:
     """Forget the requests that are older, and return how many they were."""
     limit = timeutils.utcnow() - datetime.timedelta(seconds=seconds)

@@ -105,6 +105,12 @@ def _has_hung_up(dialect: Any, connection: Any) -> bool:
         return True
 
 
+def forget_rows(connection: Any) -> None:
+    """Let PyMySQL's connection not keep in mind what it fetched last, as the others don't."""
+    if hasattr(connection, "_result"):
+        connection._result = None
+
+
 def create_private(path: str, *ignored: Any) -> None:
     """Make the file of a database for its owner only, unless there is one."""
     with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from watcher_objects.db import engine, errors
+from watcher_objects.db import engine, errors, sessions
 
 #: Shapes of which each builder keeps the statements.
 SHAPES = 512
@@ -27,6 +27,9 @@ Cells = Sequence[Any]
 
 class Statement:
     """A text for the driver, and how the values that it names are bound."""
+
+    #: Whether it is a transaction of its own, which an error leaves open.
+    is_transaction = False
 
     def __init__(self, built: sa.ClauseElement, dialect: sa.Dialect) -> None:
         compiled: Any = built.compile(dialect=dialect)
@@ -50,6 +53,27 @@ class Statement:
         for place, binder in self._binders:
             bound[place] = binder(bound[place])
         return bound
+
+
+class UpdateAndRead(Statement):
+    """An UPDATE and, if it matched, the SELECT of its row: a transaction, in one round trip.
+
+    For MariaDB, which has no UPDATE ... RETURNING. There, what matched is counted, too, since
+    SQLAlchemy has its drivers say so.
+    """
+
+    is_transaction = returns_rows = True
+
+    def __init__(self, update: Statement, read: Statement) -> None:
+        self._parts = update, read
+        self.text = (
+            f"BEGIN NOT ATOMIC START TRANSACTION; {update.text}; "
+            f"IF ROW_COUNT() > 0 THEN {read.text}; END IF; COMMIT; END"
+        )
+
+    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values of both."""
+        return [value for part in self._parts for value in part.bound(values)]
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -87,7 +111,7 @@ def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Sequence[Cells
     SQLAlchemy's way from a connection to the driver takes longer than a statement itself. It
     is gone where somebody listens to the engine's statements.
     """
-    if _is_listened_to(engine.get_engine()):
+    if is_listened_to(engine.get_engine()):
         with engine.connect() as connection:
             return run_on(connection, statement, values)
     lent = engine.lend()
@@ -101,14 +125,14 @@ def run_on(
     connection: sa.Connection, statement: Statement, values: Mapping[str, Any]
 ) -> tuple[Sequence[Cells], int]:
     """Run a statement on a connection, and return as above."""
-    if not _is_listened_to(connection.engine):
+    if not is_listened_to(connection.engine):
         return _run(connection.connection, connection.engine, statement, values)
     with errors.translated(connection.engine):
         result = connection.exec_driver_sql(statement.text, tuple(statement.bound(values)))
         return result.fetchall() if statement.returns_rows else (), result.rowcount
 
 
-def _is_listened_to(source: sa.Engine) -> bool:
+def is_listened_to(source: sa.Engine) -> bool:
     """Tell whether somebody listens to what is executed, like what traces statements."""
     return source._has_events
 
@@ -121,17 +145,34 @@ def _run(lent: Any, source: sa.Engine, statement: Statement, values: Mapping[str
         cursor = info.pop("cursor", None) or lent.cursor()
         cursor.execute(text, bound)
         rows = cursor.fetchall() if statement.returns_rows else ()
+        if statement.is_transaction:
+            # What comes of its COMMIT is told last.
+            while cursor.nextset():
+                pass
         if len(rows) <= FEW:
             info["cursor"] = cursor
+        else:
+            sessions.forget_rows(lent.dbapi_connection)
         return rows, cursor.rowcount
     except Exception as error:
-        errors.tell(source, _told(lent, source, error, text))
+        told = _told(lent, source, error, text)
+        if statement.is_transaction and lent.is_valid:
+            _end(lent)
+        errors.tell(source, told)
     except BaseException:
         # An interrupt may have left anything; and an open cursor would keep SQLite's lock.
         with contextlib.suppress(Exception):
             cursor.close()
         lent.invalidate()
         raise
+
+
+def _end(lent: Any) -> None:
+    """Roll back, and give up the connection where that can't be done."""
+    try:
+        lent.dbapi_connection.rollback()
+    except Exception as error:
+        lent.invalidate(error)
 
 
 def _told(lent: Any, source: sa.Engine, error: Exception, text: str) -> Exception:

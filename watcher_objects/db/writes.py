@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 
 from watcher_objects import exception
 from watcher_objects.db import engine, filters, transactions
-from watcher_objects.db.queries import Key, Row, column, first, meant
-from watcher_objects.db.statements import SHAPES, Cells, Statement
+from watcher_objects.db.queries import Key, Row, column, first, identity, lookup, meant
+from watcher_objects.db.statements import SHAPES, Cells, Statement, UpdateAndRead, is_listened_to
 from watcher_objects.db.statements import cells as cells_of
 
 
@@ -29,8 +29,9 @@ def insert_many(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     with _numbered(table, max(row.get("id", 0) for row in bound)), _explained(table, bound[0]):
         statement = sa.insert(table).returning(*table.columns)
         rows = transactions.execute(statement, bound).rows
-    number = {_identity(table, row): number for number, row in enumerate(bound)}
-    rows = sorted((r._mapping for r in rows), key=lambda row: number[_identity(table, row)])
+    names = [column.name for column in identity(table)]
+    number = {tuple(row[n] for n in names): number for number, row in enumerate(bound)}
+    rows = sorted((r._mapping for r in rows), key=lambda row: number[tuple(row[n] for n in names)])
     return [cells_of(table, row) for row in rows]
 
 
@@ -63,10 +64,21 @@ def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> C
         if dialect.update_returning:
             rows = transactions.run(statement, values).rows
             return rows[0] if rows else None
+        if not (transactions.in_transaction() or is_listened_to(engine.get_engine())):
+            both = _update_and_read(statement, dialect, table, tuple(key))
+            rows = transactions.run(both, {**values, **key}).rows
+            return rows[0] if rows else None
         with transactions.joined():
             if not transactions.run(statement, values).matched:
                 return None
             return first(table, key, show_deleted=True)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _update_and_read(
+    update: Statement, dialect: sa.Dialect, table: sa.Table, names: Sequence[str]
+) -> Statement:
+    return UpdateAndRead(update, lookup(dialect, table, names, show_deleted=True))
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -95,14 +107,6 @@ def delete(table: sa.Table, key: Key) -> bool:
 def _delete(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> Statement:
     key = {name: _named(table, "old", name) for name in names}
     return Statement(sa.delete(table).where(*meant(table, key, True)), dialect)
-
-
-def _identity(table: sa.Table, row: Key) -> tuple[Any, ...]:
-    """Return what tells a new row from all others: its uuid, or else its unique key."""
-    if "uuid" in row:
-        return (row["uuid"],)
-    (key,) = (k for k in table.constraints if isinstance(k, sa.UniqueConstraint))
-    return tuple(row[column.name] for column in key.columns)
 
 
 @contextmanager

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a scenario takes place: a database with its witness, and the processes at work on it."""
+
+import collections
+import itertools
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from tests.fire import judge, ledger, oracle, worker
+
+# What is not installed is left out.
+_IMPORTED = ["__main__", "tests.fire.nursery", "tests.fire.peer", "psycopg", "pymysql"]
+# Each worker is forked from a server process that has imported all of this and is connected
+# nowhere; an interpreter of its own would take it a second to start.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(_IMPORTED)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The options of a run.
+
+    :ivar urls: an empty database with our schema; several are nodes of one cluster, which
+        the processes share out among them
+    :ivar calls: of each process, where a scenario does not end by itself
+    :ivar patience: seconds for the workers to end, so that one that hangs is no run that hangs
+    :ivar subject: whose objects: ``ours``, or ``peer`` where OpenStack Watcher is installed
+    :ivar fault: the fault of :mod:`tests.fire.faults` to plant in every worker
+    """
+
+    urls: Sequence[str]
+    processes: int = 4
+    audits: int = 50
+    calls: int = 100
+    kills: int = 100
+    patience: float = 60
+    subject: str = "ours"
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a scenario: its figures, and all that was wrong."""
+
+    scenario: str
+    figures: dict[str, float]
+    findings: list[judge.Finding]
+
+    def kinds(self) -> dict[judge.Kind, int]:
+        """Return how often each kind of finding was made."""
+        return dict(collections.Counter(finding.kind for finding in self.findings))
+
+
+@dataclass
+class Arena:
+    """A database under fire."""
+
+    run: Run
+    folder: Path
+    started: float = field(default_factory=time.monotonic)
+    _made: list[BaseProcess] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=itertools.count)
+
+    def start(
+        self, task: Callable[[worker.Worker], None], *, seeding: bool = False, **given: Any
+    ) -> BaseProcess:
+        """Start a worker on the next node; seeding, it is ours and without a fault."""
+        number = next(self._number)
+        job = worker.Job(
+            name=f"{task.__name__}-{number}",
+            task=task,
+            url=self.run.urls[number % len(self.run.urls)],
+            folder=self.folder,
+            subject="ours" if seeding else self.run.subject,
+            fault=None if seeding else self.run.fault,
+            given=given,
+        )
+        process = _processes.Process(target=worker.run, args=(job,), name=job.name, daemon=True)
+        process.start()
+        self._made.append(process)
+        return process
+
+    def work(self, task: Callable[[worker.Worker], None], **given: Any) -> None:
+        """Let all processes do a task, beginning at the same moment, and wait for them."""
+        together = _processes.Barrier(self.run.processes)
+        for _ in range(self.run.processes):
+            self.start(task, together=together, **given)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for all workers, and raise what went wrong with the harness itself."""
+        deadline = time.monotonic() + self.run.patience
+        for process in self._made:
+            process.join(max(0, deadline - time.monotonic()))
+        self.check()
+        # One that is at work still has no exit code.
+        if odd := [f"{one.name}: {one.exitcode}" for one in self._made if one.exitcode != 0]:
+            raise RuntimeError(f"after {self.run.patience} s or less: {', '.join(odd)}")
+
+    def check(self) -> None:
+        """Raise what went wrong with the harness itself."""
+        for path in self.folder.glob("*.crash"):
+            raise RuntimeError(f"{path.stem} crashed: {path.read_text()}")
+
+    def kill(self, process: BaseProcess) -> None:
+        """End a worker, wherever it is."""
+        process.kill()
+        process.join()
+        process.close()
+        self._made.remove(process)
+
+    def stop(self) -> None:
+        """End the workers that are there still."""
+        for process in tuple(self._made):
+            self.kill(process)
+
+    def verdict(self, history: ledger.History, truth: oracle.Truth) -> list[judge.Finding]:
+        """Return what is wrong, by the rules that the subject knows of."""
+        findings = judge.verdict(history, truth)
+        if self.run.subject == "peer":
+            # It has notifications, with other rules.
+            return [one for one in findings if one.kind not in judge.OF_EVENTS]
+        return findings
+
+    def judged(
+        self,
+        scenario: str,
+        *,
+        none_left: bool = False,
+        besides: Sequence[judge.Finding] = (),
+        **figures: float,
+    ) -> Report:
+        """Return the report on all that has happened.
+
+        :param none_left: an audit that is PENDING still is a finding
+        :param besides: what was found meanwhile
+        """
+        seconds = time.monotonic() - self.started
+        history, truth = ledger.read(self.folder), oracle.read(self.run.urls[0])
+        findings = [*besides, *self.verdict(history, truth)]
+        if none_left:
+            findings += judge.left_over(truth)
+        report = Report(scenario, {}, findings)
+        report.figures.update(_figures(history, truth, report.kinds()), **figures)
+        report.figures["seconds"] = round(seconds, 1)
+        return report
+
+
+def _figures(
+    history: ledger.History, truth: oracle.Truth, kinds: dict[judge.Kind, int]
+) -> dict[str, float]:
+    calls = history.calls.values()
+    claims = [call for call in calls if call.op == "claim"]
+    false = kinds.get(judge.Kind.FALSE_CLAIM, 0)
+    return {
+        "calls": len(calls),
+        "moves checked": len(truth.writes),
+        "claims": len(claims),
+        "claims won": sum(call.result == ledger.OK for call in claims) - false,
+        "false claims": false,
+        "lost": kinds.get(judge.Kind.LOST, 0),
+        "illegal moves": kinds.get(judge.Kind.ILLEGAL_MOVE, 0),
+        "kills": 0,
+        "cut off": sum(call.result == ledger.UNKNOWN and not call.error for call in calls),
+        "callers' errors": kinds.get(judge.Kind.ERROR, 0),
+        "findings": sum(kinds.values()),
+    }
+
+
+@contextmanager
+def arena(run: Run) -> Iterator[Arena]:
+    """Lend a database with audits and a witness, and leave none of that behind."""
+    oracle.install(run.urls[0])
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Arena(run, Path(folder))
+            try:
+                place.start(seed, seeding=True, number=run.audits)
+                place.wait()
+                place.started = time.monotonic()
+                yield place
+            finally:
+                place.stop()
+    finally:
+        oracle.remove(run.urls[0])
+
+
+def seed(worker: worker.Worker) -> None:
+    """Store the audits that a run begins with."""
+    worker.seed(worker.given["number"])

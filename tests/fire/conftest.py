@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The databases that are put under fire."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests import servers
+from tests.conftest import clean
+from tests.fire import instances, oracle
+from tests.fire.footprint import Footprint
+from watcher_objects import db
+from watcher_objects.db import migration
+
+
+@pytest.fixture
+def target(url, database) -> str:
+    """The URL of a database with empty tables, which this process is not connected to."""
+    db.dispose()
+    return url
+
+
+@pytest.fixture(scope="module")
+def witnessed(url) -> Iterator[str]:
+    """The URL of a database that writes down what is done to audits."""
+    db.configure(url)
+    clean()
+    db.dispose()
+    oracle.install(url)
+    yield url
+    oracle.remove(url)
+
+
+@pytest.fixture
+def footprint(witnessed, database, told) -> Iterator[Footprint]:
+    """What can be seen of the configured database from outside."""
+    with closing(servers.admin(witnessed).connect()) as connection:
+        yield Footprint(connection, told)
+
+
+@pytest.fixture(scope="module", params=instances.KINDS)
+def own_server(request) -> Iterator[instances.Server]:
+    """A server of our own, which may be disturbed."""
+    with instances.shelter() as folder:
+        made = instances.KINDS[request.param](folder / "own")
+        made.start()
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def own_url(own_server) -> Iterator[str]:
+    """The URL of a database with our schema on that server."""
+    with servers.created(own_server.url, "fire") as made:
+        db.configure(made)
+        migration.upgrade()
+        db.dispose()
+        yield made

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has happened to audits, as triggers in the database write it down: the judge's witness.
+
+It is made with SQL of its own, so that a fault of the library can't hide itself.
+"""
+
+from contextlib import closing
+from typing import NamedTuple
+
+from tests import servers
+
+_TABLE = "fire_writes"
+_SEQUENCE = {
+    "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "postgresql": "BIGSERIAL PRIMARY KEY",
+    "mysql": "BIGINT AUTO_INCREMENT PRIMARY KEY",
+}
+_SNAPSHOT = {
+    "sqlite": "BEGIN",
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+}
+_VERSION = ("state", "deleted", "deleted_at", "token")
+_COLUMNS = ", ".join(f"{side}_{name}" for side in ("old", "new") for name in _VERSION)
+_INSERT = (
+    f"INSERT INTO {_TABLE} (id, uuid, {_COLUMNS}) VALUES (NEW.id, NEW.uuid, {{old}}, {{new}})"
+)
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN {insert}; RETURN NULL; END $$
+"""
+_BODY = {
+    "sqlite": "BEGIN {insert}; END",
+    "postgresql": "EXECUTE FUNCTION {name}()",
+    "mysql": "{insert}",
+}
+
+
+class Version(NamedTuple):
+    """What one write has made of a row, as far as the life-cycle goes."""
+
+    state: str | None
+    deleted: int
+    is_dated: bool
+    token: str | None
+
+
+class Write(NamedTuple):
+    """One write of a row: the version that it found, None where it made the row, and its own."""
+
+    id: int
+    audit: str
+    old: Version | None
+    new: Version
+
+
+class Truth(NamedTuple):
+    """All writes in their order, and the rows that are there: by uuid, version and type."""
+
+    writes: list[Write]
+    rows: dict[str, tuple[Version, str]]
+
+
+def install(url: str) -> None:
+    """Write down every write of an audit from now on; there are no audits then."""
+    with closing(servers.admin(url).connect()) as connection:
+        run, dialect = connection.exec_driver_sql, connection.dialect.name
+        run("DELETE FROM audits")
+        run(f"CREATE TABLE {_TABLE} (seq {_SEQUENCE[dialect]}, {_typed()})")
+        for event, old in (("INSERT", "NULL, NULL, NULL, NULL"), ("UPDATE", _version("OLD"))):
+            name = f"fire_{event.lower()}"
+            insert = _INSERT.format(old=old, new=_version("NEW"))
+            if dialect == "postgresql":
+                run(_FUNCTION.format(name=name, insert=insert))
+            body = _BODY[dialect].format(name=name, insert=insert)
+            run(f"CREATE TRIGGER {name} AFTER {event} ON audits FOR EACH ROW {body}")
+
+
+def remove(url: str) -> None:
+    """Take the triggers and what they wrote out of the database again."""
+    with closing(servers.admin(url).connect()) as connection:
+        for name in ("fire_insert", "fire_update"):
+            of_table = " ON audits" if connection.dialect.name == "postgresql" else ""
+            connection.exec_driver_sql(f"DROP TRIGGER {name}{of_table}")
+            if of_table:
+                connection.exec_driver_sql(f"DROP FUNCTION {name}()")
+        connection.exec_driver_sql(f"DROP TABLE {_TABLE}")
+
+
+def read(url: str) -> Truth:
+    """Return what was written, and what is there, at one moment."""
+    with closing(servers.admin(url).connect()) as connection:
+        if connection.dialect.name == "mysql":
+            # A node of a cluster may not have yet what another has acknowledged.
+            connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 1")
+        # Of a writer that was killed, its server may finish a statement meanwhile.
+        connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
+        asked = f"SELECT id, uuid, {_COLUMNS} FROM {_TABLE} ORDER BY seq"
+        writes = [_write(*row) for row in connection.exec_driver_sql(asked)]
+        now = f"SELECT uuid, audit_type, {_version('audits')} FROM audits"
+        rows = {row[0]: (_made(*row[2:]), row[1]) for row in connection.exec_driver_sql(now)}
+        return Truth(writes, rows)
+
+
+def _typed() -> str:
+    kinds = {"deleted": "INTEGER", "deleted_at": "INTEGER"}
+    sides = [f"{name} {kinds.get(name[4:], 'VARCHAR(255)')}" for name in _COLUMNS.split(", ")]
+    return ", ".join(("id INTEGER", "uuid VARCHAR(36)", *sides))
+
+
+def _version(row: str) -> str:
+    dated = f"CASE WHEN {row}.deleted_at IS NULL THEN 0 ELSE 1 END"
+    return f"{row}.state, {row}.deleted, {dated}, {row}.status_message"
+
+
+def _write(ident: int, audit: str, *cells: object) -> Write:
+    old = None if cells[1] is None else _made(*cells[:4])
+    return Write(ident, audit, old, _made(*cells[4:]))
+
+
+def _made(state, deleted, is_dated, token) -> Version:
+    return Version(state, deleted, bool(is_dated), token)

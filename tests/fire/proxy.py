@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network between a client and its server, which can be cut at a chosen message."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+_SIZE = 1 << 20
+
+
+class Proxy:
+    """Passes on what comes, and counts what clients say; a message is what is sent at once.
+
+    :ivar at: the message at which the connection is cut, once; None: at none
+    :ivar done: the message reaches the server, and only its answer is lost
+    :ivar raised: how often a connection was cut
+    """
+
+    def __init__(self, server: sa.URL) -> None:
+        self.at: int | None = None
+        self.done = False
+        self.count = self.raised = 0
+        default = {"postgresql": 5432}.get(server.get_backend_name(), 3306)
+        self._server = (server.host or "127.0.0.1", server.port or default)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._unheard: set[socket.socket] = set()
+        self.url = server.set(host="127.0.0.1", port=self._listener.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @contextmanager
+    def failing(
+        self, at: int, done: bool, then: Callable[[], None] = lambda: None
+    ) -> Iterator["Proxy"]:
+        """Cut one connection inside, at a message counted from here.
+
+        :param then: what others do before the client hears of it
+        """
+        self.at, self.done, self.count, self.raised = at, done, 0, 0
+        self._then = then
+        try:
+            yield self
+        finally:
+            self.at = None
+
+    def close(self) -> None:
+        """Pass on nothing any more."""
+        for end in (self._listener, *self._open):
+            _hang_up(end)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                self._open += [client, server]
+                for end in (client, server):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for run in (self._ask, self._answer):
+                    threading.Thread(target=run, args=(client, server), daemon=True).start()
+
+    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while said := client.recv(_SIZE):
+                if self._is_cut():
+                    if self.done:
+                        self._unheard.add(server)
+                    else:
+                        _hang_up(server)
+                        self._then()
+                server.sendall(said)
+        if server not in self._unheard:
+            _hang_up(client)
+            _hang_up(server)
+
+    def _answer(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while said := server.recv(_SIZE):
+                if server in self._unheard:
+                    self._then()
+                    break
+                client.sendall(said)
+        if server.fileno() != -1:
+            _hang_up(client)
+            _hang_up(server)
+
+    def _is_cut(self) -> bool:
+        if self.at is None or self.raised:
+            return False
+        self.count += 1
+        self.raised = int(self.count == self.at)
+        return bool(self.raised)
+
+
+def _hang_up(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server of our own is restarted, killed and frozen under writers and readers."""
+
+import time
+
+import pytest
+from oslo_context.context import RequestContext
+
+from tests import factory
+from tests.fire import restarts
+from tests.fire.arena import Run
+from tests.fire.tiers import long
+from watcher_objects import Audit, Goal, db, exception
+
+#: Seconds that the budget of the last test is.
+BUDGET = 2
+
+
+def restart(server):
+    server.stop()
+    server.start()
+
+
+def crash(server):
+    server.kill()
+    server.start()
+
+
+def freeze(server):
+    server.freeze()
+    time.sleep(3)
+    server.thaw()
+
+
+@pytest.mark.parametrize("disturb", [restart, crash, freeze])
+def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, disturb):
+    run = Run([own_url], processes=8, audits=2_000)
+    report = restarts.run(run, lambda: disturb(own_server))
+    assert report.findings == [], report.findings[0].told
+    assert report.figures["calls"] > 500
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"), [("kill", "start"), pytest.param("freeze", "thaw", marks=long)]
+)
+def test_beyond_the_budget_every_call_tells_it_in_time(own_server, own_url, begin, end):
+    context = RequestContext()
+    db.configure(own_url, retry_for=BUDGET)
+    audit = factory.stored(Audit, context)
+    changed = Audit.get(context, audit.id)
+    changed.state = "ONGOING"
+    getattr(own_server, begin)()
+    took = []
+    try:
+        for call in (changed.save, lambda: Goal.list(context)):
+            began = time.monotonic()
+            with pytest.raises(exception.DatabaseUnavailable):
+                call()
+            took.append(time.monotonic() - began)
+    finally:
+        getattr(own_server, end)()
+        own_server.await_answer()
+    assert max(took) < BUDGET + 1
+    changed.refresh()
+    assert changed.state in ("PENDING", "ONGOING")
+    db.dispose()

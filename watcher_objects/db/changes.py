@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a write has done, and how that is found where the database's answer got lost.
+
+A row has the time of its last write, to the microsecond, and that of its creation: by these a
+write knows its own. What each look takes is the error, and what the write got.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects.db import engine, queries, rules, transactions
+from watcher_objects.db.queries import Key, Row
+from watcher_objects.db.retries import Found
+from watcher_objects.db.statements import Cells, binder_of, cells, place
+from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown
+
+
+class Change(NamedTuple):
+    """A row of a table as it is now, or was last, and the state that it left if it left one.
+
+    ``written`` is when it had been written before.
+    """
+
+    table: sa.Table
+    row: Row
+    old_state: str | None = None
+    written: Any = None
+
+
+class Update(NamedTuple):
+    """A row after an update, and the state that it left; None if it left none.
+
+    ``owned`` are the rows that were soft-deleted with it.
+    """
+
+    cells: Cells
+    old_state: str | None
+    owned: Sequence[Change] = ()
+
+
+def inserted(lost: DatabaseUnavailable, table: sa.Table, bound: Row) -> Cells | Found:
+    """Find the row that was to be stored, whatever has become of it since."""
+    same = [
+        column == bound.get(column.name)
+        for column in queries.identity(table)
+        if column.name != "deleted"
+    ]
+    found = sa.select(table.c.id).where(*same, table.c.created_at == bound["created_at"])
+    for row in transactions.execute(found).rows:
+        return cells(table, {**dict.fromkeys(table.columns.keys()), **bound, "id": row.id})
+    return Found.NOTHING
+
+
+def inserted_all(
+    lost: DatabaseUnavailable, table: sa.Table, bound: Sequence[Row]
+) -> Sequence[Cells] | Found:
+    """Find the rows that were to be stored, all or none."""
+    if inserted(lost, table, bound[0]) is Found.NOTHING:
+        return Found.NOTHING
+    answer: Sequence[Cells] = _answer(lost)
+    return answer
+
+
+def written(
+    lost: DatabaseUnavailable, table: sa.Table, key: Key, bound: Row, believed: Any, seen: Any
+) -> Update | Found:
+    """Find out whether the row was written; a deletion is known by itself, as it stays."""
+    row = queries.first(table, key, show_deleted=True)
+    if row is None:
+        return Found.OTHERS
+    left, before = lost.believed
+    at = row[place(table, "updated_at")]
+    if at == _stored(table, bound["updated_at"]):
+        old_state = left if "state" in bound and left != bound["state"] else None
+        return _answer(lost) or Update(row, old_state)
+    is_live = row[place(table, "deleted")] == 0
+    is_deletion, has_state = "deleted" in bound, rules.moves(table) and "state" in bound
+    if is_deletion or at in (None, _stored(table, before or seen)) or (is_live and not has_state):
+        return Found.NOTHING
+    return Found.OTHERS
+
+
+def destroyed(lost: DatabaseUnavailable, table: sa.Table, key: Key) -> Sequence[Change] | Found:
+    """Find out whether the row is gone; whoever removed it, it was to be."""
+    if queries.first(table, key, show_deleted=True) is None:
+        return _answer(lost) or ()
+    return Found.NOTHING
+
+
+def changed_all(
+    lost: DatabaseUnavailable, table: sa.Table, conditions: Any, bound: Row
+) -> Sequence[Change] | Found:
+    """Find out whether rows were changed that met some filters, all or none."""
+    changes: Sequence[Change] = _answer(lost)
+    for change in changes:
+        now = sa.select(table.c.updated_at).where(table.c.id == change.row["id"])
+        for (at,) in transactions.execute(now).rows:
+            if at == bound["updated_at"]:
+                return changes
+            if at == change.written:
+                return Found.NOTHING
+    return Found.OTHERS if changes else changes
+
+
+def _answer(lost: DatabaseUnavailable) -> Any:
+    return lost.answer if isinstance(lost, OutcomeUnknown) else None
+
+
+def _stored(table: sa.Table, moment: Any) -> Any:
+    """Return a time as the driver gives it."""
+    if not hasattr(moment, "tzinfo"):
+        return moment
+    binder = binder_of(table.c.updated_at.type, engine.get_dialect())
+    naive = timeutils.normalize_time(moment)
+    return binder(naive) if binder else naive
