@@ -215,8 +215,8 @@ def read_from_a_cache() -> None:
         # A write asks for the row as it is, and would wait for ever.
         return seen.setdefault(str(key), _get(table, key, **asked)) if asked else _get(table, key)
 
-    def update(table, key, given, believed=None):
-        done = _update(table, key, given, believed)
+    def update(table, key, given, believed=None, *known):
+        done = _update(table, key, given, believed, *known)
         return done and seen.setdefault(str(key), done.cells) and done
 
     _get, api.get, api.update = api.get, get, update
