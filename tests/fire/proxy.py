@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 _SIZE = 1 << 20
+_WRITES = (b"INSERT", b"UPDATE", b"DELETE")
 
 
 class Proxy:
@@ -17,31 +18,38 @@ class Proxy:
 
     :ivar at: the message at which the connection is cut, once; None: at none
     :ivar done: the message reaches the server, and only its answer is lost
+    :ivar late: the message reaches the server behind the cut, just before another that writes
     :ivar raised: how often a connection was cut
     """
 
     def __init__(self, server: sa.URL) -> None:
         self.at: int | None = None
-        self.done = False
+        self.done = self.late = False
         self.count = self.raised = 0
         default = {"postgresql": 5432}.get(server.get_backend_name(), 3306)
         self._server = (server.host or "127.0.0.1", server.port or default)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self._unheard: set[socket.socket] = set()
+        self._held: tuple[socket.socket, bytes] | None = None
+        self._arrived = threading.Event()
         self.url = server.set(host="127.0.0.1", port=self._listener.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
 
     @contextmanager
     def failing(
-        self, at: int, done: bool, then: Callable[[], None] = lambda: None
+        self,
+        at: int,
+        done: bool = False,
+        then: Callable[[], None] = lambda: None,
+        late: bool = False,
     ) -> Iterator["Proxy"]:
         """Cut one connection inside, at a message counted from here.
 
         :param then: what others do before the client hears of it
         """
         self.at, self.done, self.count, self.raised = at, done, 0, 0
-        self._then = then
+        self._then, self.late = then, late
         try:
             yield self
         finally:
@@ -49,8 +57,7 @@ class Proxy:
 
     def close(self) -> None:
         """Pass on nothing any more."""
-        for end in (self._listener, *self._open):
-            _hang_up(end)
+        self._hang_up(self._listener, *self._open)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -66,27 +73,43 @@ class Proxy:
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while said := client.recv(_SIZE):
+                if self._held and any(word in said for word in _WRITES):
+                    self._deliver()
                 if self._is_cut():
-                    if self.done:
-                        self._unheard.add(server)
-                    else:
-                        _hang_up(server)
-                        self._then()
+                    self._unheard.add(server)
+                    self._cut(client, server, said)
+                    return
                 server.sendall(said)
-        if server not in self._unheard:
-            _hang_up(client)
-            _hang_up(server)
+        self._hang_up(client, server)
+
+    def _cut(self, client: socket.socket, server: socket.socket, said: bytes) -> None:
+        if self.done:
+            server.sendall(said)
+        elif self.late:
+            self._held = server, said
+            self._hang_up(client)
+        else:
+            self._hang_up(server)
+            self._then()
+            self._hang_up(client)
 
     def _answer(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while said := server.recv(_SIZE):
                 if server in self._unheard:
                     self._then()
-                    break
+                    self._arrived.set()
+                    self._hang_up(client, server)
+                    return
                 client.sendall(said)
-        if server.fileno() != -1:
-            _hang_up(client)
-            _hang_up(server)
+        if server not in self._unheard:
+            self._hang_up(client, server)
+
+    def _deliver(self) -> None:
+        assert self._held
+        (server, said), self._held = self._held, None
+        server.sendall(said)
+        self._arrived.wait(10)
 
     def _is_cut(self) -> bool:
         if self.at is None or self.raised:
@@ -95,8 +118,9 @@ class Proxy:
         self.raised = int(self.count == self.at)
         return bool(self.raised)
 
-
-def _hang_up(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
+    @staticmethod
+    def _hang_up(*ends: socket.socket) -> None:
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()

@@ -34,6 +34,20 @@ def test_a_cut_is_not_seen(proxy, footprint, context, make, done):
         assert footprint.of(needed) == expected
 
 
+ALONE = (calls.create, calls.create_named, calls.claim, calls.soft_delete, calls.destroy)
+
+
+@pytest.mark.parametrize("make", ALONE)
+def test_a_statement_that_comes_late_is_not_done_twice(proxy, footprint, database, context, make):
+    if database == "mysql":
+        return  # what it commits is a COMMIT, which can't be behind another's write of the row
+    expected = footprint.of(make(context))
+    needed = make(context)
+    with proxy.failing(1, late=True):
+        assert footprint.of(needed) == expected
+    assert proxy.raised
+
+
 @pytest.mark.parametrize("done", [False, True])
 def test_of_a_transaction_whose_commit_is_cut_off_nobody_can_tell(
     proxy, footprint, database, context, told, done

@@ -219,7 +219,7 @@ def unreachable(url):
         attempt(db.configure, "sqlite://", **options)
     for away in (*UNREACHABLE, *url):
         for options in ({}, {"connect_args": {"bogus": CANARY}}):
-            db.configure(away, **options)
+            db.configure(away, retry_for=0, **options)
             repr(db.get_engine())
             print(db.get_engine(), repr(db.get_engine().url), db.get_engine().pool)
             attempt(audit)
@@ -231,18 +231,18 @@ def run(owner, url, **options):
     admin = sa.create_engine(
         owner, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, hide_parameters=True
     )
-    db.configure(url, **options)
+    db.configure(url, retry_for=0, **options)
     stored = audit()
     print(stored, repr(stored), [stored], db.get_engine(), db.get_engine().pool, db.transaction())
     for scene in (bad_values, conflicts, primitives, rollbacks):
         scene()
     refused_by_the_database(admin)
     engine.LOCK_TIMEOUT = 1
-    db.configure(url, **options)
+    db.configure(url, retry_for=0, **options)
     locked(admin, lambda: None)
     if admin.dialect.name in KILL:
         engine.LOCK_TIMEOUT = 30
-        db.configure(url, **options)
+        db.configure(url, retry_for=0, **options)
         locked(admin, lambda: killed(admin))
     transactions.execute(sa.text("SELECT 1"))
     db.dispose()
