@@ -47,12 +47,17 @@ def blank(request, tmp_path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def url(empty_url) -> Iterator[str]:
+def url(empty_url) -> str:
     """The URL of a database with our schema."""
-    db.configure(empty_url)
+    return upgraded(empty_url)
+
+
+def upgraded(empty: str) -> str:
+    """Return the URL of a database, which is given our schema."""
+    db.configure(empty)
     migration.upgrade()
     db.dispose()
-    return empty_url
+    return empty
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 import pytest
 
 from tests import messaging, test_contract
+from tests.conftest import upgraded
 from watcher_objects.base import WatcherObject
 from watcher_objects.rpc import client
 
@@ -19,10 +20,10 @@ globals().update(
 )
 
 
-@pytest.fixture(scope="session")
-def empty_url(tmp_path_factory):
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
     """The server's database."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'served.sqlite'}"
+    return upgraded(f"sqlite:///{tmp_path_factory.mktemp('database') / 'served.sqlite'}")
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,8 @@ class Model:
         new = [self.handles[handle] for handle in handles]
         for one in new:
             self._check_new(one)
+        if not new:
+            return
         self.begin()
         try:
             for one in new:

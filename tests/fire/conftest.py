@@ -7,11 +7,10 @@ from contextlib import closing
 import pytest
 
 from tests import servers
-from tests.conftest import clean
+from tests.conftest import clean, upgraded
 from tests.fire import instances, oracle
 from tests.fire.footprint import Footprint
 from watcher_objects import db
-from watcher_objects.db import migration
 
 
 @pytest.fixture
@@ -53,7 +52,4 @@ def own_server(request) -> Iterator[instances.Server]:
 def own_url(own_server) -> Iterator[str]:
     """The URL of a database with our schema on that server."""
     with servers.created(own_server.url, "fire") as made:
-        db.configure(made)
-        migration.upgrade()
-        db.dispose()
-        yield made
+        yield upgraded(made)
