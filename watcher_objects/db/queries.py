@@ -138,8 +138,9 @@ def page(
     # A long list of choices is not to be kept in mind.
     build = _page if sum(one.values for one in asked) < FEW_CHOICES else _page.__wrapped__
     dialect = engine.get_dialect()
-    # PostgreSQL plans a statement anew for each call if it does not know how many rows it is for.
-    told = limit if dialect.name == "postgresql" else limit and ANY_LIMIT
+    # PostgreSQL plans a statement anew for each call if it does not know how many rows it is for;
+    # with filters it should, since a rare state needs another plan than a common one.
+    told = limit if dialect.name == "postgresql" and not asked else limit and ANY_LIMIT
     statement = build(dialect, table, show_deleted, asked, order, behind, told)
     rows = transactions.run(statement, {**bound, **values_of, "limit": limit}).rows
     return _led_to(table, eager, rows) if eager else Found(rows)
