@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,13 @@ SERVERS = {
 }
 KINDS = ("sqlite", *SERVERS)
 SCRATCH = f"watcher_objects_test_{os.getpid()}"
+
+
+def missing(message: str, more: str = "") -> NoReturn:
+    """Skip a test for want of a server or a program, or let it fail in CI, which has them all."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message + more)
+    pytest.skip(message)
 
 
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
@@ -54,10 +62,7 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
             url = stack.enter_context(created(SERVERS[name], SCRATCH + suffix))
         except sa.exc.OperationalError as error:
             place = sa.make_url(SERVERS[name]).render_as_string(hide_password=True)
-            message = f"no {name} server at {place}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{message}: {error.orig}")
-            pytest.skip(message)
+            missing(f"no {name} server at {place}", f": {error.orig}")
         yield url
 
 

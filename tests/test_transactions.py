@@ -10,7 +10,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from tests import factory
+from tests import factory, locks
 from watcher_objects import Audit, Goal, Strategy, db, events, exception
 
 
@@ -300,26 +300,12 @@ def test_an_interrupt_behind_a_write_leaves_no_lock(database, context):
 def test_waiting_for_a_lock_has_a_limit(url, database, context):
     goal = factory.stored(Goal, context)
     db.configure(url, retry_for=2)
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with db.transaction():
-            mine = Goal.get(context, goal.id)
-            mine.display_name = "held"
-            mine.save()
-            held.set()
-            done.wait(20)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert held.wait(10)
-    goal.display_name = "wanted"
-    started = time.monotonic()
-    with pytest.raises(exception.DatabaseUnavailable):
-        goal.save()
-    assert 1 <= time.monotonic() - started < 10
-    done.set()
-    thread.join()
+    with locks.held(goal, context, display_name="held"):
+        goal.display_name = "wanted"
+        started = time.monotonic()
+        with pytest.raises(exception.DatabaseUnavailable):
+            goal.save()
+        assert 1 <= time.monotonic() - started < 10
     goal.save()
     assert Goal.get(context, goal.id).display_name == "wanted"
 

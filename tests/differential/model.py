@@ -39,25 +39,9 @@ class Model:
 
     def do(self, verb, arguments):
         """Do what the worker does of the same name."""
-        verbs = {
-            "build": self.build,
-            "assign": self.assign,
-            "put": self.put,
-            "create": self.create,
-            "create_many": self.create_many,
-            "save": self.save,
-            "soft_delete": self.soft_delete,
-            "destroy": self.destroy,
-            "refresh": self.refresh,
-            "get": self.get,
-            "get_by_name": self.get_by_name,
-            "list": self.list,
-            "begin": self.begin,
-            "end": self.end,
-        }
         self.events = []
         try:
-            came = verbs[verb](**arguments)
+            came = getattr(self, verb)(**arguments)
         except Refused as refused:
             if refused.spoils and self.levels:
                 self.levels[-1].spoiled = True

@@ -122,26 +122,9 @@ class Actor:
 
     def do(self, verb, arguments):
         """Return what came of it, what was told meanwhile, and what can be seen afterwards."""
-        verbs = {
-            "build": self.build,
-            "assign": self.assign,
-            "put": self.put,
-            "create": self.create,
-            "create_many": self.create_many,
-            "save": self.save,
-            "soft_delete": self.soft_delete,
-            "destroy": self.destroy,
-            "refresh": self.refresh,
-            "get": self.get,
-            "get_by_name": self.get_by_name,
-            "list": self.list,
-            "begin": self.begin,
-            "end": self.end,
-            "reset": self.reset,
-        }
         self.events = []
         try:
-            came = verbs[verb](**arguments)
+            came = getattr(self, verb)(**arguments)
         except Exception as error:
             came = type(error).__name__, str(error)
         return came, self.events, self.seen()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
-from tests import factory
+from tests import factory, locks
 from tests.secrets.telling import FAILED, NOT_FAILED, attempt
 from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import ActionPlan, Audit, db, events, exception
@@ -172,24 +172,11 @@ def locked(admin, then):
     """Write a row that another has locked, while something happens."""
     stored = audit()
     stored.parameters = {**SECRET, "more": CANARY}
-    holds, done = threading.Event(), threading.Event()
-
-    def hold():
-        with db.transaction():
-            mine = Audit.get(CONTEXT, stored.id)
-            mine.hostname = "held"
-            mine.save()
-            holds.set()
-            done.wait(20)
-
-    threads = [threading.Thread(target=hold), threading.Thread(target=then, daemon=True)]
-    threads[0].start()
-    holds.wait(20)
-    threads[1].start()
-    attempt(stored.save)
-    done.set()
-    for thread in threads:
-        thread.join(20)
+    thread = threading.Thread(target=then, daemon=True)
+    with locks.held(stored, CONTEXT, hostname="held"):
+        thread.start()
+        attempt(stored.save)
+    thread.join(20)
 
 
 KILL = {

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks that others hold."""
+
+import threading
+from contextlib import contextmanager
+
+from watcher_objects import db
+
+
+@contextmanager
+def held(obj, context, **changes):
+    """Let another thread's transaction write an object's row, and end behind what runs inside."""
+    holds, done = threading.Event(), threading.Event()
+
+    def hold():
+        with db.transaction():
+            mine = type(obj).get(context, obj.id)
+            for name, value in changes.items():
+                mine[name] = value
+            mine.save()
+            holds.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert holds.wait(20)
+        yield
+    finally:
+        done.set()
+        thread.join(20)
