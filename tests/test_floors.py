@@ -15,7 +15,7 @@ FLOORS = [
     {"states", "field_types", "primitives"},
     {"fields"},
     {"db.chain", "db.drivers", "db.errors", "db.engine", "db.models", "db.sessions"}
-    | {"db.statements", "db.values"},
+    | {"db.statements", "db.urls", "db.values"},
     {"db.filters", "db.levels", "db.paging", "db.retries", "db.transactions"},
     {"db.changes", "db.moving", "db.queries", "db.rules", "db.writes"},
     {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},

@@ -14,25 +14,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc, pool
+from sqlalchemy import event, pool
 
 from watcher_objects import exception
-from watcher_objects.db import budget, drivers, errors, sessions
+from watcher_objects.db import budget, drivers, errors, sessions, urls
 from watcher_objects.transitions import PROFILES
 
 #: Seconds to wait at most for a lock that somebody else holds.
 LOCK_TIMEOUT = 30
 
-_DRIVERS = {
-    "sqlite": "sqlite+pysqlite",
-    "sqlite+pysqlite": "sqlite+pysqlite",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mysql+pymysql": "mysql+pymysql",
-    "mariadb": "mysql+pymysql",
-    "mariadb+pymysql": "mysql+pymysql",
-}
 _OPTIONS = {
     "connect_args",
     "echo",
@@ -45,8 +35,6 @@ _OPTIONS = {
     "poolclass",
 }
 
-# Of a URL's query SQLAlchemy shows everything.
-_SECRETS = {"password", "passwd", "sslpassword"}
 _LOGGING_NAME = "watcher_objects"
 
 _engine: sa.Engine | None = None
@@ -82,11 +70,11 @@ def configure(
         raise _bad_parameter("transitions", " or ".join(PROFILES))
     if not isinstance(retry_for, int | float) or not 0 <= retry_for < float("inf"):
         raise _bad_parameter("retry_for", "a number of seconds from 0 up")
-    parsed = _parse(url)
+    parsed = urls.parsed(url)
     lock_timeout = min(LOCK_TIMEOUT, math.ceil(retry_for)) or LOCK_TIMEOUT
     options = _options(parsed, lock_timeout, engine_options)
     try:
-        engine = sa.create_engine(parsed.difference_update_query(_SECRETS), **options)
+        engine = sa.create_engine(urls.without_secrets(parsed), **options)
     except ModuleNotFoundError as error:
         # The extras are named as the backends are.
         extra = parsed.get_backend_name()
@@ -158,22 +146,6 @@ def _bad_parameter(name: str, allowed: str) -> exception.InvalidParameter:
     return exception.InvalidParameter(parameter=name, parameter_type=allowed)
 
 
-def _parse(url: str | sa.URL) -> sa.URL:
-    parsed = None
-    with contextlib.suppress(exc.ArgumentError, KeyError, ValueError, AttributeError):
-        # Suppressed: the cause would show the URL, and with it the password.
-        made = sa.make_url(url)
-        parsed = made.set(drivername=_DRIVERS[made.drivername])
-    # A password with a bare @ ends there, and its rest is taken for a part of the host. Of a
-    # SQLite URI the path is not known, and so not whose file it is.
-    if parsed is None or "@" in (parsed.host or "") or "uri" in parsed.query:
-        allowed = "sqlite:///FILE, postgresql://... or mysql://..., an @ in a password as %40"
-        raise _bad_parameter("url", allowed)
-    if parsed.get_backend_name() == "mysql":
-        return parsed.update_query_dict({"charset": "utf8mb4"})
-    return parsed
-
-
 def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := given.keys() - _OPTIONS:
         allowed = f"one of {', '.join(sorted(_OPTIONS))}"
@@ -189,8 +161,7 @@ def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[s
         "logging_name": _LOGGING_NAME,
     }
     if url.get_backend_name() != "sqlite":
-        secrets = {name: url.query[name] for name in _SECRETS & url.query.keys()}
-        args = {"connect_args": {**secrets, **given.get("connect_args", {})}}
+        args = {"connect_args": {**urls.secrets(url), **given.get("connect_args", {})}}
         # Values without names, which SQLAlchemy would put into a dict and psycopg take out.
         return {**options, "pool_recycle": 3600, "paramstyle": "format", **given, **args}
     connect_args = {"timeout": lock_timeout, "check_same_thread": False}
