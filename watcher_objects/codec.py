@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from watcher_objects import coercion, fields
-from watcher_objects.compiled import JSON, PLAIN, USUAL, blank, is_aware, made
+from watcher_objects.compiled import JSON, PLAIN, USUAL, constructor, is_aware, made
 from watcher_objects.db.statements import SHAPES
 from watcher_objects.waiting import DOCUMENTS, let_wait
 
@@ -77,17 +77,7 @@ def taker(cls: Any) -> Callable[[Any, dict[str, Any]], Any]:
         *coerced,
         "return self",
     ]
-    took: Callable[[Any, dict[str, Any]], Any] = made(
-        "take(context, data)",
-        lines,
-        cls=cls,
-        blank=blank(cls),
-        new=object.__new__,
-        fields=cls.fields,
-        is_uuid=coercion.is_uuid,
-        time=_time,
-    )
-    return took
+    return constructor(cls, "take(context, data)", lines, is_uuid=coercion.is_uuid, time=_time)
 
 
 def _data_taken(cls: Any) -> tuple[list[str], list[str]]:

@@ -30,7 +30,7 @@ def made(name: str, lines: Iterable[str], **known: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def blank(cls: Any) -> type:
+def _blank(cls: Any) -> type:
     """Return a class whose new objects are given attributes, and are then let be of ``cls``.
 
     It has no ``__setattr__`` that would be asked about each. Its objects share the names of
@@ -46,6 +46,13 @@ def blank(cls: Any) -> type:
 def _attributes(cls: Any) -> list[str]:
     rows = (f"_row_{name}" for name in cls._obj_tracked())
     return ["_context", *rows, *(f"_obj_{name}" for name in cls.fields), "_changed_fields"]
+
+
+def constructor(cls: Any, name: str, lines: Iterable[str], **known: Any) -> Callable[..., Any]:
+    """Return the function that these lines are, which makes an object of a class from a blank."""
+    made_of = {"cls": cls, "blank": _blank(cls), "new": object.__new__, "fields": cls.fields}
+    function: Callable[..., Any] = made(name, lines, **made_of, **known)
+    return function
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -69,18 +76,14 @@ def maker(cls: Any, dialect: str) -> Callable[[Any, Any], Any]:
         "except (TypeError, ValueError, AttributeError): return None",
         "return self",
     ]
-    make: Callable[[Any, Any], Any] = made(
+    return constructor(
+        cls,
         "make(context, cells)",
         lines,
-        cls=cls,
-        blank=blank(cls),
-        new=object.__new__,
-        fields=cls.fields,
         parsed=datetime.datetime.fromisoformat,
         combined=datetime.datetime.combine,
         utc=datetime.UTC,
     )
-    return make
 
 
 def _cells_read(cls: Any, dialect: str) -> tuple[list[str], ...]:

@@ -119,10 +119,10 @@ class Tracked(Versioned, ovo.VersionedObjectDictCompat):
                 continue
             stored, value = known[row], known[attribute]
             same = stored == value if name == "state" else self._obj_says(name, stored, value)
-            if not same:
-                changed.add(name)
-            elif changed:
+            if same:
                 changed.discard(name)
+            else:
+                changed.add(name)
         return changed
 
     @classmethod

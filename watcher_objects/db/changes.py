@@ -14,7 +14,7 @@ from oslo_utils import timeutils
 from watcher_objects.db import engine, queries, rules, transactions
 from watcher_objects.db.queries import Key, Row
 from watcher_objects.db.retries import Found
-from watcher_objects.db.statements import Cells, binder_of, cells, place
+from watcher_objects.db.statements import Cells, cell, cells, place
 from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown
 
 
@@ -113,6 +113,4 @@ def _stored(table: sa.Table, moment: Any) -> Any:
     """Return a time as the driver gives it."""
     if not hasattr(moment, "tzinfo"):
         return moment
-    binder = binder_of(table.c.updated_at.type, engine.get_dialect())
-    naive = timeutils.normalize_time(moment)
-    return binder(naive) if binder else naive
+    return cell(engine.get_dialect(), table.c.updated_at, timeutils.normalize_time(moment))

@@ -158,9 +158,9 @@ def _page(
 ) -> Statement:
     conditions = [*filters.where(table, asked), *meant(table, {}, show_deleted)]
     ranges = order.ranges(behind, dialect.name)
-    limit: Any = sa.bindparam("limit", type_=sa.Integer()) if most == ANY_LIMIT else most
-    if type(limit) is int:
-        limit = sa.literal_column(str(limit), sa.Integer())
+    limit: Any = most and sa.literal_column(str(most), sa.Integer())
+    if most == ANY_LIMIT:
+        limit = sa.bindparam("limit", type_=sa.Integer())
     rows: sa.FromClause = table
     # MariaDB reads one range after the other where they are told in one condition.
     if len(ranges) > 1 and most and dialect.name != "mysql":

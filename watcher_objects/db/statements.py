@@ -86,12 +86,13 @@ def binder_of(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
 def cells(table: sa.Table, row: Mapping[str, Any]) -> Cells:
     """Return a row as the driver would give it."""
     dialect = engine.get_dialect()
-    made = []
-    for column in table.columns:
-        binder = binder_of(column.type, dialect)
-        value = row[column.name]
-        made.append(binder(value) if binder else value)
-    return made
+    return [cell(dialect, column, row[column.name]) for column in table.columns]
+
+
+def cell(dialect: sa.Dialect, column: sa.Column[Any], value: Any) -> Any:
+    """Return a value of a column as the driver would give it."""
+    binder = binder_of(column.type, dialect)
+    return binder(value) if binder else value
 
 
 def named(table: sa.Table, row: Cells) -> dict[str, Any]:
