@@ -206,8 +206,9 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidStateTransition: the row's state does not lead to the new one; its
             ``initial`` is what the row says now, ``allowed`` where that leads
         :raises InvalidState: there is no such state
-        :raises InvalidValue, ReadOnlyField, AuditAlreadyExists, GoalNotFound,
-            StrategyNotFound: as for :meth:`create`; after any error the audit is as it was
+        :raises InvalidValue, ReadOnlyField, AuditAlreadyExists: as for :meth:`create`
+        :raises GoalNotFound, StrategyNotFound: as for :meth:`create`; after any error the audit
+            is as it was
         """
         super().save()
 

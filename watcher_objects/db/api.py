@@ -35,7 +35,7 @@ def get(
 ) -> Cells | None:
     """Return the row, and behind it the rows of the relations named in ``eager``.
 
-    They come in one statement; see :func:`~watcher_objects.db.queries.parted`.
+    They come in one statement; see ``queries.parted``.
     """
     return queries.first(table, key, show_deleted, eager)
 

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README and the other documents say is so."""
+
+import os
+import re
+from textwrap import dedent
+
+import pytest
+
+from tests import factory, messaging, pages
+from tests.pages import PAGES, ROOT
+from watcher_objects import Audit, db, rpc, versions
+from watcher_objects.cli import app, serve, states
+from watcher_objects.db import migration
+from watcher_objects.rpc import client
+from watcher_objects.states import AuditStateTransitionManager
+
+README, LIVES = PAGES["README.rst"], PAGES["states.rst"]
+
+#: The blocks that no reader of the tests follows: page -> first line -> why.
+UNREAD = {
+    "README.rst": {
+        "python3 -m venv .venv && .venv/bin/pip install --quiet '.[cli]' && "
+        ".venv/bin/watcher-objects demo": "needs an index of packages; .ci/package does it",
+        "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[test]' && "
+        ".venv/bin/pytest": "is what .ci/run runs",
+        "WATCHER_OBJECTS_TEST_SEQUENCES=5000 .venv/bin/pytest -n 0 tests/differential": "takes "
+        "an hour; CI has 40 sequences",
+        "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
+        "18  cli                             commands": "a drawing; test_floors walks it",
+    },
+    "states.rst": {
+        "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
+        "RECOMMENDED ──┬──▶ PENDING": "a drawing, compared with the table below",
+        "PENDING    ──┬──▶ ONGOING": "a drawing, compared with the table below",
+    },
+    "performance.rst": {
+        "tox run -e bench                                   # or: python -m benchmarks": "takes "
+        "an hour, and Watcher from an index of packages",
+    },
+}
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """A reader in an empty folder, who leaves nothing behind."""
+    monkeypatch.chdir(tmp_path)
+    kept = dict(os.environ)
+    yield pages.Reader()
+    for name in os.environ.keys() - kept:
+        del os.environ[name]
+    os.environ.update(kept)
+    rpc.disable()
+    versions.pin(None)
+    db.dispose()
+
+
+# --- what the pages show is done ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES.keys() - {"rpc.rst"})
+def test_what_a_page_shows_happens(name, reader):
+    reader.follow(PAGES[name])
+
+
+def test_what_the_page_of_rpc_shows_a_server_does(reader, context):
+    db.configure("sqlite:///audits.sqlite")
+    migration.upgrade()
+    factory.stored(Audit, context, name="nightly")
+    page = PAGES["rpc.rst"].replace("rabbit://user:password@broker:5672/", "fake://")
+    with messaging.serving("fake://", client.TOPIC):
+        reader.follow(page)
+    rpc.disable()
+    assert Audit.get_by_name(context, "nightly").state == "ONGOING"
+    assert reader.names["audit"].old_state == "PENDING"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_not_done_is_listed_with_its_reason(name):
+    unread = {b.title for b in pages.blocks(PAGES[name]) if b.kind not in pages.RUN}
+    assert unread == UNREAD.get(name, {}).keys()
+
+
+def test_each_command_is_named_with_options_that_it_has():
+    application = app.WatcherObjects()
+    common = application.parser._option_string_actions.keys()
+    said = {name: set() for name in app.COMMANDS}
+    for page in PAGES.values():
+        for name, words in pages.named(page):
+            said[name] |= {"shown"} | {word.split("=")[0] for word in words if word[:2] == "--"}
+    for name, options in said.items():
+        parser = app.COMMANDS[name](application, None).get_parser(name)
+        assert "shown" in options, f"{name} is not documented"
+        assert options - {"shown"} <= common | parser._option_string_actions.keys(), name
+
+
+BROKEN = {
+    "an assertion": (".. code-block:: python", "assert 1 == 2", "^$"),
+    "another output": (
+        ".. code-block:: console",
+        "$ echo one\n   two",
+        r"Expected:\s+two\s+Got:\s+one",
+    ),
+    "a failing command": (
+        ".. code-block:: console",
+        "$ watcher-objects db version",
+        "exit code 1",
+    ),
+    "a failing shell": (".. code-block:: console", "$ cat nothing | grep x", "exit code 1"),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "why"), BROKEN.values(), ids=BROKEN)
+def test_a_block_that_does_not_do_what_it_shows_is_noticed(kind, text, why, reader):
+    with pytest.raises(AssertionError, match=why):
+        reader.follow(f"Here::\n\n   nothing\n\n{kind}\n\n   {text}\n\nThere.\n")
+
+
+def test_blocks_are_run_in_order_and_find_what_earlier_ones_made(reader):
+    blocks = ".. code-block:: python\n\n   from pathlib import Path\n   Path('a').write_text('1')\n   b = 2\n\n"
+    blocks += "* .. code-block:: console\n\n     $ cat \\\n       a\n     1\n\n"
+    reader.follow(blocks + ".. code-block:: python\n\n   assert b == 2\n")
+
+
+@pytest.mark.parametrize("line", ["text::", "::", ".. code-block:: bash", ".. code::", ">>> 1"])
+def test_no_block_of_another_kind_is_overlooked(line):
+    (block,) = pages.blocks(f"Before.\n\n{line}\n\n   do\n\nBehind.\n")
+    assert block.kind not in pages.RUN
+
+
+def test_a_command_that_there_is_not_is_noticed():
+    with pytest.raises(AssertionError, match="there is no db frobnicate"):
+        list(pages.named("Say ``watcher-objects\ndb frobnicate``."))
+
+
+def block(after, text=README):
+    """Return the indented block behind a marker."""
+    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", text, flags=re.M)
+    return dedent(found.group(1)).strip()
+
+
+def test_the_drawing_is_that_of_the_table():
+    assert block("states begin") == AuditStateTransitionManager.diagram()
+
+
+def test_the_drawings_of_the_life_cycles_are_those_of_the_tables():
+    for name, life in states.LIVES.items():
+        assert block(f"{name.lower()} begin", LIVES) == life.diagram("watcher")
+
+
+def test_the_example_has_fifteen_lines():
+    assert len([line for line in block("example").splitlines() if line]) == 15
+
+
+def test_each_option_of_the_server_is_documented():
+    told = (ROOT / "docs" / "rpc.rst").read_text()
+    for option in (*serve.OPTIONS, *serve.DATABASE):
+        assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
+
+
+def test_the_gate_runs_the_command_that_the_readme_names():
+    gate = (ROOT / ".ci/run").read_text()
+    pattern = re.search(r"s/\^ \*(.*)\$/", gate).group(1)
+    assert len(re.findall(pattern.replace("\\(", "(").replace("\\)", ")"), README)) == 1
+
+
+def test_the_architecture_names_every_room():
+    drawn = README.split("Architecture\n")[1]
+    for path in (ROOT / "watcher_objects").rglob("*.py"):
+        name = path.relative_to(ROOT / "watcher_objects").with_suffix("").parts
+        if name[-1] != "__init__" and name[0] != "cli":
+            assert re.search(rf"\b{re.escape('.'.join(name))}\b", drawn), name
