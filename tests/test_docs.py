@@ -17,6 +17,7 @@ from watcher_objects.states import AuditStateTransitionManager
 
 README, LIVES = PAGES["README.rst"], PAGES["states.rst"]
 
+SERVER = "test_accounts does it on servers"
 #: The blocks that no reader of the tests follows: page -> first line -> why.
 UNREAD = {
     "README.rst": {
@@ -28,6 +29,17 @@ UNREAD = {
         "an hour; CI has 40 sequences",
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
         "18  cli                             commands": "a drawing; test_floors walks it",
+    },
+    "install.rst": {
+        "pip install watcher-objects                    # the library, with SQLite": "needs an "
+        "index of packages; .ci/package installs each extra",
+        "CREATE ROLE watcher_upgrades LOGIN PASSWORD 'secret';": SERVER,
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC;": SERVER,
+        "export WATCHER_OBJECTS_DATABASE=postgresql://watcher_upgrades:secret@db.example.org/"
+        "watcher": SERVER,
+        "CREATE DATABASE watcher CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;": SERVER,
+        "export WATCHER_OBJECTS_DATABASE=mysql://watcher_upgrades:secret@db.example.org/watcher"
+        "": SERVER,
     },
     "states.rst": {
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
