@@ -85,7 +85,7 @@ class Reader:
 
 def _done(command: str) -> tuple[int, str]:
     """Return a command's exit code and output."""
-    words = shlex.split(command)
+    words = shlex.split(command, comments=True)
     if words[0] == "export":
         os.environ.update([words[1].split("=", 1)])
         return 0, ""
@@ -121,7 +121,7 @@ def named(page: str) -> Iterator[tuple[str, list[str]]]:
     literals = (" ".join(found.split()) for found in re.findall(r"``([^`]+)``", page))
     lines = (line for block in blocks(page) for line in block.text.splitlines())
     for text in (*literals, *lines):
-        found = re.search(r"(?:^|[\s/])watcher-objects (.*)", text)
+        found = re.search(r"(?:^|[\s/])watcher-objects ([a-z-].*)", text)
         words = re.sub(r"--database \S+", "", found[1] if found else text).split()
         known = [n for n in app.COMMANDS if words[: n.count(" ") + 1] == n.split()]
         if known and (found or " " in known[0]):
