@@ -2,6 +2,8 @@
 """Databases that tests make, also on the servers that they find."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -95,3 +97,18 @@ def account(url: str, may: str = "SELECT") -> Iterator[str]:
             if place.get_backend_name() == "postgresql":
                 connection.exec_driver_sql(f"DROP OWNED BY {name}")
             connection.exec_driver_sql(f"DROP USER {name}")
+
+
+def main() -> None:
+    """Run a command with the URL of a new database of a kind in its environment."""
+    kind, *command = sys.argv[1:]
+    try:
+        with scratch({"mysql": "mariadb"}.get(kind, kind), Path.cwd()) as url:
+            known = {**os.environ, "WATCHER_OBJECTS_DATABASE": url}
+            raise SystemExit(subprocess.run(command, env=known, check=False).returncode)
+    except pytest.skip.Exception as skipped:
+        print(skipped)
+
+
+if __name__ == "__main__":
+    main()
