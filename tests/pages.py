@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import dedent
@@ -47,13 +47,15 @@ def blocks(page: str) -> Iterator[Block]:
     for number, line in enumerate(lines, 1):
         shown = re.fullmatch(r" *\.\. (?:code-block|code|sourcecode|highlight):: *(\w*)", line)
         if shown or re.fullmatch(r"(?! *\.\. ).*::", line):
-            indent = len(line) - len(line.lstrip())
-            inner = itertools.takewhile(
-                lambda text: not text[: indent + 1].strip(), lines[number:]
-            )
+            margin = len(line) - len(line.lstrip()) + 1
+            inner = itertools.takewhile(_is_within(margin), lines[number:])
             yield Block(shown[1] if shown else "", number, dedent("\n".join(inner)).strip())
         elif line.lstrip().startswith(">>> "):
             yield Block("doctest", number, line.strip())
+
+
+def _is_within(margin: int) -> Callable[[str], bool]:
+    return lambda line: not line[:margin].strip()
 
 
 def commands(console: str) -> Iterator[tuple[str, str]]:
@@ -92,7 +94,12 @@ def _done(command: str) -> tuple[int, str]:
     if words[0] != "watcher-objects" or SHELL & set(command):
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(  # noqa: S602 - it is a line for a shell
-            command, shell=True, capture_output=True, text=True, env={**os.environ, "PATH": path}
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PATH": path},
         )
         return done.returncode, done.stdout + done.stderr
     out, err = io.StringIO(), io.StringIO()

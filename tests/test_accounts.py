@@ -13,6 +13,8 @@ from watcher_objects.db import migration, requests
 
 SQL = [b.text for b in pages.blocks(pages.PAGES["install.rst"]) if b.kind == "sql"]
 SET_UP = {"postgresql": SQL[:2], "mariadb": SQL[2:3]}
+
+
 @pytest.fixture(params=servers.SERVERS)
 def accounts(request):
     """The URLs of a new database for the two accounts that the page has made, under other names."""

@@ -30,6 +30,8 @@ UNREAD = {
         ".venv/bin/pytest": "is what .ci/run runs",
         "WATCHER_OBJECTS_TEST_SEQUENCES=5000 .venv/bin/pytest -n 0 tests/differential": "takes "
         "an hour; CI has 40 sequences",
+        "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[docs,test]' tox"
+        "": "needs an index of packages",
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
         "18  cli                             commands": "a drawing; test_floors walks it",
     },
@@ -140,7 +142,8 @@ def test_a_block_that_does_not_do_what_it_shows_is_noticed(kind, text, why, read
 
 
 def test_blocks_are_run_in_order_and_find_what_earlier_ones_made(reader):
-    blocks = ".. code-block:: python\n\n   from pathlib import Path\n   Path('a').write_text('1')\n   b = 2\n\n"
+    first = "from pathlib import Path\n   Path('a').write_text('1')\n   b = 2"
+    blocks = f".. code-block:: python\n\n   {first}\n\n"
     blocks += "* .. code-block:: console\n\n     $ cat \\\n       a\n     1\n\n"
     reader.follow(blocks + ".. code-block:: python\n\n   assert b == 2\n")
 
@@ -207,8 +210,9 @@ def said(*sources):
         for node in ast.walk(tree):
             if isinstance(node, ast.Expr):
                 node.value = ast.Constant(None)
-        texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
-        yield from (part.strip() for part in texts if isinstance(part, str) and " " in part.strip())
+        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+        parts = [text.strip() for text in texts if isinstance(text, str)]
+        yield from (part for part in parts if " " in part)
 
 
 def test_each_finding_of_a_check_is_explained():

@@ -13,7 +13,7 @@ from tests.population import differences
 from watcher_objects import db, exception
 from watcher_objects.db import migration, models
 
-HEAD = "0003_create_rpc_requests"
+HEAD = migration.history()[-1].revision
 
 
 def test_the_migrations_make_what_the_models_say(database):

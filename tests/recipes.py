@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's recipes: what the README calls each place, and what somebody would write there.
+
+A place is a list of changes: a file, what is replaced, and what by; of a new file nothing is.
+"""
+
+from tests import trial
+
+_REVISION = '''# SPDX-License-Identifier: Apache-2.0
+"""Take a step."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "take_a_step"
+down_revision = "{newest}"
+branch_labels = None
+depends_on = None
+{creates}
+
+def upgrade() -> None:
+    op.get_context().opts["steps"].{up}
+
+
+def downgrade() -> None:
+    op.get_context().opts["steps"].{down}
+'''
+_NOTES = """
+
+notes = _table(
+    "notes",
+    _id(),
+    sa.Column("name", _text(63), nullable=False),
+    _unique("notes", "name", "deleted"),
+)
+
+strategies = _table("""
+_CREATE_NOTES = """create_table(
+        "notes",
+        sa.Column("id", sa.Integer, primary_key=True, nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
+        *[sa.Column(name, sa.DateTime) for name in ("created_at", "updated_at", "deleted_at")],
+        sa.Column("deleted", sa.Integer, nullable=False),
+        sa.UniqueConstraint("name", "deleted", name="uniq_notes0name"),
+    )"""
+_NOTE = '''# SPDX-License-Identifier: Apache-2.0
+"""Notes."""
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+
+
+@base.WatcherObjectRegistry.register
+class Note(base.Named, base.WatcherPersistentObject):
+    """A note."""
+
+    VERSION = "1.0"
+    fields = {"id": fields.IntegerField(), "name": fields.StringField()}
+    table = models.notes
+    resource = "note"
+    not_found = exception.NoteNotFound
+    already_exists = exception.NoteAlreadyExists
+'''
+_ERRORS = '''class NoteNotFound(ResourceNotFound):
+    """There is no note %(note)s"""
+
+
+class NoteAlreadyExists(Conflict):
+    """There is a note %(name)s already"""
+
+
+class GoalNotFound(ResourceNotFound):'''
+
+FINGERPRINTS = "``tox run -e fingerprints``"
+_MODELS, _MIGRATIONS = "watcher_objects/db/models.py", "migrations/versions/take_a_step.py"
+_VERSIONS = "tests/data/watcher_versions.json"
+_NEWEST = '"2026.2": {"Action": "2.1", "ActionDescription": "1.0", "ActionPlan": "2.3", '
+_NEWEST += '"Audit": "1.8", "AuditTemplate": "1.2", "EfficacyIndicator": "1.0", '
+
+
+def _revision(up, down, creates=""):
+    """A new file of a revision; ``newest`` is still to be filled in."""
+    return [
+        (_MIGRATIONS, "", _REVISION.format(newest="{newest}", creates=creates, up=up, down=down))
+    ]
+
+
+def _behind(path, anchor, added):
+    return path, anchor, anchor + added
+
+
+MIGRATION = {
+    "``db/models.py``": [
+        _behind(
+            _MODELS, '_unique("goals", "name", "deleted"),', ' _index("goals", "display_name"),'
+        )
+    ],
+    "``migrations/versions/``": _revision(
+        'create_index("ix_goals_display_name", "goals", "display_name", "id")',
+        'drop_index("ix_goals_display_name", "goals", "display_name")',
+    ),
+}
+FIELD = {
+    "``db/models.py``": [
+        _behind(_MODELS, '"goals",\n    _id(),', ' sa.Column("contact", _text(63)),')
+    ],
+    "``migrations/versions/``": _revision(
+        'add_columns("goals", sa.Column("contact", sa.String(63)))',
+        'drop_columns("goals", "contact")',
+    ),
+    "``fields``": [
+        _behind(
+            "watcher_objects/goal.py",
+            '"id": fields.IntegerField(),',
+            ' "contact": fields.StringField(nullable=True),',
+        )
+    ],
+    "``history``": [
+        _behind(
+            "watcher_objects/goal.py",
+            "from watcher_objects.db import models",
+            "\nfrom watcher_objects.history import Added",
+        ),
+        (
+            "watcher_objects/goal.py",
+            'VERSION = "1.0"',
+            'VERSION = "1.1"; history = {"1.0": (), "1.1": (Added("contact"),)}',
+        ),
+    ],
+    "``versions.RELEASES``": [
+        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Goal": "1.1"')
+    ],
+    "``tests/data/watcher_versions.json``": [
+        _behind(
+            _VERSIONS,
+            '"1.0": ["display_name", "efficacy_specification", "id", "name", "uuid"]',
+            ', "1.1": ["contact", "display_name", "efficacy_specification", "id", "name", "uuid"]',
+        ),
+        (_VERSIONS, _NEWEST + '"Goal": "1.0"', _NEWEST + '"Goal": "1.1"'),
+    ],
+    "``tests/inputs/fields.py``": [
+        _behind("tests/inputs/fields.py", '"Goal": {', ' "contact": optional(text(63)),')
+    ],
+    FINGERPRINTS: [(trial.DUE, "", "")],
+}
+ENTITY = {
+    "``db/models.py``": [(_MODELS, "\n\nstrategies = _table(", _NOTES)],
+    "``migrations/versions/``": _revision(
+        _CREATE_NOTES, 'drop_table("notes")', 'creates = ("notes",)'
+    ),
+    "``strategy.py``": [("watcher_objects/note.py", "", _NOTE)],
+    "``exception.py``": [
+        ("watcher_objects/exception.py", "class GoalNotFound(ResourceNotFound):", _ERRORS)
+    ],
+    "``watcher_objects/__init__.py``": [
+        _behind(
+            "watcher_objects/__init__.py",
+            "from watcher_objects.goal import Goal",
+            "\nfrom watcher_objects.note import Note",
+        ),
+        _behind("watcher_objects/__init__.py", '"Goal",', ' "Note",'),
+    ],
+    "``versions.RELEASES``": [
+        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Note": "1.0"')
+    ],
+    "drawing": [_behind("README.rst", "15  goal,", " note,")],
+    "``tests/test_floors.py``": [_behind("tests/test_floors.py", '{"goal",', ' "note",')],
+    "``tests/data/watcher_versions.json``": [
+        _behind(_VERSIONS, '"fields": {', ' "Note": {"1.0": ["id", "name"]},'),
+        _behind(_VERSIONS, _NEWEST, '"Note": "1.0", '),
+    ],
+    "``tests/inputs/``": [
+        _behind("tests/inputs/fields.py", "\nFIELDS = {", ' "Note": {"name": _NAME},'),
+        _behind(
+            "tests/inputs/calls.py",
+            "NOT_FOUND = {",
+            ' "Note": (exception.NoteNotFound, "There is no note {}"),',
+        ),
+        _behind("tests/inputs/calls.py", 'NAMES |= {"EfficacyIndicator": 63,', ' "Note": 63,'),
+    ],
+    FINGERPRINTS: [(trial.DUE, "", "")],
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program that runs some tests in each of several copies of this tree, on SQLite.
+
+``python -P tests/trial.py FOLDER...`` prints pytest's exit codes. What the copies share is
+imported once; each is a child of its own, with its own library.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+
+import hypothesis  # noqa: F401
+import oslo_messaging  # noqa: F401
+import oslo_versionedobjects.fixture  # noqa: F401
+import psycopg  # noqa: F401
+import pytest
+from alembic import autogenerate, command  # noqa: F401
+from cliff import app  # noqa: F401
+
+#: The tests of what the places of the README's recipes are for.
+TESTS = (
+    "tests/test_floors.py",
+    "tests/test_docs.py::test_the_architecture_names_every_room",
+    "tests/test_contract.py::test_every_column_but_the_mark_of_deletion_is_a_field",
+    "tests/test_versions.py::test_a_history_ends_in_the_class_and_leaves_no_version_out",
+    "tests/test_versions.py::test_each_release_has_the_versions_that_it_had",
+    "tests/test_versions.py::test_the_newest_release_has_the_classes_as_they_are",
+    "tests/test_versions.py::test_no_release_leaves_a_version_out",
+    "tests/test_versions.py::test_an_empty_object_is_told_in_each_version",
+    "tests/test_versions.py::test_the_fingerprints_are_those_that_were_written_down",
+    "tests/inputs/test_fields.py::test_every_field_is_in_the_table",
+    "tests/inputs/test_calls.py::test_what_means_no_object_is_refused_or_not_found",
+    "tests/test_migration.py::test_there_is_one_head",
+    "tests/test_migration.py::test_the_migrations_make_what_the_models_say",
+    "tests/test_contract.py::test_a_created_object_is_its_row_and_clean",
+)
+OPTIONS = "--quiet --exitfirst -n 0 -p no:cacheprovider -k".split()
+WHICH = "not postgresql and not maria"
+
+
+#: A file that asks for the fingerprints to be written down before.
+DUE = "fingerprints-are-due"
+
+
+def write_fingerprints() -> None:
+    """Do as the command does, in a process that leaves nothing imported in this one."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    try:
+        from tests import fingerprints
+
+        fingerprints.main()
+    finally:
+        os._exit(0)
+
+
+def run(folder: str) -> int:
+    """Run the tests in a folder, which has what they say in ``told`` afterwards."""
+    os.chdir(folder)
+    told = os.open("told", os.O_CREAT | os.O_WRONLY)
+    os.dup2(told, 1)
+    os.dup2(told, 2)
+    sys.path.insert(0, folder)
+    if os.path.exists(DUE):
+        write_fingerprints()
+    return int(pytest.main([*OPTIONS, WHICH, *TESTS]))
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
+        print(json.dumps(pool.map(run, sys.argv[1:], chunksize=1)))
