@@ -24,6 +24,10 @@ from watcher_objects.cli import app
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text() for path in (ROOT / "README.rst", *ROOT.glob("docs/*.rst"))}
 RUN = ("python", "console")
+# Of a directive, like :caption:.
+_OPTIONS = re.compile(r"\A(?::[\w-]+:.*\n)+")
+#: The commands that every application of cliff has.
+CLIFFS = (["help"], ["complete"])
 #: What only a shell knows what to do with.
 SHELL = set("|&;<>`*~")
 
@@ -49,7 +53,8 @@ def blocks(page: str) -> Iterator[Block]:
         if shown or re.fullmatch(r"(?! *\.\. ).*::", line):
             margin = len(line) - len(line.lstrip()) + 1
             inner = itertools.takewhile(_is_within(margin), lines[number:])
-            yield Block(shown[1] if shown else "", number, dedent("\n".join(inner)).strip())
+            text = _OPTIONS.sub("", dedent("\n".join(inner)).strip("\n"))
+            yield Block(shown[1] if shown else "", number, text.strip())
         elif line.lstrip().startswith(">>> "):
             yield Block("doctest", number, line.strip())
 
@@ -130,6 +135,8 @@ def named(page: str) -> Iterator[tuple[str, list[str]]]:
     for text in (*literals, *lines):
         found = re.search(r"(?:^|[\s/])watcher-objects ([a-z-].*)", text)
         words = re.sub(r"--database \S+", "", found[1] if found else text).split()
+        if words[:1] in CLIFFS:
+            continue
         known = [n for n in app.COMMANDS if words[: n.count(" ") + 1] == n.split()]
         if known and (found or " " in known[0]):
             name = max(known, key=len)

@@ -17,7 +17,7 @@ SET_UP = {"postgresql": SQL[:2], "mariadb": SQL[2:3]}
 
 @pytest.fixture(params=servers.SERVERS)
 def accounts(request):
-    """The URLs of a new database for the two accounts that the page has made, under other names."""
+    """The URLs of a new database for the two accounts that the page makes, by other names."""
     name, server = f"{servers.SCRATCH}_docs", sa.make_url(servers.SERVERS[request.param])
     place = server
     try:

@@ -35,7 +35,7 @@ TESTS = (
     "tests/test_migration.py::test_the_migrations_make_what_the_models_say",
     "tests/test_contract.py::test_a_created_object_is_its_row_and_clean",
 )
-OPTIONS = "--quiet --exitfirst -n 0 -p no:cacheprovider -k".split()
+OPTIONS = ["--quiet", "--exitfirst", "-n", "0", "-p", "no:cacheprovider", "-k"]
 WHICH = "not postgresql and not maria"
 
 
