@@ -25,48 +25,56 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.get_context().opts["steps"].{down}
 '''
-_NOTES = """
+_MEMOS = """
 
-notes = _table(
-    "notes",
+memos = _table(
+    "memos",
     _id(),
+    sa.Column("uuid", _text(36)),
     sa.Column("name", _text(63), nullable=False),
-    _unique("notes", "name", "deleted"),
+    _unique("memos", "uuid"),
+    _unique("memos", "name", "deleted"),
 )
 
 strategies = _table("""
-_CREATE_NOTES = """create_table(
-        "notes",
+_CREATE_MEMOS = """create_table(
+        "memos",
         sa.Column("id", sa.Integer, primary_key=True, nullable=False),
+        sa.Column("uuid", sa.String(36)),
         sa.Column("name", sa.String(63), nullable=False),
         *[sa.Column(name, sa.DateTime) for name in ("created_at", "updated_at", "deleted_at")],
-        sa.Column("deleted", sa.Integer, nullable=False),
-        sa.UniqueConstraint("name", "deleted", name="uniq_notes0name"),
+        sa.Column("deleted", sa.Integer, server_default="0"),
+        sa.UniqueConstraint("uuid", name="uniq_memos0uuid"),
+        sa.UniqueConstraint("name", "deleted", name="uniq_memos0name"),
     )"""
-_NOTE = '''# SPDX-License-Identifier: Apache-2.0
-"""Notes."""
+_MEMO = '''# SPDX-License-Identifier: Apache-2.0
+"""Memos."""
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
 
 
 @base.WatcherObjectRegistry.register
-class Note(base.Named, base.WatcherPersistentObject):
-    """A note."""
+class Memo(base.Identified, base.Named, base.WatcherPersistentObject):
+    """A memo."""
 
     VERSION = "1.0"
-    fields = {"id": fields.IntegerField(), "name": fields.StringField()}
-    table = models.notes
-    resource = "note"
-    not_found = exception.NoteNotFound
-    already_exists = exception.NoteAlreadyExists
+    fields = {
+        "id": fields.IntegerField(),
+        "uuid": fields.UUIDField(),
+        "name": fields.StringField(),
+    }
+    table = models.memos
+    resource = "memo"
+    not_found = exception.MemoNotFound
+    already_exists = exception.MemoAlreadyExists
 '''
-_ERRORS = '''class NoteNotFound(ResourceNotFound):
-    """There is no note %(note)s"""
+_ERRORS = '''class MemoNotFound(ResourceNotFound):
+    """There is no memo %(memo)s"""
 
 
-class NoteAlreadyExists(Conflict):
-    """There is a note %(name)s already"""
+class MemoAlreadyExists(Conflict):
+    """There is a memo %(name)s already"""
 
 
 class GoalNotFound(ResourceNotFound):'''
@@ -144,11 +152,11 @@ FIELD = {
     FINGERPRINTS: [(trial.DUE, "", "")],
 }
 ENTITY = {
-    "``db/models.py``": [(_MODELS, "\n\nstrategies = _table(", _NOTES)],
+    "``db/models.py``": [(_MODELS, "\n\nstrategies = _table(", _MEMOS)],
     "``migrations/versions/``": _revision(
-        _CREATE_NOTES, 'drop_table("notes")', 'creates = ("notes",)'
+        _CREATE_MEMOS, 'drop_table("memos")', 'creates = ("memos",)'
     ),
-    "``strategy.py``": [("watcher_objects/note.py", "", _NOTE)],
+    "``strategy.py``": [("watcher_objects/memo.py", "", _MEMO)],
     "``exception.py``": [
         ("watcher_objects/exception.py", "class GoalNotFound(ResourceNotFound):", _ERRORS)
     ],
@@ -156,27 +164,27 @@ ENTITY = {
         _behind(
             "watcher_objects/__init__.py",
             "from watcher_objects.goal import Goal",
-            "\nfrom watcher_objects.note import Note",
+            "\nfrom watcher_objects.memo import Memo",
         ),
-        _behind("watcher_objects/__init__.py", '"Goal",', ' "Note",'),
+        _behind("watcher_objects/__init__.py", '"Goal",', ' "Memo",'),
     ],
     "``versions.RELEASES``": [
-        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Note": "1.0"')
+        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Memo": "1.0"')
     ],
-    "drawing": [_behind("README.rst", "15  goal,", " note,")],
-    "``tests/test_floors.py``": [_behind("tests/test_floors.py", '{"goal",', ' "note",')],
+    "drawing": [_behind("README.rst", "15  goal,", " memo,")],
+    "``tests/test_floors.py``": [_behind("tests/test_floors.py", '{"goal",', ' "memo",')],
     "``tests/data/watcher_versions.json``": [
-        _behind(_VERSIONS, '"fields": {', ' "Note": {"1.0": ["id", "name"]},'),
-        _behind(_VERSIONS, _NEWEST, '"Note": "1.0", '),
+        _behind(_VERSIONS, '"fields": {', ' "Memo": {"1.0": ["id", "name", "uuid"]},'),
+        _behind(_VERSIONS, _NEWEST, '"Memo": "1.0", '),
     ],
     "``tests/inputs/``": [
-        _behind("tests/inputs/fields.py", "\nFIELDS = {", ' "Note": {"name": _NAME},'),
+        _behind("tests/inputs/fields.py", "\nFIELDS = {", ' "Memo": {"name": _NAME},'),
         _behind(
             "tests/inputs/calls.py",
             "NOT_FOUND = {",
-            ' "Note": (exception.NoteNotFound, "There is no note {}"),',
+            ' "Memo": (exception.MemoNotFound, "There is no memo {}"),',
         ),
-        _behind("tests/inputs/calls.py", 'NAMES |= {"EfficacyIndicator": 63,', ' "Note": 63,'),
+        _behind("tests/inputs/calls.py", 'NAMES |= {"EfficacyIndicator": 63,', ' "Memo": 63,'),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
 }

@@ -144,7 +144,9 @@ def test_a_block_that_does_not_do_what_it_shows_is_noticed(kind, text, why, read
 def test_blocks_are_run_in_order_and_find_what_earlier_ones_made(reader):
     first = "from pathlib import Path\n   Path('a').write_text('1')\n   b = 2"
     blocks = f".. code-block:: python\n\n   {first}\n\n"
-    blocks += "* .. code-block:: console\n     :caption: Here\n\n     $ cat \\\n       a\n     1\n\n"
+    blocks += (
+        "* .. code-block:: console\n     :caption: Here\n\n     $ cat \\\n       a\n     1\n\n"
+    )
     reader.follow(blocks + ".. code-block:: python\n\n   assert b == 2\n")
 
 
