@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from watcher_objects.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.name: path.read_text() for path in (ROOT / "README.rst", *ROOT.glob("docs/*.rst"))}
+PATHS = ROOT / "README.rst", *sorted(ROOT.glob("docs/*.rst"))
+PAGES = {path.name: path.read_text() for path in PATHS}
 RUN = ("python", "console")
 # Of a directive, like :caption:.
 _OPTIONS = re.compile(r"\A(?::[\w-]+:.*\n)+")
@@ -49,7 +50,7 @@ def blocks(page: str) -> Iterator[Block]:
     """Yield the blocks of a page, in their order."""
     lines = page.splitlines()
     for number, line in enumerate(lines, 1):
-        shown = re.fullmatch(r" *\.\. (?:code-block|code|sourcecode|highlight):: *(\w*)", line)
+        shown = re.fullmatch(r" *\.\. (?:code-block|code|sourcecode):: *(\w*)", line)
         if shown or re.fullmatch(r"(?! *\.\. ).*::", line):
             margin = len(line) - len(line.lstrip()) + 1
             inner = itertools.takewhile(_is_within(margin), lines[number:])
