@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from tests import servers
 from tests.fire.arena import Report, Run
 from tests.fire.scenarios import SCENARIOS
-from watcher_objects import db
-from watcher_objects.db import migration
+from watcher_objects.testing import database as databases
 
 NAME = f"watcher_objects_fire_{os.getpid()}"
 #: Findings that are shown in full.
@@ -71,9 +70,7 @@ def target(nodes: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _upgraded(urls: Sequence[str]) -> Sequence[str]:
-    db.configure(urls[0])
-    migration.upgrade()
-    db.dispose()
+    databases.upgraded(urls[0])
     return urls
 
 

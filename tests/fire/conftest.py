@@ -7,10 +7,11 @@ from contextlib import closing
 import pytest
 
 from tests import servers
-from tests.conftest import clean, upgraded
+from tests.conftest import clean
 from tests.fire import instances, oracle
 from tests.fire.footprint import Footprint
 from watcher_objects import db
+from watcher_objects.testing.database import upgraded
 
 
 @pytest.fixture
