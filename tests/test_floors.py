@@ -31,6 +31,7 @@ FLOORS = [
     {"rpc.wire"},
     {"rpc.client"},
     {"rpc", "rpc.server"},
+    {"testing", "testing.database", "testing.factory", "testing.lifecycle"},
     {"cli", "cli.app", "cli.audit", "cli.database", "cli.demo", "cli.progress", "cli.states"}
     | {"cli.serve", "cli.versions"},
 ]

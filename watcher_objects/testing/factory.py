@@ -111,7 +111,7 @@ class Factory:
         columns = cls.table.columns
         must = {n for n, f in cls.fields.items() if not f.nullable and n in columns}
         must |= {c.name for c in columns if not c.nullable and c.name in cls.fields}
-        return must - {"id", "uuid", *cls.initial, *dict(cls._obj_given_defaults())}
+        return must - {"id", "uuid", "state", *cls.initial, *dict(cls._obj_given_defaults())}
 
     def value(self, cls: type[WatcherPersistentObject], name: str) -> Any:
         """Return a value for a field."""

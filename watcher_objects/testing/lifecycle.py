@@ -55,10 +55,8 @@ class Life:
         return [state for state in first + [move.new for move in chain] if state]
 
     def __str__(self) -> str:
-        chain = self.chain()
-        told = [chain[0].initial or "made"] if chain else ["no move"]
-        told += [f"{move.new} ({move.thread})" for move in chain]
-        lines = [f"{self.label}: {' -> '.join(told)}"]
+        made = [f"{move.new} ({move.thread})" for move in self.chain() if move.initial]
+        lines = [f"{self.label}: {' -> '.join(self.states()[:1] + made) or 'no move'}"]
         lines += [f"  refused: {r.initial} -> {r.new} ({r.thread})" for r in self.refusals]
         return "\n".join(lines)
 
@@ -119,6 +117,7 @@ class Lifecycle:
         self._may_be_left.update(states)
 
     def _expect(self, fault: str, is_at_fault: Callable[[Life], object]) -> None:
+        __tracebackhide__ = True
         if told := [str(life) for life in tuple(self._lives.values()) if is_at_fault(life)]:
             raise AssertionError("\n".join([fault, *told]))
 
