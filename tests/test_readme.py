@@ -2,22 +2,13 @@
 """What the README and the other documents say is so."""
 
 import re
-from pathlib import Path
-from textwrap import dedent
 
+from tests.documents import README, ROOT, block, page
 from watcher_objects import db
 from watcher_objects.cli import serve, states
 from watcher_objects.states import AuditStateTransitionManager
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.rst").read_text()
-LIVES = (ROOT / "docs" / "states.rst").read_text()
-
-
-def block(after, text=README):
-    """Return the indented block behind a marker."""
-    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", text, flags=re.M)
-    return dedent(found.group(1)).strip()
+LIVES = page("states")
 
 
 def test_the_drawing_is_that_of_the_table():
@@ -42,7 +33,7 @@ def test_the_example_runs_and_its_audit_is_claimed_once(tmp_path, monkeypatch, c
 
 
 def test_each_option_of_the_server_is_documented():
-    told = (ROOT / "docs" / "rpc.rst").read_text()
+    told = page("rpc")
     for option in (*serve.OPTIONS, *serve.DATABASE):
         assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
 

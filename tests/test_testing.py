@@ -236,7 +236,7 @@ def test_each_test_has_a_database_to_itself(suite):
     suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
 
 
-def test_each_process_of_xdist_has_a_database_on_a_server(suite):
+def test_the_databases_may_be_made_on_a_server(suite):
     with servers.scratch("postgresql", suite.path, "_found") as found:
         suite.makeconftest(f"""
             import pytest
@@ -245,7 +245,7 @@ def test_each_process_of_xdist_has_a_database_on_a_server(suite):
             def watcher_database_server():
                 return {found!r}
         """)
-        suite.runpytest_subprocess("-n", "2").assert_outcomes(passed=3)
+        suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
 
 
 def test_the_database_is_configured_as_the_suite_says(suite):
