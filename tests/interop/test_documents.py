@@ -2,24 +2,20 @@
 """What the documents say of Watcher's own code, of which ours takes nothing's place here."""
 
 import ast
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import watcher
 
 from tests.documents import page, rows
+from tests.interop import process
 
 THEIRS = Path(watcher.__file__).parent
-#: Import Watcher's names in a process of their own, and print those that are not there.
 LOOK = """
-import json, pkgutil, sys
-from watcher import objects
+import pkgutil
 objects.register_all()
 missing = []
-for name in json.load(sys.stdin):
+for name in sys.argv[2:]:
     try:
         pkgutil.resolve_name(name)
     except (ImportError, AttributeError):
@@ -30,9 +26,9 @@ print(json.dumps(missing))
 
 def test_each_name_of_watchers_that_has_become_another_is_there():
     names = [theirs for theirs, _ in rows("imports", page("coming-from-watcher"))]
-    command = [sys.executable, "-c", LOOK]
-    told = subprocess.check_output(command, input=json.dumps(names), text=True)  # noqa: S603 - as above
-    assert json.loads(told.splitlines()[-1]) == []
+    assert process.ended(process.start(LOOK, "sqlite://", *names)) == []
+    invented = "watcher.objects.audit.Nothing"
+    assert process.ended(process.start(LOOK, "sqlite://", invented)) == [invented]
 
 
 @pytest.mark.parametrize(
