@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from tests import servers
+from tests.documents import block, page
 from tests.factory import CLASSES
 from watcher_objects import Action, ActionPlan, Audit, exception, testing
 from watcher_objects.testing.lifecycle import Life, Move
@@ -154,6 +155,11 @@ def test_to_leave_something_running_may_be_allowed(lifecycle, make):
         moved(make.audit(), "ONGOING")
 
 
+def test_what_was_made_running_and_not_moved_is_somebody_elses(lifecycle, make):
+    with lifecycle:
+        make.audit(state="ONGOING")
+
+
 def test_what_is_destroyed_is_not_left_running(lifecycle, make):
     with lifecycle:
         audit = make.audit(state="ONGOING")
@@ -236,31 +242,20 @@ def test_each_test_has_a_database_to_itself(suite):
     suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
 
 
-def test_the_databases_may_be_made_on_a_server(suite):
+def test_server_and_options_are_what_a_conftest_says(suite):
     with servers.scratch("postgresql", suite.path, "_found") as found:
-        suite.makeconftest(f"""
-            import pytest
+        documented = block("conftest", page("engine"))
+        suite.makeconftest(documented.replace("postgresql://postgres@127.0.0.1/postgres", found))
+        suite.makepyfile("""
+            def test_it(watcher_database, watcher_factory):
+                from watcher_objects.db import engine
 
-            @pytest.fixture(scope="session")
-            def watcher_database_server():
-                return {found!r}
+                told = engine.get_engine().dialect.name, engine.get_profile()
+                print("configured", *told)
         """)
-        suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
-
-
-def test_the_database_is_configured_as_the_suite_says(suite):
-    suite.makepyfile("""
-        import pytest
-        from watcher_objects.db import engine
-
-        @pytest.fixture(scope="session")
-        def watcher_database_options():
-            return {"transitions": "watcher"}
-
-        def test_profile(watcher_database):
-            assert engine.get_profile() == "watcher"
-    """)
-    suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=1)
+        done = suite.runpytest_inprocess("-p", "no:xdist", "-s")
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["*configured sqlite watcher*", "*configured postgresql watcher*"])
 
 
 def test_a_fault_of_an_engine_fails_its_test(suite):

@@ -95,9 +95,15 @@ class Lifecycle:
         )
 
     def expect_ended(self) -> None:
-        """Raise AssertionError if something is ONGOING or CANCELLING still, that was moved."""
+        """Raise AssertionError if something was moved to ONGOING or CANCELLING and left there.
+
+        What was made in such a state, and not moved, is somebody else's.
+        """
         running = RUNNING - self._may_be_left
-        self._expect("something was left running", lambda life: running & {*life.states()[-1:]})
+        self._expect(
+            "something was left running",
+            lambda life: any(move.initial and move.new in running for move in life.chain()[-1:]),
+        )
 
     def expect(self, obj: WatcherPersistentObject, *states: str) -> None:
         """Raise AssertionError if an object has not been in these states, in this order."""
