@@ -49,7 +49,7 @@ def _copied(
         yield f"sqlite:///{path}"
     finally:
         db.dispose()
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _hurry(connection: Any, record: Any) -> None:
