@@ -49,15 +49,7 @@ def blank(request, tmp_path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def url(empty_url) -> str:
     """The URL of a database with our schema."""
-    return upgraded(empty_url)
-
-
-def upgraded(empty: str) -> str:
-    """Return the URL of a database, which is given our schema."""
-    db.configure(empty)
-    migration.upgrade()
-    db.dispose()
-    return empty
+    return servers.upgraded(empty_url)
 
 
 @pytest.fixture

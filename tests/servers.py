@@ -10,6 +10,9 @@ from typing import NoReturn
 import pytest
 import sqlalchemy as sa
 
+from watcher_objects import db
+from watcher_objects.db import migration
+
 SERVERS = {
     "postgresql": os.environ.get(
         "WATCHER_OBJECTS_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
@@ -49,6 +52,14 @@ def created(server: sa.URL | str, name: str) -> Iterator[str]:
         with closing(admin(server).connect()) as connection:
             force = " WITH (FORCE)" if connection.dialect.name == "postgresql" else ""
             connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+
+
+def upgraded(empty: str) -> str:
+    """Return the URL of a database, which is given our schema."""
+    db.configure(empty)
+    migration.upgrade()
+    db.dispose()
+    return empty
 
 
 @contextmanager

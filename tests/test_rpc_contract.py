@@ -3,8 +3,7 @@
 
 import pytest
 
-from tests import messaging, test_contract
-from tests.conftest import upgraded
+from tests import messaging, servers, test_contract
 from watcher_objects.base import WatcherObject
 from watcher_objects.rpc import client
 
@@ -23,7 +22,7 @@ globals().update(
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The server's database."""
-    return upgraded(f"sqlite:///{tmp_path_factory.mktemp('database') / 'served.sqlite'}")
+    return servers.upgraded(f"sqlite:///{tmp_path_factory.mktemp('database') / 'served.sqlite'}")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Databases to put under fire: on servers of our own, or on those of others."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from tests import servers
+from tests.fire import instances
+from tests.fire.galera import Cluster
+from tests.fire.instances import Server
+
+_NAME = f"watcher_objects_fire_{os.getpid()}"
+_KINDS = {**instances.KINDS, "galera": Cluster}
+#: What can be made here.
+OWN = ("sqlite", *_KINDS)
+
+
+class Place(NamedTuple):
+    """A database with our schema: its URL on each node, and the nodes if they are our own."""
+
+    urls: Sequence[str]
+    servers: Sequence[Server] = ()
+
+
+@contextmanager
+def running(kind: str) -> Iterator[Sequence[Server]]:
+    """Lend a server of our own, or the nodes of a cluster, which may be disturbed."""
+    with instances.shelter() as folder:
+        made = _KINDS[kind](folder / "own")
+        try:
+            made.start()
+            yield made.nodes
+        finally:
+            made.kill()
+
+
+@contextmanager
+def database(nodes: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Make a database on a server, and lend its URL on each node."""
+    with servers.created(nodes[0], _NAME) as made:
+        servers.upgraded(made)
+        places = [sa.make_url(node).set(database=_NAME) for node in nodes]
+        yield [place.render_as_string(hide_password=False) for place in places]
+
+
+@contextmanager
+def lent(where: str) -> Iterator[Place]:
+    """Make a database where one of :data:`OWN`, or URLs with commas between, say."""
+    if where == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield Place([servers.upgraded(f"sqlite:///{Path(folder) / _NAME}")])
+    elif where in OWN:
+        with running(where) as made, database([one.url for one in made]) as urls:
+            yield Place(urls, made)
+    else:
+        with database(where.split(",")) as urls:
+            yield Place(urls)
