@@ -80,12 +80,11 @@ def report(asked: argparse.Namespace, database: str) -> list[Report]:
 
 def _reported(asked: argparse.Namespace, database: str, name: str) -> Report:
     scenario = SCENARIOS[name]
+    if scenario.needs not in places.offered(database):
+        return Report(f"{name}: not run, needs {scenario.needs}", {}, [])
+    names = {field.name for field in dataclasses.fields(Run)} & vars(asked).keys()
     with places.lent(database) as place:
-        names = {field.name for field in dataclasses.fields(Run)} & vars(asked).keys()
-        run = Run(*place, **{name: getattr(asked, name) for name in names})
-        if not scenario.needs.is_met(run):
-            return Report(f"{name}: not run, needs {scenario.needs.words}", {}, [])
-        return scenario.run(run)
+        return scenario.run(Run(*place, **{name: getattr(asked, name) for name in names}))
 
 
 def _append(path: Path, report: Report, **told: object) -> None:

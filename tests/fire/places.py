@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Databases to put under fire: on servers of our own, or on those of others."""
 
+import enum
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,18 @@ _NAME = f"watcher_objects_fire_{os.getpid()}"
 _KINDS = {**instances.KINDS, "galera": Cluster}
 #: What can be made here.
 OWN = ("sqlite", *_KINDS)
+
+
+class Need(enum.StrEnum):
+    """What a scenario can't do without."""
+
+    DATABASE = "a database"
+    NETWORK = "a network to a server"
+    SERVER = "a server of our own"
+    CLUSTER = "a cluster of our own"
+
+
+_OFFERED = {"sqlite": set(), "galera": {Need.NETWORK, Need.CLUSTER}}
 
 
 class Place(NamedTuple):
@@ -47,6 +60,12 @@ def database(nodes: Sequence[str]) -> Iterator[Sequence[str]]:
         servers.upgraded(made)
         places = [sa.make_url(node).set(database=_NAME) for node in nodes]
         yield [place.render_as_string(hide_password=False) for place in places]
+
+
+def offered(where: str) -> set[Need]:
+    """Return what there is where :func:`lent` makes a database."""
+    of_server = {Need.NETWORK, Need.SERVER} if where in OWN else {Need.NETWORK}
+    return {Need.DATABASE} | _OFFERED.get(where, of_server)
 
 
 @contextmanager

@@ -8,17 +8,18 @@ import pytest
 
 from tests.fire import __main__
 from tests.fire.arena import Run
-from tests.fire.scenarios import DATABASE, NETWORK, SCENARIOS
+from tests.fire.places import Need
+from tests.fire.scenarios import SCENARIOS
 
 
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is DATABASE])
+@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.DATABASE])
 def test_nothing_goes_wrong(target, name):
     report = SCENARIOS[name].run(Run([target], processes=4, audits=100))
     assert report.findings == []
 
 
 @pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is NETWORK])
+@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.NETWORK])
 def test_nothing_goes_wrong_on_a_network_that_is_cut(target, name):
     report = SCENARIOS[name].run(Run([target], processes=4, audits=50, kills=30))
     assert report.findings == []
