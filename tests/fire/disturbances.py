@@ -48,13 +48,11 @@ def freeze(server: Server) -> None:
 def run(disturb: Callable[[Server], None], run: Run) -> Report:
     """Let all processes work before, while and after their server is disturbed."""
 
-    def disturb_often(place: Arena) -> int:
-        for _ in range(run.restarts):
-            disturb(run.servers[0])
-            time.sleep(PAUSE)
-        return run.restarts
+    def disturb_server(place: Arena) -> None:
+        disturb(run.servers[0])
+        time.sleep(PAUSE)
 
-    return _run(disturb.__name__, run, disturb_often)
+    return _run(disturb.__name__, run, disturb_server, run.restarts)
 
 
 def cut(run: Run) -> Report:
@@ -62,25 +60,28 @@ def cut(run: Run) -> Report:
     chance = random.Random(run.kills)  # noqa: S311 - no secret
     proxy = Proxy(*map(sa.make_url, run.urls))
 
-    def cut_often(place: Arena) -> int:
-        for _ in range(run.kills):
-            with proxy.failing(chance.randint(1, MESSAGES), chance.choice([False, True])):
-                place.until(lambda: proxy.raised)
-        return run.kills
+    def cut_one(place: Arena) -> None:
+        with proxy.failing(chance.randint(1, MESSAGES), chance.choice([False, True])):
+            place.until(lambda: proxy.raised)
 
     with closing(proxy):
-        return _run("cut", run, cut_often, [proxy.url.render_as_string(hide_password=False)])
+        return _run("cut", run, cut_one, run.kills, [proxy.address])
 
 
 def _run(
-    scenario: str, run: Run, disturb: Callable[[Arena], int], urls: Sequence[str] = ()
+    scenario: str,
+    run: Run,
+    disturb: Callable[[Arena], None],
+    times: int,
+    urls: Sequence[str] = (),
 ) -> Report:
     with arena(run, urls) as place:
         stop = place.folder / "stop"
         for number in range(run.processes):
             place.start(lead_lives, stop=stop, number=number, of=run.processes)
         time.sleep(PAUSE)
-        times = disturb(place)
+        for _ in range(times):
+            disturb(place)
         time.sleep(PAUSE)
         stop.touch()
         place.wait()

@@ -29,8 +29,7 @@ def failover(run: Run) -> Report:
     Of a claim whose answer gets lost, and whose audit another has then, nobody can tell.
     """
     proxy = Proxy(*map(sa.make_url, reversed(run.urls)))
-    urls = [*run.urls[:-1], proxy.url.render_as_string(hide_password=False)]
-    with closing(proxy), arena(run, urls) as place:
+    with closing(proxy), arena(run, [*run.urls[:-1], proxy.address]) as place:
         place.work(claims.contest, meanwhile=_killing(place), audits=run.audits)
         allowed = {Kind.OPEN}
         return place.judged("failover", none_left=True, allowed=allowed, disturbances=1)

@@ -18,8 +18,6 @@ from tests.fire.instances import Server
 
 _NAME = f"watcher_objects_fire_{os.getpid()}"
 _KINDS = {**instances.KINDS, "galera": Cluster}
-#: What can be made here.
-OWN = ("sqlite", *_KINDS)
 
 
 class Need(enum.StrEnum):
@@ -31,7 +29,14 @@ class Need(enum.StrEnum):
     CLUSTER = "a cluster of our own"
 
 
-_OFFERED = {"sqlite": set(), "galera": {Need.NETWORK, Need.CLUSTER}}
+_OFFERED = {
+    "sqlite": {Need.DATABASE},
+    "postgresql": {Need.DATABASE, Need.NETWORK, Need.SERVER},
+    "mariadb": {Need.DATABASE, Need.NETWORK, Need.SERVER},
+    "galera": {Need.DATABASE, Need.NETWORK, Need.CLUSTER},
+}
+#: What can be made here.
+OWN = (*_OFFERED,)
 
 
 class Place(NamedTuple):
@@ -64,14 +69,14 @@ def database(nodes: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def offered(where: str) -> set[Need]:
     """Return what there is where :func:`lent` makes a database."""
-    of_server = {Need.NETWORK, Need.SERVER} if where in OWN else {Need.NETWORK}
-    return {Need.DATABASE} | _OFFERED.get(where, of_server)
+    of_others = {Need.DATABASE} if where.startswith("sqlite") else {Need.DATABASE, Need.NETWORK}
+    return _OFFERED.get(where, of_others)
 
 
 @contextmanager
 def lent(where: str) -> Iterator[Place]:
     """Make a database where one of :data:`OWN`, or URLs with commas between, say."""
-    if where == "sqlite":
+    if where.startswith("sqlite"):
         with tempfile.TemporaryDirectory() as folder:
             yield Place([servers.upgraded(f"sqlite:///{Path(folder) / _NAME}")])
     elif where in OWN:

@@ -39,6 +39,11 @@ class Proxy:
         self.url = servers[0].set(host="127.0.0.1", port=self._listener.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
 
+    @property
+    def address(self) -> str:
+        """The URL as text, with its password."""
+        return self.url.render_as_string(hide_password=False)
+
     @contextmanager
     def failing(
         self,
