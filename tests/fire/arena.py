@@ -134,10 +134,10 @@ class Arena:
                 raise RuntimeError(f"what was waited for did not come in {self.run.patience} s")
             time.sleep(0.001)
 
-    def written(self, process: BaseProcess) -> int:
-        """Return how many bytes a worker has written down."""
+    def await_calls(self, process: BaseProcess, size: int) -> None:
+        """Wait until a worker has written down so many bytes."""
         path = self.folder / f"{process.name}.ledger"
-        return path.stat().st_size if path.exists() else 0
+        self.until(lambda: path.exists() and path.stat().st_size >= size)
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""

@@ -37,8 +37,7 @@ def run(run: Run) -> Report:
         writers = [place.start(make_calls) for _ in range(run.processes)]
         for number in range(run.kills):
             victim = writers.pop(0)
-            size = chance.randrange(1, BYTES)
-            place.until(lambda victim=victim, size=size: place.written(victim) >= size)
+            place.await_calls(victim, chance.randrange(1, BYTES))
             time.sleep(chance.uniform(0, SECONDS))
             place.kill(victim)
             writers.append(place.start(make_calls))
