@@ -61,14 +61,13 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
 
 def report(asked: argparse.Namespace, database: str) -> list[Report]:
     """Run the scenarios on one database, and print what came of them."""
-    urls = [] if database in places.OWN else database.split(",")
-    shown = [sa.make_url(url).render_as_string(hide_password=True) for url in urls] or [database]
+    shown = database if database in places.OWN else _without_passwords(database)
     reports = []
     for name in asked.scenario:
         reports.append(_reported(asked, database, name))
         if asked.json:
             _append(asked.json, subject=asked.subject, database=shown, report=reports[-1])
-    print(f"\n{asked.subject} on {', '.join(shown)}")
+    print(f"\n{asked.subject} on {shown}")
     print(_table(reports), flush=True)
     for one in reports:
         for kind, number in one.kinds().items():
@@ -85,6 +84,10 @@ def _reported(asked: argparse.Namespace, database: str, name: str) -> Report:
     names = {field.name for field in dataclasses.fields(Run)} & vars(asked).keys()
     with places.lent(database) as place:
         return scenario.run(Run(*place, **{name: getattr(asked, name) for name in names}))
+
+
+def _without_passwords(urls: str) -> str:
+    return ",".join(sa.make_url(url).render_as_string() for url in urls.split(","))
 
 
 def _append(path: Path, report: Report, **told: object) -> None:

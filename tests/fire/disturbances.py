@@ -82,7 +82,6 @@ def _run(
         time.sleep(PAUSE)
         for _ in range(times):
             disturb(place)
-        time.sleep(PAUSE)
         stop.touch()
         place.wait()
         return place.judged(scenario, disturbances=times)

@@ -28,3 +28,8 @@ SCENARIOS = {
     "node-crash": Scenario(nodes.crash, Need.CLUSTER),
     "failover": Scenario(nodes.failover, Need.CLUSTER),
 }
+
+
+def needing(need: Need) -> list[str]:
+    """Return the names of the scenarios that need just that."""
+    return [name for name, scenario in SCENARIOS.items() if scenario.needs is need]

@@ -9,17 +9,17 @@ import pytest
 from tests.fire import __main__
 from tests.fire.arena import Run
 from tests.fire.places import Need
-from tests.fire.scenarios import SCENARIOS
+from tests.fire.scenarios import SCENARIOS, needing
 
 
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.DATABASE])
+@pytest.mark.parametrize("name", needing(Need.DATABASE))
 def test_nothing_goes_wrong(target, name):
     report = SCENARIOS[name].run(Run([target], processes=4, audits=100))
     assert report.findings == []
 
 
 @pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.NETWORK])
+@pytest.mark.parametrize("name", needing(Need.NETWORK))
 def test_nothing_goes_wrong_on_a_network_that_is_cut(target, name):
     report = SCENARIOS[name].run(Run([target], processes=4, audits=50, kills=30))
     assert report.findings == []

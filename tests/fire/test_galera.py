@@ -9,7 +9,7 @@ from tests import servers
 from tests.fire import places
 from tests.fire.arena import Run
 from tests.fire.places import Need
-from tests.fire.scenarios import SCENARIOS
+from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
 
 
@@ -38,7 +38,7 @@ def test_processes_on_all_nodes_win_each_audit_once(cluster):
 
 
 @long
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.CLUSTER])
+@pytest.mark.parametrize("name", needing(Need.CLUSTER))
 def test_a_node_that_dies_is_not_seen(cluster, name):
     report = SCENARIOS[name].run(Run(*cluster, processes=6, audits=300, calls=300))
     assert size(cluster) == 2

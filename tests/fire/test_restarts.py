@@ -9,7 +9,7 @@ from oslo_context.context import RequestContext
 from tests import factory
 from tests.fire.arena import Run
 from tests.fire.places import Need
-from tests.fire.scenarios import SCENARIOS
+from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
 from watcher_objects import Audit, Goal, db, exception
 
@@ -17,7 +17,7 @@ from watcher_objects import Audit, Goal, db, exception
 BUDGET = 2
 
 
-@pytest.mark.parametrize("name", [n for n, one in SCENARIOS.items() if one.needs is Need.SERVER])
+@pytest.mark.parametrize("name", needing(Need.SERVER))
 def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, name):
     report = SCENARIOS[name].run(Run([own_url], [own_server], processes=8, audits=2_000))
     assert report.findings == [], report.findings[0].told
