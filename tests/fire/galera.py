@@ -25,6 +25,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
+        folder.chmod(0o755)
         ports = [free_port() for _ in range(NODES)]
         self.members = ",".join(f"127.0.0.1:{port}" for port in ports)
         self.nodes = [Mariadb(folder / f"node-{number}") for number in range(NODES)]
