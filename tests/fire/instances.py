@@ -64,6 +64,11 @@ class Server(ABC):
         """Return the command that runs it."""
 
     @property
+    def nodes(self) -> "Sequence[Server]":
+        """Itself; a cluster has several."""
+        return (self,)
+
+    @property
     def url(self) -> str:
         """The URL of an account that may do all."""
         return f"{self.scheme}@127.0.0.1:{self.port}/"

@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import logging
 import time
 
 import pytest
@@ -49,6 +50,18 @@ def check(make, context, footprint, error, done=False):
 def test_an_error_that_passes_is_not_seen(injected, database, context, make):
     for error in errors(database, NOTHING_DONE):
         check(make, context, injected, error)
+
+
+def test_each_try_again_is_a_line_of_the_log_without_the_drivers_words(
+    injected, database, context, caplog
+):
+    caplog.set_level(logging.INFO, "watcher_objects")
+    _, call = calls.claim(context)
+    with INJECTOR.failing(errors(database, NOTHING_DONE)[0], 1):
+        call()
+    (line,) = caplog.messages
+    assert line.startswith("Trying again in 0.")
+    assert "injected" not in line
 
 
 # That writes don't mind is seen on a network that is cut.

@@ -7,8 +7,9 @@ import pytest
 from oslo_context.context import RequestContext
 
 from tests import factory
-from tests.fire import restarts
 from tests.fire.arena import Run
+from tests.fire.places import Need
+from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
 from watcher_objects import Audit, Goal, db, exception
 
@@ -16,26 +17,9 @@ from watcher_objects import Audit, Goal, db, exception
 BUDGET = 2
 
 
-def restart(server):
-    server.stop()
-    server.start()
-
-
-def crash(server):
-    server.kill()
-    server.start()
-
-
-def freeze(server):
-    server.freeze()
-    time.sleep(3)
-    server.thaw()
-
-
-@pytest.mark.parametrize("disturb", [restart, crash, freeze])
-def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, disturb):
-    run = Run([own_url], processes=8, audits=2_000)
-    report = restarts.run(run, lambda: disturb(own_server))
+@pytest.mark.parametrize("name", needing(Need.SERVER))
+def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, name):
+    report = SCENARIOS[name].run(Run([own_url], [own_server], processes=8, audits=2_000))
     assert report.findings == [], report.findings[0].told
     assert report.figures["calls"] > 500
 

@@ -2,6 +2,7 @@
 """The time that a call may take, and trying again within it."""
 
 import contextlib
+import logging
 import math
 import threading
 import time
@@ -11,6 +12,8 @@ from typing import TypeVar
 import tenacity
 
 from watcher_objects.exception import DatabaseUnavailable
+
+LOG = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -74,6 +77,11 @@ def anew() -> Iterator[None]:
         thread.ends = outer
 
 
+def _log(state: tenacity.RetryCallState) -> None:
+    if state.outcome:
+        LOG.info("Trying again in %.2f s: %s", state.upcoming_sleep, state.outcome.exception())
+
+
 def repeat(
     failed: DatabaseUnavailable,
     attempt: Callable[[], R],
@@ -96,6 +104,7 @@ def repeat(
         wait=lambda state: min(_pause(state), max(last - time.monotonic(), 0)),
         stop=lambda state: math.isinf(last) or time.monotonic() >= last,
         retry=tenacity.retry_if_exception(may_go_on),
+        before_sleep=_log,
         reraise=True,
     )
     return tries(run)
