@@ -4,6 +4,7 @@
 import argparse
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -122,4 +123,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Whoever is asked to end takes along what it has started.
+    signal.signal(signal.SIGTERM, lambda *received: sys.exit(1))
     sys.exit(main(sys.argv[1:]))
