@@ -5,7 +5,7 @@ import re
 
 from tests.documents import README, ROOT, block, page
 from watcher_objects import db
-from watcher_objects.cli import serve, states
+from watcher_objects.cli import connection, serve, states
 from watcher_objects.states import AuditStateTransitionManager
 
 LIVES = page("states")
@@ -34,7 +34,7 @@ def test_the_example_runs_and_its_audit_is_claimed_once(tmp_path, monkeypatch, c
 
 def test_each_option_of_the_server_is_documented():
     told = page("rpc")
-    for option in (*serve.OPTIONS, *serve.DATABASE):
+    for option in (*serve.OPTIONS, *connection.OPTIONS, connection.CONNECTION):
         assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
 
 
