@@ -13,6 +13,7 @@ from tests.fire.footprint import each_statement
 from tests.fire.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
 from tests.fire.tiers import LONG, long
 from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import budget
 
 #: Seconds in which a call that never passes is tried a few times only.
 BUDGET = 1.05
@@ -28,7 +29,9 @@ def injected(url, footprint, database):
 @pytest.fixture
 def hurried(url, footprint, database):
     """The same, of calls that have little time."""
-    db.configure(url, retry_for=BUDGET, connect_args=ARGUMENTS[database])
+    db.configure(url, connect_args=ARGUMENTS[database])
+    # Less than a caller may say.
+    budget.allow(BUDGET)
     return footprint
 
 
