@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import inspect
 import time
 
 import pytest
@@ -33,6 +34,20 @@ def hurried(url, footprint, database):
     # Less than a caller may say.
     budget.allow(BUDGET)
     return footprint
+
+
+def test_every_public_verb_is_a_case():
+    verbs = {
+        name
+        for cls in factory.CLASSES
+        for ours in cls.__mro__
+        if ours.__module__.startswith("watcher_objects.")
+        for name in vars(ours)
+        if inspect.isroutine(getattr(cls, name)) and not name.startswith(("_", "obj_"))
+    }
+    cases = {make.__name__.strip("_") for make in (*calls.READS, *calls.WRITES)}
+    reach_no_database = {"as_dict"}
+    assert verbs - cases == reach_no_database
 
 
 def errors(database, known):
