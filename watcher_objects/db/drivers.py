@@ -5,6 +5,7 @@ Without that a server that is frozen, or that a network has lost, would not be n
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from watcher_objects.db import budget
@@ -71,4 +72,7 @@ def _mysql() -> Any:
 
 _CONNECTS = {"postgresql": _postgresql, "mysql": _mysql}
 # PostgreSQL's driver takes whole seconds, makes two of one, and has no limit at 0.
-_AS_TAKEN = {"postgresql": lambda seconds: max(int(seconds), 1), "mysql": float}
+_AS_TAKEN: dict[str, Callable[[float], float]] = {
+    "postgresql": lambda seconds: max(int(seconds), 1),
+    "mysql": float,
+}
