@@ -63,9 +63,15 @@ class Proxy:
         finally:
             self.at = None
 
+    def cut(self) -> None:
+        """Cut all connections that there are."""
+        self._hang_up(*self._open)
+        self._open.clear()
+
     def close(self) -> None:
         """Pass on nothing any more."""
-        self._hang_up(self._listener, *self._open)
+        self._hang_up(self._listener)
+        self.cut()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):

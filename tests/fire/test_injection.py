@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import inspect
 import logging
 import time
 
@@ -14,6 +15,7 @@ from tests.fire.footprint import each_statement
 from tests.fire.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
 from tests.fire.tiers import LONG, long
 from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import budget
 
 #: Seconds in which a call that never passes is tried a few times only.
 BUDGET = 1.05
@@ -29,8 +31,24 @@ def injected(url, footprint, database):
 @pytest.fixture
 def hurried(url, footprint, database):
     """The same, of calls that have little time."""
-    db.configure(url, retry_for=BUDGET, connect_args=ARGUMENTS[database])
+    db.configure(url, connect_args=ARGUMENTS[database])
+    # Less than a caller may say.
+    budget.allow(BUDGET)
     return footprint
+
+
+def test_every_public_verb_is_a_case():
+    verbs = {
+        name
+        for cls in factory.CLASSES
+        for ours in cls.__mro__
+        if ours.__module__.startswith("watcher_objects.")
+        for name in vars(ours)
+        if inspect.isroutine(getattr(cls, name)) and not name.startswith(("_", "obj_"))
+    }
+    cases = {make.__name__.strip("_") for make in (*calls.READS, *calls.WRITES)}
+    reach_no_database = {"as_dict"}
+    assert verbs - cases == reach_no_database
 
 
 def errors(database, known):

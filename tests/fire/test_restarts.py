@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server of our own is restarted, killed and frozen under writers and readers."""
 
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from tests.fire.places import Need
 from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
 from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import budget, levels
 
 #: Seconds that the budget of the last test is.
 BUDGET = 2
@@ -47,4 +49,67 @@ def test_beyond_the_budget_every_call_tells_it_in_time(own_server, own_url, begi
     assert max(took) < BUDGET + 1
     changed.refresh()
     assert changed.state in ("PENDING", "ONGOING")
+    db.dispose()
+
+
+def begin(freeze):
+    freeze()
+    with db.transaction():
+        pass
+
+
+def commit(freeze):
+    with db.transaction():
+        freeze()
+
+
+def roll_back(freeze):
+    with db.transaction():
+        freeze()
+        raise exception.DatabaseUnavailable(reason="to roll back")
+
+
+def roll_back_what_failed(freeze):
+    with db.transaction():
+        freeze()
+        Goal.list(RequestContext())
+
+
+def begin_inner(freeze):
+    with db.transaction():
+        begin(freeze)
+
+
+def commit_inner(freeze):
+    with db.transaction():
+        commit(freeze)
+
+
+def roll_back_inner(freeze):
+    with db.transaction():
+        roll_back(freeze)
+
+
+ENDS = (begin, commit, roll_back, roll_back_what_failed)
+INNER = (begin_inner, commit_inner, roll_back_inner)
+
+
+@pytest.mark.parametrize("group", [*ENDS, *INNER])
+def test_no_bound_of_a_transaction_waits_for_a_frozen_server(own_server, group):
+    db.configure(own_server.url)
+    with db.transaction():
+        pass
+    budget.allow(0.2)
+    hung = threading.Timer(20, own_server.thaw)
+    hung.start()
+    try:
+        with pytest.raises(exception.DatabaseUnavailable):
+            group(own_server.freeze)
+        assert hung.is_alive()
+    finally:
+        hung.cancel()
+        own_server.thaw()
+    assert levels.current() is None
+    with db.transaction():
+        pass
     db.dispose()
