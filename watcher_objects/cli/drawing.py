@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any, TextIO
 
 from cliff.formatters.base import ListFormatter
@@ -46,7 +47,8 @@ class Drawable(Lister):
     def _load_formatter_plugins(self) -> ExtensionManager[ListFormatter]:
         found = super()._load_formatter_plugins()
         for name, draw in self.DRAWINGS.items():
-            found.extensions.append(Extension(name, None, _Formatter, _Formatter(draw)))
+            point = EntryPoint(name, __name__, self.formatter_namespace)
+            found.extensions.append(Extension(name, point, _Formatter, _Formatter(draw)))
         return found
 
     def produce_output(

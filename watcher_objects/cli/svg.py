@@ -2,7 +2,10 @@
 """Pictures as SVG, which can be read on light and on dark, by people and by their readers."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
+
+from watcher_objects import exception
 
 #: The colours of a picture on light, and on dark.
 LIGHT = {
@@ -27,8 +30,12 @@ DARK = {
     "third": "#bc8cff",
     "fourth": "#3fb950",
 }
+_BEGIN = '<svg xmlns="http://www.w3.org/2000/svg"'
 _NAMES = {"style": "class", "anchor": "text-anchor", "dashes": "stroke-dasharray"}
-_TEXT = "text { font: 12px system-ui, sans-serif } .title { font-size: 17px; font-weight: 600 }"
+_TEXT = (
+    "text { font: 12px system-ui, sans-serif } .heading, .title { font-weight: 600 } "
+    ".title { font-size: 17px }"
+)
 
 
 def _rules(colours: dict[str, str]) -> str:
@@ -45,7 +52,7 @@ def document(title: str, description: str, size: tuple[float, float], parts: Ite
     width, height = (round(length) for length in size)
     dark = f"@media (prefers-color-scheme: dark) {{ {_rules(DARK)} }}"
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'{_BEGIN} viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-labelledby="title description">',
         f'<title id="title">{escape(title)}</title>',
         f'<desc id="description">{escape(description)}</desc>',
@@ -57,7 +64,23 @@ def document(title: str, description: str, size: tuple[float, float], parts: Ite
     return "\n".join(lines) + "\n"
 
 
-def element(name: str, inside: str = "", **attributes: object) -> str:
+def write(path: Path, picture: str) -> None:
+    """Write a picture to a file; one that is there is replaced if it is empty or a picture.
+
+    :raises Conflict: it is something else
+    :raises Invalid: it can't be written
+    """
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.read(len(_BEGIN)) not in (_BEGIN.encode(), b""):
+                    raise exception.Conflict(f"{path} is no picture: left alone")
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise exception.Invalid(f"{path} can't be written: {error.strerror}") from error
+
+
+def element(name: str, inside: str = "", /, **attributes: object) -> str:
     """Return an element; ``style`` are its classes, of those that :data:`LIGHT` tells.
 
     :param inside: what it contains, as SVG
