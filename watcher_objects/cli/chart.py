@@ -63,7 +63,7 @@ def text(bars: Sequence[Bar], out: TextIO) -> str:
     lines = iter(table.get_string().splitlines())
     told = []
     for name, found in parted:
-        told += [name, *(f" {next(lines).rstrip()}" for _ in found), ""]
+        told += [f"By {name}", *(f" {next(lines).rstrip()}" for _ in found), ""]
     return "\n".join(told)
 
 
@@ -77,7 +77,7 @@ def picture(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
     ]
     top = MARGIN + 44
     for number, (name, found) in enumerate(parted):
-        parts.append(svg.text(MARGIN, top + HEAD - 12, name, "ink heading"))
+        parts.append(svg.text(MARGIN, top + HEAD - 12, f"By {name}", "ink heading"))
         top += HEAD
         for bar in found:
             parts += _row(bar, top, most, COLOURS[number % len(COLOURS)])
@@ -94,7 +94,8 @@ def _row(bar: Bar, top: float, most: int, colour: str) -> Iterator[str]:
     length = LENGTH * bar.number / most if bar.number else 0
     yield svg.text(left - 10, base, _cut(bar.label, 24), "ink", "end")
     place = {"x": left, "y": top + (LINE - BAR) / 2, "height": BAR, "rx": 2}
-    yield svg.element("rect", style=colour, width=max(length, 1), **place)
+    if bar.number:
+        yield svg.element("rect", style=colour, width=max(length, 1), **place)
     yield svg.text(left + length + 8, base, f"{bar.number:,}", "faint")
 
 

@@ -44,18 +44,22 @@ class _Drawing:
     def __init__(self, name: str, life: Life, profile: str) -> None:
         self.name, self.life = name, life
         self.moves = [*life.moves(profile)]
-        states = [*dict.fromkeys((life.INITIAL, *life.TRANSITIONS))]
+        touched = {life.INITIAL, *(state for move in self.moves for state in move[:2])}
+        others = [state for state in life.TRANSITIONS if state not in touched]
+        self.unused = f"Not entered: {', '.join(others)}." if others else ""
+        states = [*dict.fromkeys(s for s in (life.INITIAL, *life.TRANSITIONS) if s in touched)]
         self.layout = Layout(states, [Arrow(m.initial, m.new, _kind(m)) for m in self.moves])
         self.width = max(self.layout.width, NARROWEST) + 2 * MARGIN
         self.left = (self.width - self.layout.width) / 2
         self.legend = [*dict.fromkeys((_kind(move), _explained(move)) for move in self.moves)]
         self.bottom = self._top(len(self.layout.rows)) - GAP + LINE
-        self.height = self.bottom + LINE * len(self.legend) + MARGIN
+        lines = len(self.legend) + bool(self.unused)
+        self.height = self.bottom + LINE * lines + MARGIN
 
     def told(self) -> str:
         """Return the drawing in words."""
         moves = (f"{m.initial} to {m.new}{remark(m) and f' ({remark(m)})'}" for m in self.moves)
-        return f"{self.name}: {', '.join(moves)}."
+        return f"{self.name}: {', '.join(moves)}. {self.unused}".strip()
 
     def parts(self) -> Iterator[str]:
         """Yield what the drawing is made of, what is above all else last."""
@@ -69,6 +73,8 @@ class _Drawing:
             y = self.bottom + LINE * (number + 0.5)
             yield from _arrow(kind, f"M{MARGIN} {y:.1f}h36", MARGIN + 42, y, RIGHT)
             yield svg.text(MARGIN + 54, y + 4, told, "faint")
+        if self.unused:
+            yield svg.text(MARGIN, self.height - MARGIN - LINE / 2 + 4, self.unused, "faint")
 
     def _top(self, row: int) -> float:
         return HEAD + row * (HEIGHT + GAP)

@@ -40,7 +40,7 @@ _TEXT = (
 
 def _rules(colours: dict[str, str]) -> str:
     filled = "".join(f" .{name} {{ fill: {colour} }}" for name, colour in colours.items())
-    drawn = "".join(f" .{name}-line {{ stroke: {colour} }}" for name, colour in colours.items())
+    drawn = "".join(f" .{name}-line {{ stroke: {colour}; stroke-width: 1.3 }}" for name, colour in colours.items())
     return f"text {{ fill: {colours['ink']} }}{filled}{drawn}"
 
 
