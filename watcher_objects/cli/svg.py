@@ -34,14 +34,14 @@ _BEGIN = '<svg xmlns="http://www.w3.org/2000/svg"'
 _NAMES = {"style": "class", "anchor": "text-anchor", "dashes": "stroke-dasharray"}
 _TEXT = (
     "text { font: 12px system-ui, sans-serif } .heading, .title { font-weight: 600 } "
-    ".title { font-size: 17px }"
+    ".title { font-size: 17px } path, rect { stroke-width: 1.3 }"
 )
 
 
 def _rules(colours: dict[str, str]) -> str:
-    filled = "".join(f" .{name} {{ fill: {colour} }}" for name, colour in colours.items())
-    drawn = "".join(f" .{name}-line {{ stroke: {colour}; stroke-width: 1.3 }}" for name, colour in colours.items())
-    return f"text {{ fill: {colours['ink']} }}{filled}{drawn}"
+    filled = (f".{name} {{ fill: {colour} }}" for name, colour in colours.items())
+    drawn = (f".{name}-line {{ stroke: {colour} }}" for name, colour in colours.items())
+    return " ".join((*filled, *drawn))
 
 
 def document(title: str, description: str, size: tuple[float, float], parts: Iterable[str]) -> str:
