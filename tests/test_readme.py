@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from watcher_objects import db
-from watcher_objects.cli import serve, states
+from watcher_objects.cli import connection, serve, states
 from watcher_objects.states import AuditStateTransitionManager
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def test_the_example_runs_and_its_audit_is_claimed_once(tmp_path, monkeypatch, c
 
 def test_each_option_of_the_server_is_documented():
     told = (ROOT / "docs" / "rpc.rst").read_text()
-    for option in (*serve.OPTIONS, *serve.DATABASE):
+    for option in (*serve.OPTIONS, *connection.OPTIONS, connection.CONNECTION):
         assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
 
 

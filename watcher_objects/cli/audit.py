@@ -71,7 +71,7 @@ class Create(ShowOne):
         if given != "-" and not given.startswith("@"):
             return given
         try:
-            return self.app.stdin.read() if given == "-" else Path(given[1:]).read_text()
+            return self.app.stdin.read() if given == "-" else Path(given[1:]).read_text("utf-8")
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise exception.Invalid(f"{exception.shown(given)} can't be read: {why}") from error
