@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher_objects.cli import picture
@@ -184,6 +184,7 @@ tables = st.lists(
 )
 
 
+@settings(max_examples=25)
 @given(table=tables)
 def test_any_table_can_be_drawn(table):
     states = [*dict.fromkeys("A" + "".join(map("".join, table)))]
@@ -193,6 +194,7 @@ def test_any_table_can_be_drawn(table):
     check_picture(life, picture.drawn({"Life": life}, "strict"))
 
 
+@settings(max_examples=25)
 @given(table=tables)
 def test_each_arrow_leads_from_its_state_to_the_other(table):
     states = [*dict.fromkeys("A" + "".join(map("".join, table)))]

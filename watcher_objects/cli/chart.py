@@ -18,7 +18,9 @@ BLOCKS = "▏▎▍▌▋▊▉█"
 #: Columns of a terminal between the bars and its edge, and that bars have at least.
 SPACE, NARROWEST = 8, 10
 #: Of a picture: lengths of the longest bar, the labels and the numbers; heights; the margin.
-LENGTH, LABELS, NUMBERS, LINE, BAR, HEAD, MARGIN = 420, 170, 90, 22, 14, 40, 24
+LENGTH, LABELS, NUMBERS, LINE, BAR, HEAD, MARGIN = 420, 230, 90, 22, 14, 40, 24
+#: Of a label in a picture.
+CHARACTERS = 34
 COLOURS = ("first", "second", "third", "fourth")
 
 
@@ -92,7 +94,7 @@ def picture(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
 def _row(bar: Bar, top: float, most: int, colour: str) -> Iterator[str]:
     left, base = MARGIN + LABELS, top + LINE / 2 + 4
     length = LENGTH * bar.number / most if bar.number else 0
-    yield svg.text(left - 10, base, _cut(bar.label, 24), "ink", "end")
+    yield svg.text(left - 10, base, _cut(bar.label, CHARACTERS), "ink", "end")
     place = {"x": left, "y": top + (LINE - BAR) / 2, "height": BAR, "rx": 2}
     if bar.number:
         yield svg.element("rect", style=colour, width=max(length, 1), **place)

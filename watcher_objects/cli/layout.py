@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 #: How wide a box is with the space around it, and a lane.
 BOX, LANE = 144, 20
-SWEEPS, STEPS = 24, 240
+SWEEPS, STEPS = 8, 240
 #: How much more a lane is drawn to where it goes on than to a box.
 STRAIGHT = 8
 
@@ -66,6 +66,7 @@ class Layout:
         self.stretches = [*dict.fromkeys(s for arrow in arrows for s in self._stretches(arrow))]
         spots = [*self.boxes.values(), *self._lanes.values()]
         self.rows = [[s for s in spots if s.row == n] for n in range(max(depths.values()) + 1)]
+        self._between = [[s for s in self.stretches if s.upper in row] for row in self.rows]
         self._joined = {spot: [s for s in self.stretches if spot in s[:2]] for spot in spots}
         self._order()
         self._place()
@@ -119,9 +120,9 @@ class Layout:
 
     def _crossings(self) -> int:
         places = {spot: place for row in self.rows for place, spot in enumerate(row)}
-        ends = [(s.upper.row, places[s.upper], places[s.lower]) for s in self.stretches]
-        pairs = itertools.combinations(ends, 2)
-        return sum(a[0] == b[0] and (a[1] - b[1]) * (a[2] - b[2]) < 0 for a, b in pairs)
+        ends = ([(places[s.upper], places[s.lower]) for s in found] for found in self._between)
+        pairs = itertools.chain.from_iterable(itertools.combinations(e, 2) for e in ends)
+        return sum((one[0] - other[0]) * (one[1] - other[1]) < 0 for one, other in pairs)
 
     def _place(self) -> None:
         for row in self.rows:
