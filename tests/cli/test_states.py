@@ -148,6 +148,7 @@ def check_picture(life, told):
     states = [text.text for text in root.iter(f"{SVG}text") if text.get("text-anchor") == "middle"]
     assert len(boxes) == len(states) == len({*states})
     assert {*states} <= life.TRANSITIONS.keys()
+    assert all(len(state) * 10 < box[2] for state, box in zip(states, boxes, strict=True))
     for one, other in itertools.combinations(boxes, 2):
         assert any(
             one[a] + one[a + 2] < other[a] or other[a] + other[a + 2] < one[a] for a in (0, 1)

@@ -22,7 +22,7 @@ def mermaid(lives: Lives, profile: str) -> str:
         for move in moves:
             arrow = f"{_key(name, move.initial)} --> {_key(name, move.new)}"
             lines.append(f"        {arrow}{remark(move) and f' : {remark(move)}'}")
-        lines += [f"        {_key(name, state)} --> [*]" for state in _final(life, moves)]
+        lines += [f"        {_key(name, state)} --> [*]" for state in final(life, moves)]
         lines.append("    }")
     return "\n".join(lines) + "\n"
 
@@ -34,9 +34,9 @@ def dot(lives: Lives, profile: str) -> str:
         moves = [*life.moves(profile)]
         lines += [f"    subgraph cluster_{_key(name)} {{", f"        label={json.dumps(name)}"]
         lines.append(f"        {_key(name)}_begin [shape=point]")
-        final = _final(life, moves)
+        ends = final(life, moves)
         for state in life.TRANSITIONS:
-            border = " peripheries=2" if state in final else ""
+            border = " peripheries=2" if state in ends else ""
             lines.append(f"        {_key(name, state)} [label={json.dumps(state)}{border}]")
         lines.append(f"        {_key(name)}_begin -> {_key(name, life.INITIAL)}")
         for move in moves:
@@ -57,6 +57,7 @@ def remark(move: Move) -> str:
     return told if move.profile == PROFILES[0] else f"{told} {move.profile}".strip()
 
 
-def _final(life: Life, moves: Sequence[Move]) -> Sequence[str]:
+def final(life: Life, moves: Sequence[Move]) -> Sequence[str]:
+    """Return the states that are entered and not left."""
     ends = {move.new for move in moves} - {move.initial for move in moves}
     return [state for state in life.TRANSITIONS if state in ends]

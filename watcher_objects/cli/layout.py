@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 #: How wide a box is with the space around it, and a lane.
 BOX, LANE = 144, 20
+#: How often a better order is looked for, and better places then.
 SWEEPS, STEPS = 8, 240
 #: How much more a lane is drawn to where it goes on than to a box.
 STRAIGHT = 8
@@ -81,12 +82,10 @@ class Layout:
         is_upward = ends[0].row > ends[1].row
         upper, lower = reversed(ends) if is_upward else ends
         lane = arrow if is_upward else arrow[1:]
-        between = (self._lane(row, lane) for row in range(upper.row + 1, lower.row))
+        rows = range(upper.row + 1, lower.row)
+        between = (self._lanes.setdefault((row, lane), Spot(row)) for row in rows)
         for one, other in itertools.pairwise([upper, *between, lower]):
             yield Stretch(one, other, arrow.kind, is_upward)
-
-    def _lane(self, row: int, of: object) -> Spot:
-        return self._lanes.setdefault((row, of), Spot(row))
 
     def _order(self) -> None:
         """Find an order with few crossings: sort by what is joined, and exchange what helps."""
@@ -100,12 +99,11 @@ class Layout:
     def _sort(self, is_down: bool) -> None:
         """Sort each row by the places of what is joined with it in the row above it, or below."""
         for row in self.rows if is_down else reversed(self.rows):
-            places = {spot: place for row in self.rows for place, spot in enumerate(row)}
+            places = self._places()
             middle = {}
             for spot in row:
                 ends = self.ends(spot, is_upper=not is_down)
-                others = [places[s.other(spot)] for s in ends]
-                middle[spot] = _mean(others or [places[spot]])
+                middle[spot] = _mean([places[s.other(spot)] for s in ends] or [places[spot]])
             row.sort(key=middle.__getitem__)
 
     def _exchange(self) -> None:
@@ -118,8 +116,11 @@ class Layout:
                 else:
                     row[one], row[other] = row[other], row[one]
 
+    def _places(self) -> Mapping[Spot, int]:
+        return {spot: place for row in self.rows for place, spot in enumerate(row)}
+
     def _crossings(self) -> int:
-        places = {spot: place for row in self.rows for place, spot in enumerate(row)}
+        places = self._places()
         ends = ([(places[s.upper], places[s.lower]) for s in found] for found in self._between)
         pairs = itertools.chain.from_iterable(itertools.combinations(e, 2) for e in ends)
         return sum((one[0] - other[0]) * (one[1] - other[1]) < 0 for one, other in pairs)

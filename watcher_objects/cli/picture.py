@@ -4,14 +4,14 @@
 from collections.abc import Iterator
 
 from watcher_objects.cli import svg
-from watcher_objects.cli.diagram import Life, Lives, remark
-from watcher_objects.cli.layout import Arrow, Layout, Spot, Stretch
+from watcher_objects.cli.diagram import Life, Lives, final, remark
+from watcher_objects.cli.layout import BOX, Arrow, Layout, Spot, Stretch
 from watcher_objects.transitions import PROFILES, Move
 
 #: Heights: of a box, between rows, between lines of text, of the margin, above the first row.
 HEIGHT, GAP, LINE, MARGIN, HEAD = 32, 56, 20, 24, 84
-#: Widths: between boxes, between the arrows at a box, and of the narrowest drawing.
-SPACE, PORT, NARROWEST = 26, 20, 340
+#: Widths: of a box, between the arrows at a box, and of the narrowest drawing.
+WIDTH, PORT, NARROWEST = BOX - 26, 20, 340
 #: The kinds of arrows, each with its colour and its dashes.
 DOCUMENTED, CONDITIONAL, ADDED = ("line", "none"), ("first", "2 4"), ("second", "7 4")
 #: The tips of arrows, drawn from where they point at.
@@ -46,6 +46,7 @@ class _Drawing:
         self.moves = [*life.moves(profile)]
         touched = {life.INITIAL, *(state for move in self.moves for state in move[:2])}
         others = [state for state in life.TRANSITIONS if state not in touched]
+        self.final = final(life, self.moves)
         self.unused = f"Not entered: {', '.join(others)}." if others else ""
         states = [*dict.fromkeys(s for s in (life.INITIAL, *life.TRANSITIONS) if s in touched)]
         self.layout = Layout(states, [Arrow(m.initial, m.new, _kind(m)) for m in self.moves])
@@ -87,12 +88,11 @@ class _Drawing:
 
     def _box(self, state: str, spot: Spot) -> Iterator[str]:
         x, y = self.left + spot.x, self._top(spot.row)
-        width = spot.width - SPACE
-        place = {"x": x - width / 2, "y": y, "width": width, "height": HEIGHT, "rx": 8}
-        yield svg.element("rect", style="box line-line", **place)
-        if not self.layout.ends(spot, is_upper=True):
-            inner = {"x": x - width / 2 + 3, "y": y + 3, "width": width - 6, "height": HEIGHT - 6}
-            yield svg.element("rect", style="box line-line", rx=5, **inner)
+        borders = [0, 3] if state in self.final else [0]
+        for inset in borders:
+            size = {"width": WIDTH - 2 * inset, "height": HEIGHT - 2 * inset, "rx": 8 - inset}
+            place = {"x": x - WIDTH / 2 + inset, "y": y + inset, **size}
+            yield svg.element("rect", style="box line-line", **place)
         yield svg.text(x, y + HEIGHT / 2 + 4, state, "ink", "middle")
 
     def _drawn(self, stretch: Stretch) -> Iterator[str]:
@@ -113,7 +113,7 @@ class _Drawing:
         ends = self.layout.ends(spot, spot is stretch.upper)
         if not spot.name:
             return self.left + spot.x
-        step = min(PORT, (spot.width - SPACE - PORT) / max(len(ends) - 1, 1))
+        step = min(PORT, (WIDTH - PORT) / max(len(ends) - 1, 1))
         return self.left + spot.x + step * (ends.index(stretch) - (len(ends) - 1) / 2)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from watcher_objects.cli import diagram, picture
 from watcher_objects.cli.diagram import Lives
-from watcher_objects.cli.drawing import Drawable
+from watcher_objects.cli.drawing import Draw, Drawable
 from watcher_objects.states import (
     ActionPlanStateTransitionManager,
     ActionStateTransitionManager,
@@ -32,7 +32,7 @@ def drawn(lives: Lives, profile: str) -> str:
     return "\n".join([*drawings, f"{LEGEND}\n"] if profile == "watcher" else drawings)
 
 
-def _draw(draw: Callable[[Lives, str], str]) -> Any:
+def _draw(draw: Callable[[Lives, str], str]) -> Draw:
     return lambda rows, asked, out: draw(_lives(asked), asked.profile)
 
 

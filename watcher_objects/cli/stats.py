@@ -3,7 +3,7 @@
 
 import argparse
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,21 +45,26 @@ QUESTIONS = {
 }
 
 
-def counted(by: str, **options: Any) -> Iterator[Bar]:
+def bars(by: str, **options: Any) -> Iterator[Bar]:
     """Yield how many audits have which value: those that are known, then the most frequent.
 
     :param options: for :func:`watcher_objects.db.counts.count`
     """
-    column, known = QUESTIONS[by]
-    if by == "age":
-        now = timeutils.utcnow()
-        options["marks"] = [now - age for age in AGES.values()]
-    found = counts.count(Audit.table, column, **options)
-    if by == "age":
-        found = {n if n is None else OLDEST_FIRST[n]: number for n, number in found.items()}
+    found = _found(by, options)
+    known = QUESTIONS[by].known
     others = found.keys() - {*known}
     for value in (*known, *sorted(others, key=lambda v: (-found[v], v is None, v or ""))):
         yield Bar(by, value, found.get(value, 0))
+
+
+def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
+    column = QUESTIONS[by].column
+    if by != "age":
+        return counts.count(Audit.table, column, **options)
+    now = timeutils.utcnow()
+    marks = [now - age for age in AGES.values()]
+    found = counts.count(Audit.table, column, marks=marks, **options)
+    return {n if n is None else OLDEST_FIRST[n]: number for n, number in found.items()}
 
 
 class Stats(Drawable):
@@ -85,11 +90,11 @@ class Stats(Drawable):
             "show_deleted": entity.shows_deleted(parsed_args),
         }
         asked = dict.fromkeys(parsed_args.by or QUESTIONS)
-        bars = [bar for by in asked for bar in counted(by, **options)]
+        found = [bar for by in asked for bar in bars(by, **options)]
         if parsed_args.svg:
             moment = f"{timeutils.utcnow():%Y-%m-%d %H:%M} UTC"
-            svg.write(parsed_args.svg, chart.picture("Audits", moment, bars))
+            svg.write(parsed_args.svg, chart.picture("Audits", moment, found))
         if parsed_args.formatter in ("json", "yaml", "chart"):
-            return COLUMNS, bars
+            return COLUMNS, found
         # What a terminal would obey is shown, not sent.
-        return COLUMNS, [(by, v and printable(v), number) for by, v, number in bars]
+        return COLUMNS, [(by, v and printable(v), number) for by, v, number in found]
