@@ -68,7 +68,7 @@ def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
 
 
 class Stats(Drawable):
-    """Count audits by state, type, host and age, in UTC: as bars, or as a list."""
+    """Count audits by state, type, host and age: as bars, or as a list."""
 
     DRAWINGS = {"chart": lambda rows, asked, out: chart.text([Bar(*row) for row in rows], out)}
 
