@@ -10,11 +10,10 @@ import subprocess
 import sys
 
 import pytest
-from oslo_context.context import RequestContext
 
 from tests.cli.conftest import one_line
 from tests.servers import CANARY, UNREACHABLE
-from watcher_objects import Audit, db, exception
+from watcher_objects import db, exception
 from watcher_objects.cli.app import COMMANDS, WatcherObjects, discreet
 
 UNUSABLE = (
@@ -98,17 +97,6 @@ def test_a_command_lets_the_database_and_the_log_go(on):
 def test_an_error_of_the_library_shows_its_traceback_with_debug_only(on):
     assert one_line(on("audit", "show", "nobody")) == "There is no audit nobody"
     assert "Traceback" in on("--debug", "audit", "show", "nobody").err
-
-
-def test_what_a_terminal_would_obey_is_shown_and_not_sent(on, filled):
-    db.configure(f"sqlite:///{filled}")
-    audit = Audit.get_by_name(RequestContext(), "one")
-    audit.status_message = "\x1b[31mred\u202e"
-    audit.save()
-    for form in ("table", "value"):
-        out = on("audit", "show", "one", "-f", form).out
-        assert "\x1b" not in out
-        assert "\\x1b[31mred\\u202e" in out
 
 
 # --- passwords ------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
+from oslo_context.context import RequestContext
 
 from tests import factory
 from tests.cli.conftest import one_line
-from watcher_objects import Audit
+from watcher_objects import Audit, db
 from watcher_objects.cli import entity
 
 
@@ -165,6 +166,18 @@ def test_show_has_every_field_and_documents_as_json(shown):
 def test_show_finds_deleted_audits_only_when_asked(shown):
     assert one_line(shown("five")) == "There is no audit five"
     assert json.loads(shown("five", "--deleted", "-f", "json").out)["state"] == "DELETED"
+
+
+@pytest.mark.parametrize("form", ["table", "value", "shell", "json", "yaml"])
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(on, filled, form):
+    db.configure(f"sqlite:///{filled}")
+    audit = Audit.get_by_name(RequestContext(), "one", eager=True)
+    audit.status_message = audit.goal.name = "\x1b[31mred\u202e"
+    audit.save()
+    audit.goal.save()
+    out = on("audit", "show", "one", "-f", form).out
+    assert not {"\x1b", "\u202e"} & set(out)
+    assert out.count("[31mred") == 2
 
 
 # --- every kind -----------------------------------------------------------------------------

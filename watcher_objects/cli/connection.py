@@ -118,7 +118,7 @@ def url(path: Path) -> str:
     """
     made = sa.URL.create("sqlite", database=str(path)).render_as_string()
     if sa.make_url(made).database != str(path):
-        raise exception.Invalid(f"{path} can't be written as a URL; give another PATH")
+        raise exception.Invalid(f"{path} can't be written as a URL: use another path")
     return made
 
 
