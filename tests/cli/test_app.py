@@ -233,17 +233,6 @@ def test_without_cliff_one_line_says_how_to_get_it():
     assert done.stderr == "The command line needs cliff: pip install 'watcher-objects[cli]'\n"
 
 
-def test_states_draws_the_life_cycles_of_both_profiles(run):
-    both = run("states")
-    assert both.code == 0
-    assert all(line in both.out for line in ("Audit\n", "Action plan\n", "Action\n"))
-    assert "PENDING   ──┬──▶ ONGOING" in both.out
-    assert "══▶ CANCELLING" in both.out
-    strict = run("states", "--profile", "strict")
-    assert "══▶" not in strict.out
-    assert "CANCELLING (not entered)" in strict.out
-
-
 def test_a_schema_goes_down_and_up_and_says_so(on):
     down = on("db", "downgrade", "--revision", "f56ba02662b4")
     assert (down.code, down.out) == (0, "0003_create_rpc_requests -> f56ba02662b4\n")

@@ -29,6 +29,7 @@ from watcher_objects.cli import (
     move,
     serve,
     states,
+    stats,
     versions,
 )
 
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "audit delete": move.Delete,
     "audit resume": move.Resume,
     "audit start": move.Start,
+    "audit stats": stats.Stats,
     "audit suspend": move.Suspend,
     "db check": database.Check,
     "db downgrade": database.Downgrade,

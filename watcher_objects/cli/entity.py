@@ -116,36 +116,46 @@ class List(Lister):
         add("--marker", metavar="ID", help="begin after the one with this uuid or id")
         add("--sort-key", metavar="FIELD", help="id by default")
         add("--sort-dir", choices=("asc", "desc"), help="asc by default")
-        add("--deleted", action="store_true", help="deleted ones, too")
-        add(
-            "--filter",
-            action="append",
-            default=[],
-            metavar="FIELD[__OPERATOR][=VALUE]",
-            help="only those with this value, or with none where there is no =; an operator is eq,"
-            " neq, gt, gte, lt, lte, or in or notin with values between commas; goal_name and"
-            " the like are fields, too; all filters that are given must hold",
-        )
-        for field, details in _shortcuts(self.kind.entity):
-            add(_option(field), dest=field, **details)
+        add_filters(parser, self.kind.entity)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the columns and a row for each object."""
         connection.use(self.app)
         entity, columns = self.kind
-        deleted = parsed_args.deleted or getattr(parsed_args, "state", None) == DELETED
         found = entity.list(
-            RequestContext(show_deleted=deleted),
+            RequestContext(show_deleted=shows_deleted(parsed_args)),
             limit=parsed_args.limit,
             marker=parsed_args.marker,
-            filters=_filters(entity, parsed_args),
+            filters=filters(entity, parsed_args),
             sort_key=parsed_args.sort_key,
             sort_dir=parsed_args.sort_dir,
             eager=True,
         )
         form = parsed_args.formatter
         return columns, [[cell(obj, name, form) for name in columns] for obj in found]
+
+
+def add_filters(parser: argparse.ArgumentParser, entity: type[Any]) -> None:
+    """Add the options that say which objects are meant."""
+    add = parser.add_argument
+    add("--deleted", action="store_true", help="deleted ones, too")
+    add(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FIELD[__OPERATOR][=VALUE]",
+        help="only those with this value, or with none where there is no =; an operator is eq,"
+        " neq, gt, gte, lt, lte, or in or notin with values between commas; goal_name and"
+        " the like are fields, too; all filters that are given must hold",
+    )
+    for field, details in _shortcuts(entity):
+        add(_option(field), dest=field, **details)
+
+
+def shows_deleted(parsed_args: argparse.Namespace) -> bool:
+    """Tell whether deleted objects are meant, too."""
+    return parsed_args.deleted or getattr(parsed_args, "state", None) == DELETED
 
 
 def _shortcuts(entity: type[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -167,17 +177,18 @@ def _option(field: str) -> str:
     return "--type" if field.endswith("_type") else f"--{field.replace('_', '-')}"
 
 
-def _filters(entity: type[Any], parsed_args: argparse.Namespace) -> Mapping[str, Any]:
+def filters(entity: type[Any], parsed_args: argparse.Namespace) -> Mapping[str, Any]:
+    """Return the filters that were asked for."""
     asked = [_filter(text) for text in parsed_args.filter]
     for field, _ in _shortcuts(entity):
         value = getattr(parsed_args, field)
         if value is not None:
             is_related = field in entity.object_fields
             asked.append(_related(entity, field, value) if is_related else (field, value))
-    filters = dict(asked)
-    if len(filters) < len(asked):
+    wanted = dict(asked)
+    if len(wanted) < len(asked):
         raise exception.Invalid("A filter is given twice; both would have to hold")
-    return filters
+    return wanted
 
 
 def _filter(text: str) -> tuple[str, Any]:

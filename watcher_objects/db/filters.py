@@ -146,9 +146,9 @@ def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colu
         for name, key in relations(here):
             longer = [f"{prefix}{name}_" for prefix in prefixes]
             paths.append(([*longer, f"{name}_"] if path else longer, target(key), [*path, key]))
-    own = [column.name for column in table.columns if "json" not in column.info]
     others = [f"{name}_..." for name, _ in relations(table)]
-    reason = f"there is no such field; there are {', '.join(own + others)}"
+    known = ", ".join(values.comparable(table) + others)
+    reason = f"there is no such field; there are {known}"
     raise exception.InvalidFilter(filter=field, reason=reason)
 
 
