@@ -17,8 +17,8 @@ FLOORS = [
     {"db.chain", "db.drivers", "db.errors", "db.engine", "db.models", "db.sessions"}
     | {"db.statements", "db.urls", "db.values"},
     {"db.filters", "db.levels", "db.paging", "db.retries", "db.transactions"},
-    {"db.changes", "db.moving", "db.queries", "db.rules", "db.writes"},
-    {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration"},
+    {"db.changes", "db.moving", "db.queries", "db.rules", "db.selection"} | {"db.writes"},
+    {"db", "db.api", "db.bulk", "db.requests", "db.findings", "db.migration", "db.purge"},
     {"waiting"},
     {"compiled", "tracking"},
     {"codec"},
@@ -33,7 +33,7 @@ FLOORS = [
     {"rpc", "rpc.server"},
     {"testing", "testing.database", "testing.factory", "testing.lifecycle"},
     {"cli", "cli.app", "cli.audit", "cli.database", "cli.demo", "cli.progress", "cli.states"}
-    | {"cli.serve", "cli.versions"},
+    | {"cli.purge", "cli.serve", "cli.versions"},
 ]
 # Within a floor the rooms of these packages may use one another, as long as none does in turn.
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     sys.exit("The command line needs cliff: pip install 'watcher-objects[cli]'")
 
 from watcher_objects import db, exception
-from watcher_objects.cli import audit, database, demo, serve, states, versions
+from watcher_objects.cli import audit, database, demo, purge, serve, states, versions
 
 COMMANDS: Mapping[str, type[Command]] = {
     "audit list": audit.AuditList,
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "db check": database.Check,
     "db downgrade": database.Downgrade,
     "db history": database.History,
+    "db purge": purge.Purge,
     "db stamp": database.Stamp,
     "db upgrade": database.Upgrade,
     "db version": database.Version,

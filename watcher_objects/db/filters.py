@@ -83,6 +83,13 @@ def target(column: sa.Column[Any]) -> sa.Table:
     return key.column.table
 
 
+@functools.cache
+def referring(table: sa.Table) -> Sequence[sa.Column[Any]]:
+    """Return the foreign keys that point into a table."""
+    keys = (key for other in table.metadata.sorted_tables for _, key in relations(other))
+    return tuple(key for key in keys if target(key) is table)
+
+
 def _judged(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[Any]]:
     if not isinstance(name, str):
         raise exception.InvalidFilter(filter=name, reason="its name must be text")

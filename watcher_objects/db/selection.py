@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which soft-deleted rows a purge is to remove."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from watcher_objects import coercion, exception
+from watcher_objects.db import filters, models, retries, rules, transactions
+from watcher_objects.db.filters import Condition
+
+#: Names that an error tells, where one was not found.
+TOLD = 20
+_TABLES = {t.name: t for t in reversed(models.metadata.sorted_tables) if "deleted_at" in t.columns}
+#: The names of the tables, in the order in which their rows go.
+TYPES = tuple(_TABLES)
+_RELATIONS = {
+    name: filters.target(key) for t in _TABLES.values() for name, key in filters.relations(t)
+}
+
+
+class Selection:
+    """Which of the soft-deleted rows are to go.
+
+    What is owned goes with its owner, if it was deleted as long ago.
+
+    :param days: those that were deleted at least so many days ago
+    :param types: those in the tables of these names; by default in all
+    :param states: those in one of these states, of tables that have states
+    :param of: those that are, or lead over relations to, the rows that are named: by the name of
+        a relation, a list of uuids and names
+    :raises InvalidValue: there is no such time, table, state, relation or row
+    :raises InvalidFilter: rows of a table that was named have no state, or no such relation
+    """
+
+    def __init__(
+        self,
+        days: float,
+        *,
+        types: Collection[str] | None = None,
+        states: Collection[str] | None = None,
+        of: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.before = coercion.ago("days", days, "days")
+        self._states = None if states is None else _chosen("states", states, _states())
+        given = coercion.to_dict("of", {} if of is None else of)
+        self._of = {n: _idents(n, given[n]) for n in _chosen("of", given, _RELATIONS)}
+        self._asked: dict[sa.Table, Sequence[Condition]] = {}
+        for name in TYPES if types is None else _chosen("types", types, TYPES):
+            table = _TABLES[name]
+            if types is not None or self._fits(table):
+                self._asked[table] = self._narrowed(table)
+        #: The tables of which rows may go, in the order in which they do.
+        self.tables = [table for table in _TABLES.values() if self._may_go(table)]
+        #: Those, and the tables whose rows may point at such rows, or at others that do.
+        self.leading = [table for table in _TABLES.values() if self._leads(table)]
+
+    def _filters(self, table: sa.Table) -> dict[str, Any]:
+        wanted: dict[str, Any] = {} if self._states is None else {"state__in": self._states}
+        for name, idents in self._of.items():
+            wanted["id__in" if _RELATIONS[name] is table else f"{name}_id__in"] = idents
+        return wanted
+
+    def _fits(self, table: sa.Table) -> bool:
+        try:
+            filters.judged(table, dict.fromkeys(self._filters(table), ()))
+        except exception.InvalidFilter:
+            return False
+        return True
+
+    def _narrowed(self, table: sa.Table) -> Sequence[Condition]:
+        return filters.where(table, *filters.judged(table, self._filters(table)))
+
+    def _may_go(self, table: sa.Table) -> bool:
+        return table in self._asked or any(map(self._may_go, _owners(table).values()))
+
+    def _leads(self, table: sa.Table) -> bool:
+        targets = (filters.target(key) for _, key in filters.relations(table))
+        return self._may_go(table) or any(map(self._leads, targets))
+
+    def rows(self, table: sa.Table) -> Condition:
+        """Return the condition on the rows of a table that are to go."""
+        # Of a row without the time nobody knows how old it is.
+        old = sa.and_(table.c.deleted != 0, table.c.deleted_at <= self.before)
+        asked = self._asked.get(table)
+        if asked == []:
+            return old
+        owners = (key for key, owner in _owners(table).items() if self._may_go(owner))
+        ways = [sa.and_(*asked)] if asked else []
+        return sa.and_(old, sa.or_(sa.false(), *ways, *map(self.pointing, owners)))
+
+    def pointing(self, key: sa.Column[Any]) -> Condition:
+        """Return the condition that a row's key points at one that is to go."""
+        target = filters.target(key)
+        return key.in_(sa.select(target.c.id).where(self.rows(target)))
+
+
+def _owners(table: sa.Table) -> dict[sa.Column[Any], sa.Table]:
+    keys = (key for _, key in filters.relations(table) if key.info.get("owned"))
+    return {key: filters.target(key) for key in keys}
+
+
+def _states() -> list[str]:
+    lives = filter(None, map(rules.moves, _TABLES.values()))
+    return sorted({state for life in lives for state in life.TRANSITIONS})
+
+
+def _chosen(field: str, given: Any, allowed: Collection[str]) -> list[str]:
+    for one in (chosen := _listed(field, given)):
+        if one not in allowed:
+            raise coercion.refuse(field, one, f"takes {', '.join(allowed)}")
+    return chosen
+
+
+def _listed(field: str, given: Any) -> list[str]:
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise coercion.refuse(field, given, "takes a list")
+    return [coercion.to_text(field, one) for one in given]
+
+
+def _idents(relation: str, given: Any) -> list[int]:
+    """Return the ids of the rows that uuids and names mean; a name may mean several."""
+    table, found = _RELATIONS[relation], []
+    for one in _listed(relation, given):
+        column = "uuid" if uuidutils.is_uuid_like(one) else "name"
+        there = _found(table, column, one) if column in table.columns else []
+        if not there:
+            names = ", ".join(_names(table))
+            raise coercion.refuse(relation, one, f"takes a uuid or name that there is: {names}")
+        found += there
+    return found
+
+
+@retries.retried
+def _found(table: sa.Table, column: str, value: str) -> list[int]:
+    same = filters.where(table, *filters.judged(table, {column: value}))
+    return [ident for (ident,) in transactions.execute(sa.select(table.c.id).where(*same)).rows]
+
+
+@retries.retried
+def _names(table: sa.Table) -> list[str]:
+    name = next(table.columns[n] for n in ("name", "uuid") if n in table.columns)
+    some = sa.select(name).where(name.is_not(None)).distinct().order_by(name).limit(TOLD)
+    return [shown for (shown,) in transactions.execute(some).rows]
