@@ -76,8 +76,7 @@ def count(selection: Selection, progress: Progress = _ignore) -> list[Count]:
     told = []
     for table in selection.leading:
         keys = [key for _, key in filters.relations(table) if filters.target(key) in stuck]
-        columns = [_flag(selection.rows(table))]
-        columns += [sa.case((selection.pointing(key), key)) for key in keys]
+        columns = [_flag(selection.rows(table)), *map(selection.target, keys)]
         found = kept = 0
         for rows in _batches(table, BATCH, columns, progress):
             for ident, is_wanted, *targets in rows:
@@ -85,8 +84,8 @@ def count(selection: Selection, progress: Progress = _ignore) -> list[Count]:
                 if is_wanted and ident not in stuck[table]:
                     continue
                 kept += is_wanted
-                for key, pointed_at in zip(keys, targets, strict=True):
-                    stuck[filters.target(key)].add(pointed_at)
+                for key, target in zip(keys, targets, strict=True):
+                    stuck[filters.target(key)].add(target)
         if table in selection.tables:
             told.append(Count(table.name, found, found - kept, kept))
     return told
@@ -166,9 +165,18 @@ def _kept(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
 
 @retries.retried
 def _delete(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
-    free = [~sa.exists().where(key == table.c.id) for key in filters.referring(table)]
+    free = [_pointing(key).is_(None) for key in filters.referring(table)]
     gone = sa.delete(table).where(table.c.id.in_(ids), wanted, *free)
     return transactions.execute(gone).matched
+
+
+def _pointing(key: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return the key of one of the rows that point at a row, or NULL.
+
+    PostgreSQL would do NOT EXISTS by reading the whole of their table for each batch.
+    """
+    target = filters.target(key)
+    return sa.select(key).where(key == target.c.id).correlate(target).limit(1).scalar_subquery()
 
 
 def _flag(condition: Condition) -> sa.ColumnElement[int]:

@@ -49,29 +49,34 @@ class Selection:
         self._of = {n: _idents(n, given[n]) for n in _chosen("of", given, _RELATIONS)}
         self._asked: dict[sa.Table, Sequence[Condition]] = {}
         for name in TYPES if types is None else _chosen("types", types, TYPES):
-            table = _TABLES[name]
-            if types is not None or self._fits(table):
-                self._asked[table] = self._narrowed(table)
+            conditions = self._narrowed(_TABLES[name])
+            if conditions is not None:
+                self._asked[_TABLES[name]] = conditions
+            elif types is not None:
+                needed = ", ".join([*(["state"] if self._states is not None else []), *self._of])
+                raise coercion.refuse("types", name, f"takes only tables whose rows have {needed}")
         #: The tables of which rows may go, in the order in which they do.
         self.tables = [table for table in _TABLES.values() if self._may_go(table)]
         #: Those, and the tables whose rows may point at such rows, or at others that do.
         self.leading = [table for table in _TABLES.values() if self._leads(table)]
 
-    def _filters(self, table: sa.Table) -> dict[str, Any]:
-        wanted: dict[str, Any] = {} if self._states is None else {"state__in": self._states}
+    def _narrowed(self, table: sa.Table) -> Sequence[Condition] | None:
+        """Return the conditions on rows that are asked for; None: they can't be met."""
+        conditions = []
+        if self._states is not None:
+            if rules.moves(table) is None:
+                return None
+            conditions.append(table.c.state.in_(self._states))
         for name, idents in self._of.items():
-            wanted["id__in" if _RELATIONS[name] is table else f"{name}_id__in"] = idents
-        return wanted
-
-    def _fits(self, table: sa.Table) -> bool:
-        try:
-            filters.judged(table, dict.fromkeys(self._filters(table), ()))
-        except exception.InvalidFilter:
-            return False
-        return True
-
-    def _narrowed(self, table: sa.Table) -> Sequence[Condition]:
-        return filters.where(table, *filters.judged(table, self._filters(table)))
+            try:
+                path: Sequence[sa.Column[Any]] = ()
+                column: sa.Column[Any] = table.c.id
+                if _RELATIONS[name] is not table:
+                    path, column = filters.resolve(table, f"{name}_id")
+            except exception.InvalidFilter:
+                return None
+            conditions.append(_behind(path, column).in_(idents))
+        return conditions
 
     def _may_go(self, table: sa.Table) -> bool:
         return table in self._asked or any(map(self._may_go, _owners(table).values()))
@@ -89,12 +94,27 @@ class Selection:
             return old
         owners = (key for key, owner in _owners(table).items() if self._may_go(owner))
         ways = [sa.and_(*asked)] if asked else []
-        return sa.and_(old, sa.or_(sa.false(), *ways, *map(self.pointing, owners)))
+        ways += [self.target(key).is_not(None) for key in owners]
+        return sa.and_(old, sa.or_(sa.false(), *ways))
 
-    def pointing(self, key: sa.Column[Any]) -> Condition:
-        """Return the condition that a row's key points at one that is to go."""
+    def target(self, key: sa.Column[Any]) -> sa.ColumnElement[Any]:
+        """Return the id of the row that a row's key points at, if that is to go; else NULL."""
         target = filters.target(key)
-        return key.in_(sa.select(target.c.id).where(self.rows(target)))
+        return _behind([key], target.c.id, self.rows(target))
+
+
+def _behind(
+    path: Sequence[sa.Column[Any]], column: sa.ColumnElement[Any], *conditions: Condition
+) -> sa.ColumnElement[Any]:
+    """Return a column of the row that keys lead to.
+
+    It is looked up for each row: what is gathered for all, as for IN, costs more in larger tables.
+    """
+    for key in reversed(path):
+        target = filters.target(key)
+        row = sa.select(column).where(target.c.id == key, *conditions).correlate(key.table)
+        column, conditions = row.scalar_subquery(), ()
+    return column
 
 
 def _owners(table: sa.Table) -> dict[sa.Column[Any], sa.Table]:
