@@ -9,7 +9,7 @@ from typing import Any
 
 from tests import factory
 from watcher_objects import Action, ActionPlan, Audit, EfficacyIndicator, Goal, Service, db
-from watcher_objects.db import requests
+from watcher_objects.db import purge, requests
 
 Call = Callable[[], Any]
 Needed = tuple[list[Any], Call]
@@ -141,6 +141,11 @@ def once(context: Any) -> Needed:
     return [audit], lambda: requests.once(token, run)
 
 
+def purged(context: Any) -> Needed:
+    factory.stored(Service, context).soft_delete()
+    return [], lambda: purge.remove(purge.Selection(0, types=["services"]))
+
+
 def transactional(context: Any) -> Needed:
     audit, goal = factory.stored(Audit, context), factory.built(Goal, context)
     audit.state = "ONGOING"
@@ -157,5 +162,5 @@ READS = (get, get_by_uuid, get_by_name, list_of_audits, iterate, refresh, obj_lo
 WRITES = (
     *(create, create_many, create_named, save, claim, save_of_a_stale_object, soft_delete),
     *(soft_delete_by_state, soft_delete_with_owned, destroy, destroy_with_owned),
-    *(supersede_expired, once),
+    *(supersede_expired, once, purged),
 )

@@ -67,6 +67,7 @@ class Purge(Lister):
             counts = purge.remove(selection, pace, progress, stop)
             if stop():
                 self.code = INTERRUPTED
+                self.app.stderr.write("Interrupted: what is told is done; run it again to go on\n")
         return DONE, counts
 
     def _is_confirmed(self, counts: Sequence[purge.Count]) -> bool:
