@@ -25,7 +25,7 @@ from watcher_objects.db.selection import Selection as Selection
 BATCH = 500
 MAX_BATCH = 10_000
 
-#: Is told a table, how many of its rows were looked at, and how many there are.
+#: Is told a table, up to which id it is done, and its last id.
 Progress = Callable[[str, int, int], None]
 #: Is asked before each batch whether to go no further.
 Stop = Callable[[], bool]
@@ -126,41 +126,45 @@ def _batches(
     stop: Stop = _never,
 ) -> Iterator[Sequence[Any]]:
     """Yield the ids of all rows with some columns, in batches that cost the same each."""
-    number = 0 if stop() else _number(table)
-    last, looked_at, is_end = None, 0, not number
-    while not (is_end or stop()):
-        rows = _read(table, last, size, columns)
+    last, newest = None, _value(sa.func.max(table.c.id))
+    while last != newest and not stop():
+        rows = _read(table, last, newest, size, columns)
         yield rows
-        is_end = len(rows) < size
-        last, looked_at = None if is_end else rows[-1][0], looked_at + len(rows)
-        progress(table.name, number if is_end else min(looked_at, number), number)
+        last = rows[-1][0] if len(rows) == size else newest
+        # Where ids are names there are few rows.
+        if isinstance(last, int):
+            progress(table.name, last, newest)
 
 
 @retries.retried
-def _number(table: sa.Table, *conditions: Condition) -> int:
-    counted = sa.select(sa.func.count()).select_from(table).where(*conditions)
-    number: int = transactions.execute(counted).rows[0][0]
-    return number
+def _value(column: sa.ColumnElement[int], *conditions: Condition) -> int:
+    """Return one value; of no rows at all the highest id is None."""
+    return transactions.execute(sa.select(column).where(*conditions)).rows[0][0]
 
 
 @retries.retried
-def _read(table: sa.Table, last: Any, size: int, columns: Sequence[Any]) -> Sequence[Any]:
-    """Return the next rows behind an id; of the ids themselves, as no index has the times."""
+def _read(
+    table: sa.Table, last: Any, newest: Any, size: int, columns: Sequence[Any]
+) -> Sequence[Any]:
+    """Return the next rows behind an id; by the ids themselves, as no index has the times."""
     behind = [] if last is None else [table.c.id > last]
-    rows = sa.select(table.c.id, *columns).where(*behind).order_by(table.c.id).limit(size)
-    return transactions.execute(rows).rows
+    rows = sa.select(table.c.id, *columns).where(*behind, table.c.id <= newest)
+    return transactions.execute(rows.order_by(table.c.id).limit(size)).rows
 
 
 def _kept(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
     """Remove rows, and return how many of them are still there."""
+    if not ids:
+        return 0
     try:
-        gone = _delete(table, wanted, ids) if ids else 0
+        gone = _delete(table, wanted, ids)
     except exception.MissingReference:
         # Something that was not there, or that is not ours, points at one of them.
         middle = len(ids) // 2
-        halves = (ids[:middle], ids[middle:]) if middle else ()
-        return sum(_kept(table, wanted, half) for half in halves) if halves else 1
-    return _number(table, table.c.id.in_(ids)) if gone < len(ids) else 0
+        halves = ids[:middle], ids[middle:]
+        return sum(_kept(table, wanted, half) for half in halves) if middle else 1
+    # Fewer are counted, too, where another purge was faster, or a first answer got lost.
+    return 0 if gone == len(ids) else _value(sa.func.count(table.c.id), table.c.id.in_(ids))
 
 
 @retries.retried
