@@ -111,6 +111,14 @@ def test_a_row_that_one_that_stays_points_at_is_kept_and_counted(database):
     assert left("goals") == left("audits") == left("strategies") == [1]
 
 
+def test_what_is_not_asked_for_stays_and_keeps_what_it_points_at(database):
+    family()
+    expected = [("goals", 1, 0, 1)]
+    selection = purge.Selection(DAYS, types=["goals"])
+    assert purge.count(selection) == purge.remove(selection) == expected
+    assert all(ids == [1] for ids in left().values())
+
+
 def test_rows_go_that_are_in_a_state_or_go_with_such(database):
     put("goals", (1, None))
     put("strategies", (1, None))
@@ -152,7 +160,7 @@ def graphs(draw):
                 keys[key.name] = some | st.none() if key.nullable else some
             if any(way.is_empty for way in keys.values()):
                 break
-            age = draw(st.sampled_from([None, 1, 40, 40, 40]))
+            age = draw(st.sampled_from([40] * 8 + [None, 1]))
             rows[name, ident] = age, {key: draw(way) for key, way in keys.items()}
     return rows
 
@@ -197,8 +205,8 @@ def survivors(rows, types, goals):
 
 @given(
     rows=graphs(),
-    types=st.none() | st.sets(st.sampled_from([*TO_GOALS, "goals"])),
-    goals=st.none() | st.sets(st.integers(1, 4), min_size=1),
+    types=st.none() | st.sets(st.sampled_from([*TO_GOALS, "goals"]), min_size=1, max_size=3),
+    goals=st.none() | st.none() | st.sets(st.integers(1, 4), min_size=1),
     batch=st.integers(1, 3),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
@@ -308,6 +316,19 @@ def test_a_row_that_somebody_begins_to_point_at_meanwhile_is_kept(database):
     assert removed(DAYS) == {"audits": (8, 7, 1)}
     writer.join()
     assert left("audits", "action_plans") == {"audits": [5], "action_plans": [1]}
+
+
+def test_a_row_that_somebody_brings_back_meanwhile_is_kept(database):
+    put("scoring_engines", *((n, 40) for n in range(1, 4)))
+    table = TABLES["scoring_engines"]
+
+    def bring_back():
+        mine = sa.update(table).where(table.c.id == 2)
+        transactions.execute(mine.values(deleted=0, deleted_at=None))
+
+    before_first("DELETE", bring_back)
+    assert removed(DAYS) == {"scoring_engines": (3, 2, 1)}
+    assert left("scoring_engines") == [2]
 
 
 def test_a_row_that_a_table_of_others_points_at_is_kept(database):

@@ -92,24 +92,39 @@ def test_a_process_without_a_stdin_is_not_asked(purged, monkeypatch):
     assert purged()[0] == 0
 
 
-def test_after_ctrl_c_the_batch_in_hand_is_finished_and_the_rest_is_left(purged):
-    handler = signal.getsignal(signal.SIGINT)
-    interrupted = []
+@pytest.fixture
+def interrupt():
+    """Press Ctrl-C so many times while the first rows are removed."""
+    left = []
 
     def note(connection, cursor, statement, *rest):
-        if statement.startswith("DELETE") and not interrupted:
-            interrupted.append(True)
+        while statement.startswith("DELETE") and left:
+            left.pop()
             os.kill(os.getpid(), signal.SIGINT)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        code, table, err = purged("--batch", "4")
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    yield lambda times: left.extend(range(times))
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def test_after_ctrl_c_the_batch_in_hand_is_finished_and_the_rest_is_left(purged, interrupt):
+    interrupt(1)
+    code, table, err = purged("--batch", "4")
     assert (code, table) == (130, {"audits": {"found": 4, "removed": 4, "kept": 0}})
     assert "run it again" in err
-    assert signal.getsignal(signal.SIGINT) is handler
     assert purged()[1]["audits"]["removed"] == 7
+
+
+def test_a_second_ctrl_c_ends_it_at_once(purged, interrupt):
+    interrupt(2)
+    assert purged()[:2] == (130, {})
+    assert purged() == (0, DONE, "")
+
+
+def test_who_presses_ctrl_c_later_ends_what_is_later(purged):
+    before = signal.getsignal(signal.SIGINT)
+    purged()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize(
