@@ -431,9 +431,9 @@ def test_what_there_is_not_is_refused_and_told_what_there_is(database):
         ({"of": ["goal"]}, "of takes a dict"),
         ({"of": {"goal": "cool"}}, "goal takes a list"),
         ({"of": {"goal": ["none"]}}, "goal takes a uuid or name that there is: cool"),
-        ({"of": {"goal": ["cool\0"]}}, "NUL"),
+        ({"of": {"goal": ["cool\0"]}}, "goal takes a uuid"),
     ):
-        with pytest.raises(exception.Invalid, match=told):
+        with pytest.raises(exception.InvalidValue, match=told):
             purge.Selection(DAYS, **asked)
 
 

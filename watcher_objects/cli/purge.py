@@ -35,7 +35,8 @@ class Purge(Lister):
         parser = super().get_parser(prog_name)
         add = parser.add_argument
         add("--older-than", metavar="DAYS", required=True, help="deleted at least so long ago")
-        told = "only rows of this table, and what goes with them; may be repeated"
+        tables = ", ".join(sorted(purge.TYPES))
+        told = f"only rows of this table, and what goes with them; may be repeated: {tables}"
         add("--type", action="append", choices=purge.TYPES, metavar="TABLE", help=told)
         told = "only rows in this state; may be repeated"
         add("--state", action="append", type=str.upper, help=told)
@@ -65,9 +66,9 @@ class Purge(Lister):
                 return PLANNED, [(c.table, c.found, 0, c.removed, c.kept) for c in counts]
         with Progress(self.app.stderr) as progress, _stoppable() as stop:
             counts = purge.remove(selection, pace, progress, stop)
-            if stop():
-                self.code = INTERRUPTED
-                self.app.stderr.write("Interrupted: what is told is done; run it again to go on\n")
+        if stop():
+            self.code = INTERRUPTED
+            self.app.stderr.write("Interrupted: what is told is done; run it again to go on\n")
         return DONE, counts
 
     def _is_confirmed(self, counts: Sequence[purge.Count]) -> bool:

@@ -2,6 +2,7 @@
 """Which soft-deleted rows a purge is to remove."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,8 +32,8 @@ class Selection:
     :param states: those in one of these states, of tables that have states
     :param of: those that are, or lead over relations to, the rows that are named: by the name of
         a relation, a list of uuids and names
-    :raises InvalidValue: there is no such time, table, state, relation or row
-    :raises InvalidFilter: rows of a table that was named have no state, or no such relation
+    :raises InvalidValue: there is no such time, table, state, relation or row, or the rows of a
+        table that was named have none
     """
 
     def __init__(
@@ -44,42 +45,38 @@ class Selection:
         of: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.before = coercion.ago("days", days, "days")
-        self._states = None if states is None else _chosen("states", states, _states())
+        self._wanted: dict[str, Sequence[Any]] = {}
+        if states is not None:
+            self._wanted["state"] = _chosen("states", states, _states())
         given = coercion.to_dict("of", {} if of is None else of)
-        self._of = {n: _idents(n, given[n]) for n in _chosen("of", given, _RELATIONS)}
+        for name in _chosen("of", given, _RELATIONS):
+            self._wanted[name] = _idents(name, given[name])
         self._asked: dict[sa.Table, Sequence[Condition]] = {}
         for name in TYPES if types is None else _chosen("types", types, TYPES):
             conditions = self._narrowed(_TABLES[name])
             if conditions is not None:
                 self._asked[_TABLES[name]] = conditions
             elif types is not None:
-                needed = ", ".join([*(["state"] if self._states is not None else []), *self._of])
-                raise coercion.refuse("types", name, f"takes only tables whose rows have {needed}")
+                allowed = f"takes only tables whose rows have {', '.join(self._wanted)}"
+                raise coercion.refuse("types", name, allowed)
         #: The tables of which rows may go, in the order in which they do.
         self.tables = [table for table in _TABLES.values() if self._may_go(table)]
         #: Those, and the tables whose rows may point at such rows, or at others that do.
         self.leading = [table for table in _TABLES.values() if self._leads(table)]
 
     def _narrowed(self, table: sa.Table) -> Sequence[Condition] | None:
-        """Return the conditions on rows that are asked for; None: they can't be met."""
+        """Return the conditions on rows that are asked for; None: none can meet them."""
         conditions = []
-        if self._states is not None:
-            if rules.moves(table) is None:
+        for name, values in self._wanted.items():
+            column = _column(table, name)
+            if column is None:
                 return None
-            conditions.append(table.c.state.in_(self._states))
-        for name, idents in self._of.items():
-            try:
-                path: Sequence[sa.Column[Any]] = ()
-                column: sa.Column[Any] = table.c.id
-                if _RELATIONS[name] is not table:
-                    path, column = filters.resolve(table, f"{name}_id")
-            except exception.InvalidFilter:
-                return None
-            conditions.append(_behind(path, column).in_(idents))
+            conditions.append(column.in_(values))
         return conditions
 
     def _may_go(self, table: sa.Table) -> bool:
-        return table in self._asked or any(map(self._may_go, _owners(table).values()))
+        owners = map(filters.target, _owned_by(table))
+        return table in self._asked or any(map(self._may_go, owners))
 
     def _leads(self, table: sa.Table) -> bool:
         targets = (filters.target(key) for _, key in filters.relations(table))
@@ -89,12 +86,10 @@ class Selection:
         """Return the condition on the rows of a table that are to go."""
         # Of a row without the time nobody knows how old it is.
         old = sa.and_(table.c.deleted != 0, table.c.deleted_at <= self.before)
-        asked = self._asked.get(table)
-        if asked == []:
+        if table in self._asked and not self._wanted:
             return old
-        owners = (key for key, owner in _owners(table).items() if self._may_go(owner))
-        ways = [sa.and_(*asked)] if asked else []
-        ways += [self.target(key).is_not(None) for key in owners]
+        ways = [sa.and_(*self._asked[table])] if table in self._asked else []
+        ways += [self.target(key).is_not(None) for key in _owned_by(table)]
         return sa.and_(old, sa.or_(sa.false(), *ways))
 
     def target(self, key: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -117,9 +112,19 @@ def _behind(
     return column
 
 
-def _owners(table: sa.Table) -> dict[sa.Column[Any], sa.Table]:
-    keys = (key for _, key in filters.relations(table) if key.info.get("owned"))
-    return {key: filters.target(key) for key in keys}
+def _column(table: sa.Table, name: str) -> sa.ColumnElement[Any] | None:
+    """Return the state of a row, or the id of what it is, or leads to; None: it has none."""
+    if name == "state":
+        return table.c.state if rules.moves(table) else None
+    if _RELATIONS[name] is table:
+        return table.c.id
+    with suppress(exception.InvalidFilter):
+        return _behind(*filters.resolve(table, f"{name}_id"))
+    return None
+
+
+def _owned_by(table: sa.Table) -> list[sa.Column[Any]]:
+    return [key for _, key in filters.relations(table) if key.info.get("owned")]
 
 
 def _states() -> list[str]:
@@ -155,8 +160,12 @@ def _idents(relation: str, given: Any) -> list[int]:
 
 @retries.retried
 def _found(table: sa.Table, column: str, value: str) -> list[int]:
-    same = filters.where(table, *filters.judged(table, {column: value}))
-    return [ident for (ident,) in transactions.execute(sa.select(table.c.id).where(*same)).rows]
+    with suppress(exception.InvalidFilter):
+        same = filters.where(table, *filters.judged(table, {column: value}))
+        rows = transactions.execute(sa.select(table.c.id).where(*same)).rows
+        return [ident for (ident,) in rows]
+    # What can't be stored is not there.
+    return []
 
 
 @retries.retried
