@@ -137,8 +137,7 @@ def _batches(
 
 
 @retries.retried
-def _value(column: sa.ColumnElement[int], *conditions: Condition) -> int:
-    """Return one value; of no rows at all the highest id is None."""
+def _value(column: sa.ColumnElement[Any], *conditions: Condition) -> Any:
     return transactions.execute(sa.select(column).where(*conditions)).rows[0][0]
 
 
@@ -163,8 +162,11 @@ def _kept(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
         middle = len(ids) // 2
         halves = ids[:middle], ids[middle:]
         return sum(_kept(table, wanted, half) for half in halves) if middle else 1
+    if gone == len(ids):
+        return 0
     # Fewer are counted, too, where another purge was faster, or a first answer got lost.
-    return 0 if gone == len(ids) else _value(sa.func.count(table.c.id), table.c.id.in_(ids))
+    left: int = _value(sa.func.count(table.c.id), table.c.id.in_(ids))
+    return left
 
 
 @retries.retried
