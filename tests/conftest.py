@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     import oslo_messaging  # noqa: F401
 
 from tests import factory, servers
+from tests.terminal import Terminal
 from watcher_objects import db, events
 from watcher_objects.db import migration
 from watcher_objects.testing import database as databases
@@ -98,6 +99,13 @@ def told() -> Iterator[list[events.Event]]:
     end = events.subscribe(told.append)
     yield told
     end()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from watcher_objects import (
     Service,
     db,
 )
-from watcher_objects.db import requests
+from watcher_objects.db import purge, requests
 from watcher_objects.rpc import server, wire
 
 Call = Callable[[], Any]
@@ -176,6 +176,11 @@ def claim_for_another(context: Any) -> Needed:
     return audits, run
 
 
+def purged(context: Any) -> Needed:
+    factory.stored(Service, context).soft_delete()
+    return [], lambda: purge.remove(purge.Selection(0, types=["services"]))
+
+
 def transactional(context: Any) -> Needed:
     audit, goal = factory.stored(Audit, context), factory.built(Goal, context)
     audit.state = "ONGOING"
@@ -195,5 +200,5 @@ READS = (
 WRITES = (
     *(create, create_many, create_named, save, claim, save_of_a_stale_object, soft_delete),
     *(soft_delete_by_state, soft_delete_with_owned, destroy, destroy_with_owned),
-    *(supersede_expired, once, claim_for_another),
+    *(supersede_expired, once, claim_for_another, purged),
 )
