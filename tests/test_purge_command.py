@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests import test_purge as rows
-from tests.conftest import upgraded
 from watcher_objects import db
 from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
+from watcher_objects.testing.database import upgraded
 
 
 @pytest.fixture(scope="module")
