@@ -21,8 +21,10 @@ with warnings.catch_warnings():
     import oslo_messaging  # noqa: F401
 
 from tests import factory, servers
+from tests.terminal import Terminal
 from watcher_objects import db, events
-from watcher_objects.db import migration, models, transactions
+from watcher_objects.db import migration
+from watcher_objects.testing import database as databases
 
 collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
 settings.register_profile("default", deadline=None, max_examples=40)
@@ -49,24 +51,14 @@ def blank(request, tmp_path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def url(empty_url) -> str:
     """The URL of a database with our schema."""
-    return upgraded(empty_url)
-
-
-def upgraded(empty: str) -> str:
-    """Return the URL of a database, which is given our schema."""
-    db.configure(empty)
-    migration.upgrade()
-    db.dispose()
-    return empty
+    return databases.upgraded(empty_url)
 
 
 @pytest.fixture
 def database(url) -> Iterator[str]:
     """A configured database with empty tables; the value is its kind."""
-    db.configure(url)
-    clean()
-    yield sa.make_url(url).get_backend_name()
-    db.dispose()
+    with databases.emptied(url):
+        yield sa.make_url(url).get_backend_name()
 
 
 @pytest.fixture
@@ -87,9 +79,7 @@ def owners_of_its_own() -> None:
 def clean() -> None:
     """Empty every table."""
     factory.forget_owners()
-    with db.transaction(), transactions.connected() as connection:
-        for table in reversed(models.metadata.sorted_tables):
-            connection.execute(sa.delete(table))
+    databases.empty()
 
 
 @pytest.fixture
@@ -109,6 +99,13 @@ def told() -> Iterator[list[events.Event]]:
     end = events.subscribe(told.append)
     yield told
     end()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 @pytest.fixture

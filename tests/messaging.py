@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message broker, and a server of ours behind it."""
+"""A message broker, a server of ours behind it, and what that is asked."""
 
+import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import oslo_messaging
+from oslo_utils import uuidutils
 
 from tests import servers
-from watcher_objects.rpc import client, server
+from watcher_objects.rpc import client, server, wire
 
 RABBITMQ = os.environ.get("WATCHER_OBJECTS_TEST_RABBITMQ", "rabbit://guest:guest@127.0.0.1:5672/")
 TOPIC = f"watcher_objects_test_{os.getpid()}"
@@ -36,3 +38,12 @@ def serving(url: str, topic: str = TOPIC, **options) -> Iterator[server.Server]:
     finally:
         running.stop()
         transport.cleanup()
+
+
+def request(method, obj=None, *args, token=None, **told):
+    """The text of a request to run a method of an object or of the class Audit."""
+    target = {"class": "Audit"} if obj is None else {"object": wire.encode(obj, wire.spoken())}
+    rest = {"args": [*args], "kwargs": {}, "versions": wire.spoken()}
+    return json.dumps(
+        {**target, "method": method, **rest, "token": token or uuidutils.generate_uuid(), **told}
+    )

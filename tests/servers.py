@@ -12,6 +12,9 @@ from typing import NoReturn
 import pytest
 import sqlalchemy as sa
 
+from watcher_objects.testing.database import admin as admin
+from watcher_objects.testing.database import created as created
+
 SERVERS = {
     "postgresql": os.environ.get(
         "WATCHER_OBJECTS_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
@@ -27,30 +30,6 @@ def missing(message: str, more: str = "") -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message + more)
     pytest.skip(message)
-
-
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-_DRIVERS["mariadb"] = _DRIVERS["mysql"]
-
-
-def admin(url: sa.URL | str) -> sa.Engine:
-    """Return an engine that has nothing to do with the library's."""
-    place = sa.make_url(url)
-    place = place.set(drivername=_DRIVERS.get(place.get_backend_name(), place.drivername))
-    return sa.create_engine(place, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-
-
-@contextmanager
-def created(server: sa.URL | str, name: str) -> Iterator[str]:
-    """Lend the URL of a new database on a server, and drop it afterwards."""
-    with closing(admin(server).connect()) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    try:
-        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    finally:
-        with closing(admin(server).connect()) as connection:
-            force = " WITH (FORCE)" if connection.dialect.name == "postgresql" else ""
-            connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from tests import conftest, factory, pages, population, servers
+from tests import conftest, documents, factory, population, reader, servers
 from watcher_objects import db, exception
 from watcher_objects.db import migration, requests
 
-SQL = [b.text for b in pages.blocks(pages.PAGES["install.rst"]) if b.kind == "sql"]
+SQL = [b.text for b in reader.blocks(documents.page("install")) if b.kind == "sql"]
 SET_UP = {"postgresql": SQL[:2], "mariadb": SQL[2:3]}
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests import recipes, trial
-from tests.pages import PAGES, ROOT
+from tests.documents import PAGES, ROOT
 from watcher_objects.db import migration
 
 RECIPES = {

@@ -10,15 +10,16 @@ from textwrap import dedent
 
 import pytest
 
-from tests import factory, messaging, pages
-from tests.pages import PAGES, ROOT
+from tests import factory, messaging
+from tests import reader as readers
+from tests.documents import PAGES, README, ROOT, block, page
 from watcher_objects import Audit, db, hydration, rpc, versions
-from watcher_objects.cli import app, serve, states
+from watcher_objects.cli import app, connection, serve, states
 from watcher_objects.db import chain, findings, migration
 from watcher_objects.rpc import client
 from watcher_objects.states import AuditStateTransitionManager
 
-README, LIVES = PAGES["README.rst"], PAGES["states.rst"]
+LIVES = page("states")
 
 SERVER = "test_accounts does it on servers"
 #: The blocks that no reader of the tests follows: page -> first line -> why.
@@ -33,7 +34,7 @@ UNREAD = {
         "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[docs,test]' tox"
         "": "needs an index of packages",
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
-        "18  cli                             commands": "a drawing; test_floors walks it",
+        "19  cli                             commands": "a drawing; test_floors walks it",
     },
     "check.rst": {
         "WATCHER_OBJECTS_DATABASE=postgresql://watcher@db.example.org/watcher": "a crontab",
@@ -48,6 +49,14 @@ UNREAD = {
         "CREATE DATABASE watcher CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;": SERVER,
         "export WATCHER_OBJECTS_DATABASE=mysql://watcher_upgrades:secret@db.example.org/watcher"
         "": SERVER,
+    },
+    "engine.rst": {
+        "migrate {'from': 'compute-7'}": "is printed; compared below",
+        "AssertionError: something was left running": "fails; test_testing has it",
+    },
+    "purge.rst": {
+        "WATCHER_OBJECTS_DATABASE=postgresql://watcher@db/watcher": "a crontab",
+        "# /etc/systemd/system/watcher-purge.service": "needs systemd",
     },
     "rpc.rst": {"[Unit]": "needs systemd"},
     "security.rst": {"rabbitmqctl add_vhost watcher": "needs the administrator of a broker"},
@@ -70,8 +79,10 @@ UNREAD = {
 def reader(tmp_path, monkeypatch):
     """A reader in an empty folder, who leaves nothing behind."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("WATCHER_OBJECTS_DATABASE", raising=False)
     kept = dict(os.environ)
-    yield pages.Reader()
+    yield readers.Reader()
     for name in os.environ.keys() - kept:
         del os.environ[name]
     os.environ.update(kept)
@@ -83,7 +94,7 @@ def reader(tmp_path, monkeypatch):
 # --- what the pages show is done ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "rpc.rst"])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("engine.rst", "rpc.rst")])
 def test_what_a_page_shows_happens(name, reader):
     reader.follow(PAGES[name])
 
@@ -100,9 +111,15 @@ def test_what_the_page_of_rpc_shows_a_server_does(reader, context):
     assert reader.names["audit"].old_state == "PENDING"
 
 
+def test_the_engine_prints_what_its_page_says(reader, capsys):
+    reader.follow(page("engine"))
+    (shown,) = (b.text for b in readers.blocks(page("engine")) if b.title.startswith("migrate"))
+    assert f"{shown}\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_what_is_not_done_is_listed_with_its_reason(name):
-    unread = {b.title for b in pages.blocks(PAGES[name]) if b.kind not in pages.RUN}
+    unread = {b.title for b in readers.blocks(PAGES[name]) if b.kind not in readers.RUN}
     assert unread == UNREAD.get(name, {}).keys()
 
 
@@ -110,8 +127,8 @@ def test_each_command_is_named_with_options_that_it_has():
     application = app.WatcherObjects()
     common = application.parser._option_string_actions.keys()
     said = {name: set() for name in app.COMMANDS}
-    for page in PAGES.values():
-        for name, words in pages.named(page):
+    for text in PAGES.values():
+        for name, words in readers.named(text):
             said[name] |= {"shown"} | {word.split("=")[0] for word in words if word[:2] == "--"}
     for name, options in said.items():
         parser = app.COMMANDS[name](application, None).get_parser(name)
@@ -128,7 +145,7 @@ BROKEN = {
     ),
     "a failing command": (
         ".. code-block:: console",
-        "$ watcher-objects db version",
+        "$ watcher-objects audit show nobody",
         "exit code 1",
     ),
     "a failing shell": (".. code-block:: console", "$ cat nothing | grep x", "exit code 1"),
@@ -152,19 +169,13 @@ def test_blocks_are_run_in_order_and_find_what_earlier_ones_made(reader):
 
 @pytest.mark.parametrize("line", ["text::", "::", ".. code-block:: bash", ".. code::", ">>> 1"])
 def test_no_block_of_another_kind_is_overlooked(line):
-    (block,) = pages.blocks(f"Before.\n\n{line}\n\n   do\n\nBehind.\n")
-    assert block.kind not in pages.RUN
+    (block,) = readers.blocks(f"Before.\n\n{line}\n\n   do\n\nBehind.\n")
+    assert block.kind not in readers.RUN
 
 
 def test_a_command_that_there_is_not_is_noticed():
     with pytest.raises(AssertionError, match="there is no db frobnicate"):
-        list(pages.named("Say ``watcher-objects\ndb frobnicate``."))
-
-
-def block(after, text=README):
-    """Return the indented block behind a marker."""
-    found = re.search(rf"^\.\. {after}\n\n(?:\S.*\n)?\n((?:(?: +.*)?\n)+)", text, flags=re.M)
-    return dedent(found.group(1)).strip()
+        list(readers.named("Say ``watcher-objects\ndb frobnicate``."))
 
 
 def test_the_drawing_is_that_of_the_table():
@@ -186,8 +197,8 @@ def test_the_example_has_fifteen_lines():
 
 
 def test_each_option_of_the_server_is_documented():
-    told = (ROOT / "docs" / "rpc.rst").read_text()
-    for option in (*serve.OPTIONS, *serve.DATABASE):
+    told = page("rpc")
+    for option in (*serve.OPTIONS, *connection.OPTIONS, connection.CONNECTION):
         assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
 
 

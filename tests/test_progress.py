@@ -2,45 +2,13 @@
 """What the command line shows of long steps."""
 
 import io
-import os
 import sys
-import termios
-
-import pytest
 
 from tests.population import fill, tables
 from watcher_objects import db
 from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
 from watcher_objects.db import migration
-
-END = b"\0"
-
-
-class Terminal:
-    """A terminal, and what is shown on it."""
-
-    def __init__(self):
-        self.reading, writing = os.openpty()
-        termios.tcsetwinsize(writing, (25, 80))
-        self.stream = os.fdopen(writing, "w")
-
-    def shown(self):
-        # What is written may come in several pieces, and later; behind this there is no more.
-        self.stream.write(END.decode())
-        self.stream.flush()
-        shown = b""
-        while not shown.endswith(END):
-            shown += os.read(self.reading, 100_000)
-        return shown.removesuffix(END).decode()
-
-
-@pytest.fixture
-def terminal():
-    terminal = Terminal()
-    yield terminal
-    terminal.stream.close()
-    os.close(terminal.reading)
 
 
 def tell(stream):

@@ -13,6 +13,7 @@ from oslo_context.context import RequestContext
 from oslo_utils import uuidutils
 
 from tests import factory, messaging
+from tests.messaging import request
 from watcher_objects import Audit, Goal, exception, rpc, versions
 from watcher_objects.db import models, requests, transactions
 from watcher_objects.rpc import server, wire
@@ -31,15 +32,6 @@ def remote(database):
 def endpoint(database):
     """What answers requests, without a message bus."""
     return server.Endpoint()
-
-
-def request(method, obj=None, *args, token=None, **told):
-    """The text of a request to run a method of an object or of the class Audit."""
-    target = {"class": "Audit"} if obj is None else {"object": wire.encode(obj, wire.spoken())}
-    rest = {"args": [*args], "kwargs": {}, "versions": wire.spoken()}
-    return json.dumps(
-        {**target, "method": method, **rest, "token": token or uuidutils.generate_uuid(), **told}
-    )
 
 
 def rows(table=models.audits):

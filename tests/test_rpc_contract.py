@@ -4,9 +4,9 @@
 import pytest
 
 from tests import messaging, test_contract
-from tests.conftest import upgraded
 from watcher_objects.base import WatcherObject
 from watcher_objects.rpc import client
+from watcher_objects.testing.database import upgraded
 
 #: What is not so where a server does the work, and why.
 ASIDE = {

@@ -69,7 +69,9 @@ def goal(name):
 
 def test_it_serves_and_says_how_it_goes(serving):
     assert goal("served").id == 1
-    line = next(line for line in serving.stderr if "requests" in line)
+    # On a busy machine a second passes before the first request.
+    later = (line for line in serving.stderr if ": 0 requests" not in line)
+    line = next(line for line in later if "requests" in line)
     assert "1 requests, 0 refused, the database answers" in line
 
 

@@ -205,6 +205,20 @@ def test_a_stale_pending_audit_may_succeed_and_may_not_be_claimed_again(database
     assert audit.old_state == State.ONGOING
 
 
+def test_a_state_that_an_object_says_already_is_not_written_whatever_the_row_says(
+    database, context
+):
+    audit = factory.stored(Audit, context)
+    audit.state = State.ONGOING
+    audit.save()
+    other = Audit.get(context, audit.id)
+    other.state = State.CANCELLED
+    other.save()
+    audit.state, audit.name = State.ONGOING, "stale"
+    audit.save()
+    assert (audit.state, audit.name) == (State.CANCELLED, "stale")
+
+
 def test_only_an_event_audit_may_be_triggered_again(database, context):
     for kind in AuditType:
         audit = in_state(State.SUCCEEDED, context, audit_type=kind.value)

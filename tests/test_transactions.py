@@ -48,6 +48,20 @@ def test_several_objects_are_stored_together(database, context, told):
     assert [event.obj.state for event in told[2:]] == ["PENDING", "ONGOING"]
 
 
+def test_a_refused_move_is_told_at_once_and_only_to_who_asks_for_it(database, context, told):
+    audit = factory.stored(Audit, context)
+    told.clear()
+    asked = []
+    end = events.subscribe(asked.append, refusals=True)
+    audit.state = "SUCCEEDED"
+    with db.transaction():
+        with pytest.raises(exception.InvalidStateTransition) as caught:
+            audit.save()
+        assert asked == [events.Event("audit", "refuse", context, audit, None, caught.value)]
+    end()
+    assert told == []
+
+
 def test_after_an_error_nothing_is_stored_and_the_objects_are_as_before(database, context, told):
     audit = factory.stored(Audit, context)
     audit.parameters["more"] = 1

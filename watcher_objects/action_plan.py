@@ -74,5 +74,5 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
         :returns: the plans that have been superseded
         :raises InvalidValue: there is no such time
         """
-        due = {"state": State.RECOMMENDED, "created_at__lt": coercion.hours_ago("hours", hours)}
+        due = {"state": State.RECOMMENDED, "created_at__lt": coercion.ago("hours", hours, "hours")}
         return cls._obj_update_all(context, due, {"state": State.SUPERSEDED})

@@ -107,13 +107,13 @@ def to_utc(field: str, value: Any) -> datetime.datetime:
     raise refuse(field, value, "takes a datetime, or ISO 8601 text")
 
 
-def hours_ago(field: str, value: Any) -> datetime.datetime:
-    """Return the time that was so many hours ago, in UTC and naive."""
-    hours = to_number(field, value)
+def ago(field: str, value: Any, unit: str) -> datetime.datetime:
+    """Return the time that was so many hours, days, ... ago, in UTC and naive."""
+    number = to_number(field, value)
     with suppress(OverflowError):
-        if hours >= 0:
-            return timeutils.utcnow() - datetime.timedelta(hours=hours)
-    raise refuse(field, value, "takes a number of hours, 0 or more, that ends after the year 0")
+        if number >= 0:
+            return timeutils.utcnow() - datetime.timedelta(**{unit: number})
+    raise refuse(field, value, f"takes a number of {unit}, 0 or more, that ends after the year 0")
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)

@@ -9,18 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from watcher_objects import exception
+
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One write that has happened.
+    """One write that has happened, or a move that was refused.
 
     :ivar resource: the kind of object: ``audit``, ``goal``, ...
-    :ivar kind: ``create``, ``update``, ``delete`` (softly) or ``destroy``
+    :ivar kind: ``create``, ``update``, ``delete`` (softly) or ``destroy``; or ``refuse``
     :ivar context: the context of the object that was written
     :ivar obj: the object as it was written; where it is told later than that, a copy taken then
     :ivar old_state: the state that the row left in this write; None where it left none
+    :ivar error: the refusal
     """
 
     resource: str
@@ -28,11 +31,13 @@ class Event:
     context: Any
     obj: Any
     old_state: str | None = None
+    error: exception.InvalidStateTransition | None = None
 
 
 class _Subscription:
-    def __init__(self, callback: Callable[[Event], Any]) -> None:
+    def __init__(self, callback: Callable[[Event], Any], refusals: bool) -> None:
         self.callback = callback
+        self.refusals = refusals
 
 
 class _Thread(threading.local):
@@ -44,14 +49,15 @@ _subscriptions: list[_Subscription] = []
 _thread = _Thread()
 
 
-def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
+def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Callable[[], None]:
     """Call ``callback`` with every :class:`Event` from now on, in the thread that wrote.
 
     What it raises is logged: the write has happened and stands.
 
+    :param refusals: tell of each move that is refused, too, at once
     :returns: a function that ends the subscription; calling it again does nothing
     """
-    subscription = _Subscription(callback)
+    subscription = _Subscription(callback, refusals)
 
     def unsubscribe() -> None:
         with suppress(ValueError):
@@ -82,7 +88,8 @@ def publish(event: Event) -> None:
 
 def _tell(event: Event) -> None:
     for subscription in tuple(_subscriptions):
-        if subscription not in _subscriptions:
+        is_asked_for = event.error is None or subscription.refusals
+        if not is_asked_for or subscription not in _subscriptions:
             continue
         try:
             subscription.callback(event)

@@ -10,7 +10,7 @@ Watcher's own services make besides, for those who run them on this library.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 PROFILES = ("strict", "watcher")
@@ -25,9 +25,20 @@ class ConditionalMove(NamedTuple):
     new: str
     condition: Mapping[str, Any]
 
+
+class Move(NamedTuple):
+    """A move as it is told to people."""
+
+    initial: str
+    new: str
+    #: What must be so besides, in words; empty: nothing.
+    condition: str = ""
+    #: The first of the ``PROFILES`` that allows it.
+    profile: str = PROFILES[0]
+
     def __str__(self) -> str:
-        told = ", ".join(f"{name} is {value}" for name, value in self.condition.items())
-        return f"{self.new}  (if {told})"
+        arrow = "──▶" if self.profile == PROFILES[0] else "══▶"
+        return f"{arrow} {self.new}{self.condition and f'  (if {self.condition})'}"
 
 
 class HasState(Protocol):
@@ -103,30 +114,35 @@ class StateTransitionManager:
         return tuple(sorted(new for new in cls.TRANSITIONS if new != row["state"] and may(new)))
 
     @classmethod
+    def moves(cls, profile: str = "strict") -> Iterator[Move]:
+        """Yield every move that some row may make, by the order of the states."""
+        for initial, following in cls.TRANSITIONS.items():
+            yield from (Move(initial, new) for new in cls.TRANSITIONS if new in following)
+            for move in cls.CONDITIONAL_MOVES:
+                if move.initial == initial:
+                    told = (f"{name} is {value}" for name, value in move.condition.items())
+                    yield Move(initial, move.new, ", ".join(told))
+            if initial in cls.END_WITH_OWNER:
+                yield Move(initial, DELETED, "its owner is deleted")
+            if profile == "watcher":
+                more = cls.WATCHER_MOVES.get(initial, ())
+                yield from (Move(initial, n, "", profile) for n in cls.TRANSITIONS if n in more)
+
+    @classmethod
     def diagram(cls, profile: str = "strict") -> str:
         """Return the tables as a drawing: each state, and arrows to those that may follow.
 
         A double arrow is a move that the profile ``watcher`` adds.
         """
+        moves = [*cls.moves(profile)]
+        entered = {move.new for move in moves}
         width = max(map(len, cls.TRANSITIONS))
         lines: list[str] = []
         for initial in cls.TRANSITIONS:
-            arrows = cls._arrows(initial)
-            if profile == "watcher":
-                more = cls.WATCHER_MOVES.get(initial, ())
-                arrows += [f"══▶ {new}" for new in cls.TRANSITIONS if new in more]
-            entered = any(initial in following for following in cls.TRANSITIONS.values())
-            lines += _drawn(initial.ljust(width), arrows, "final" if entered else "not entered")
+            arrows = [str(move) for move in moves if move.initial == initial]
+            otherwise = "final" if initial in entered else "not entered"
+            lines += _drawn(initial.ljust(width), arrows, otherwise)
         return "\n".join(lines)
-
-    @classmethod
-    def _arrows(cls, initial: str) -> list[str]:
-        following = cls.TRANSITIONS[initial]
-        told = [f"──▶ {new}" for new in cls.TRANSITIONS if new in following]
-        told += [f"──▶ {move}" for move in cls.CONDITIONAL_MOVES if move.initial == initial]
-        if initial in cls.END_WITH_OWNER:
-            told.append(f"──▶ {DELETED}  (if its owner is deleted)")
-        return told
 
 
 def _drawn(initial: str, arrows: list[str], otherwise: str) -> list[str]:

@@ -167,9 +167,8 @@ class Writable(RowObject):
             raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
         key = self._obj_key()
         with self._obj_typed_errors():
-            known = vars(self)
-            believed, seen = known.get("_row_state"), known.get("_obj_updated_at")
-            done = verb(self.table, key, given, believed, seen)
+            known = map(vars(self).get, ("_row_state", "_obj_updated_at"))
+            done = verb(self.table, key, given, *known)
         if done is None:
             raise self._obj_none(key)
         self._obj_wrote(done.cells, done.old_state)
@@ -219,6 +218,9 @@ class Writable(RowObject):
         except exception.Referenced as error:
             told = {"name": self.resource, self.resource: error.kwargs["id"]}
             raise self.referenced(**{**error.kwargs, **told}) from error
+        except exception.InvalidStateTransition as error:
+            events.publish(events.Event(self.resource, "refuse", self._context, self, error=error))
+            raise
 
     def _obj_missing(self, error: exception.MissingReference) -> Exception:
         if error.column not in self.table.columns:
@@ -237,8 +239,7 @@ def _told(context: Any, kind: str, changes: Sequence[Change]) -> list[Any]:
     objects = []
     for change in changes:
         try:
-            cells = cells_of(change.table, change.row)
-            obj = class_of(change.table)._obj_made(context, cells)
+            obj = class_of(change.table)._obj_made(context, cells_of(change.table, change.row))
         except exception.DatabaseError as error:
             # The write has happened and stands.
             LOG.warning("Not told as %s: %s", kind, error)

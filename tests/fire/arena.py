@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import judge, ledger, oracle, worker
+from tests.fire.instances import Server
 
 # What is not installed is left out.
 _IMPORTED = ["__main__", "tests.fire.nursery", "tests.fire.peer", "psycopg", "pymysql"]
@@ -29,17 +30,22 @@ class Run:
 
     :ivar urls: an empty database with our schema; several are nodes of one cluster, which
         the processes share out among them
+    :ivar servers: the servers behind these URLs, where they are our own and may be disturbed
     :ivar calls: of each process, where a scenario does not end by itself
+    :ivar kills: of processes, or cuts of the network
+    :ivar restarts: how often a server is disturbed
     :ivar patience: seconds for the workers to end, so that one that hangs is no run that hangs
     :ivar subject: whose objects: ``ours``, or ``peer`` where OpenStack Watcher is installed
     :ivar fault: the fault of :mod:`tests.fire.faults` to plant in every worker
     """
 
     urls: Sequence[str]
+    servers: Sequence[Server] = ()
     processes: int = 4
     audits: int = 50
     calls: int = 100
     kills: int = 100
+    restarts: int = 1
     patience: float = 60
     subject: str = "ours"
     fault: str | None = None
@@ -60,10 +66,16 @@ class Report:
 
 @dataclass
 class Arena:
-    """A database under fire."""
+    """A database under fire.
+
+    :ivar urls: those that the processes have of it
+    :ivar conflicts: how many writes its nodes had undone before
+    """
 
     run: Run
+    urls: Sequence[str]
     folder: Path
+    conflicts: int = 0
     started: float = field(default_factory=time.monotonic)
     _made: list[BaseProcess] = field(default_factory=list)
     _number: Iterator[int] = field(default_factory=itertools.count)
@@ -76,7 +88,7 @@ class Arena:
         job = worker.Job(
             name=f"{task.__name__}-{number}",
             task=task,
-            url=self.run.urls[number % len(self.run.urls)],
+            url=self.urls[number % len(self.urls)],
             folder=self.folder,
             subject="ours" if seeding else self.run.subject,
             fault=None if seeding else self.run.fault,
@@ -87,11 +99,20 @@ class Arena:
         self._made.append(process)
         return process
 
-    def work(self, task: Callable[[worker.Worker], None], **given: Any) -> None:
-        """Let all processes do a task, beginning at the same moment, and wait for them."""
+    def work(
+        self,
+        task: Callable[[worker.Worker], None],
+        *,
+        meanwhile: Callable[[BaseProcess], None] = lambda last: None,
+        **given: Any,
+    ) -> None:
+        """Let all processes do a task, beginning at the same moment, and wait for them.
+
+        :param meanwhile: what is done while they are at work, with the last of them
+        """
         together = _processes.Barrier(self.run.processes)
-        for _ in range(self.run.processes):
-            self.start(task, together=together, **given)
+        workers = [self.start(task, together=together, **given) for _ in range(self.run.processes)]
+        meanwhile(workers[-1])
         self.wait()
 
     def wait(self) -> None:
@@ -103,6 +124,20 @@ class Arena:
         # One that is at work still has no exit code.
         if odd := [f"{one.name}: {one.exitcode}" for one in self._made if one.exitcode != 0]:
             raise RuntimeError(f"after {self.run.patience} s or less: {', '.join(odd)}")
+
+    def until(self, happened: Callable[[], Any]) -> None:
+        """Wait for something, and raise what goes wrong with the harness meanwhile."""
+        deadline = time.monotonic() + self.run.patience
+        while not happened():
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"what was waited for did not come in {self.run.patience} s")
+            time.sleep(0.001)
+
+    def await_calls(self, process: BaseProcess, size: int) -> None:
+        """Wait until a worker has written down so many bytes."""
+        path = self.folder / f"{process.name}.ledger"
+        self.until(lambda: path.exists() and path.stat().st_size >= size)
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""
@@ -134,20 +169,24 @@ class Arena:
         scenario: str,
         *,
         none_left: bool = False,
+        allowed: Collection[judge.Kind] = (),
         besides: Sequence[judge.Finding] = (),
         **figures: float,
     ) -> Report:
         """Return the report on all that has happened.
 
         :param none_left: an audit that is PENDING still is a finding
+        :param allowed: what is no finding here
         :param besides: what was found meanwhile
         """
         seconds = time.monotonic() - self.started
+        if len(self.run.urls) > 1:
+            figures["conflicts"] = oracle.conflicts(self.run.urls) - self.conflicts
         history, truth = ledger.read(self.folder), oracle.read(self.run.urls[0])
         findings = [*besides, *self.verdict(history, truth)]
         if none_left:
             findings += judge.left_over(truth)
-        report = Report(scenario, {}, findings)
+        report = Report(scenario, {}, [one for one in findings if one.kind not in allowed])
         report.figures.update(_figures(history, truth, report.kinds()), **figures)
         report.figures["seconds"] = round(seconds, 1)
         return report
@@ -157,33 +196,37 @@ def _figures(
     history: ledger.History, truth: oracle.Truth, kinds: dict[judge.Kind, int]
 ) -> dict[str, float]:
     calls = history.calls.values()
-    claims = [call for call in calls if call.op == "claim"]
+    won = sum((call.op, call.result) == ("claim", ledger.OK) for call in calls)
     false = kinds.get(judge.Kind.FALSE_CLAIM, 0)
     return {
         "calls": len(calls),
         "moves checked": len(truth.writes),
-        "claims": len(claims),
-        "claims won": sum(call.result == ledger.OK for call in claims) - false,
+        "claims won": won - false,
         "false claims": false,
         "lost": kinds.get(judge.Kind.LOST, 0),
         "illegal moves": kinds.get(judge.Kind.ILLEGAL_MOVE, 0),
-        "kills": 0,
-        "cut off": sum(call.result == ledger.UNKNOWN and not call.error for call in calls),
-        "callers' errors": kinds.get(judge.Kind.ERROR, 0),
+        "disturbances": 0,
+        "retries": history.retries,
+        "callers' errors": sum(call.result != ledger.FAIL and call.error != "" for call in calls),
         "findings": sum(kinds.values()),
     }
 
 
 @contextmanager
-def arena(run: Run) -> Iterator[Arena]:
-    """Lend a database with audits and a witness, and leave none of that behind."""
+def arena(run: Run, urls: Sequence[str] = ()) -> Iterator[Arena]:
+    """Lend a database with audits and a witness, and leave none of that behind.
+
+    :param urls: those that the processes are to have, instead of the run's
+    """
     oracle.install(run.urls[0])
     try:
         with tempfile.TemporaryDirectory() as folder:
-            place = Arena(run, Path(folder))
+            place = Arena(run, urls or run.urls, Path(folder), oracle.conflicts(run.urls))
             try:
                 place.start(seed, seeding=True, number=run.audits)
                 place.wait()
+                for url in run.urls:
+                    oracle.settle(url)
                 place.started = time.monotonic()
                 yield place
             finally:

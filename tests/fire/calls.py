@@ -4,12 +4,23 @@
 Each is a function that makes what it needs and returns the call, whose result can be compared.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from tests import factory
-from watcher_objects import Action, ActionPlan, Audit, EfficacyIndicator, Goal, Service, db
-from watcher_objects.db import requests
+from tests import factory, messaging
+from watcher_objects import (
+    Action,
+    ActionDescription,
+    ActionPlan,
+    Audit,
+    EfficacyIndicator,
+    Goal,
+    Service,
+    db,
+)
+from watcher_objects.db import purge, requests
+from watcher_objects.rpc import server, wire
 
 Call = Callable[[], Any]
 Needed = tuple[list[Any], Call]
@@ -36,6 +47,16 @@ def get(context: Any) -> Needed:
     return [audit], lambda: Audit.get(context, audit.id) == audit
 
 
+def get_by_id(context: Any) -> Needed:
+    audit = factory.stored(Audit, context)
+    return [audit], lambda: Audit.get_by_id(context, audit.id) == audit
+
+
+def get_by_type(context: Any) -> Needed:
+    told = factory.stored(ActionDescription, context)
+    return [told], lambda: ActionDescription.get_by_type(context, told.action_type) == told
+
+
 def get_by_uuid(context: Any) -> Needed:
     audit = factory.stored(Audit, context)
     return [audit], lambda: Audit.get_by_uuid(context, audit.uuid, eager=True).goal.id
@@ -46,7 +67,7 @@ def get_by_name(context: Any) -> Needed:
     return [audit], lambda: Audit.get_by_name(context, audit.name) == audit
 
 
-def list_of_audits(context: Any) -> Needed:
+def list_(context: Any) -> Needed:
     audit = factory.stored(Audit, context)
     return [audit], lambda: Audit.list(context, filters={"uuid": audit.uuid}) == [audit]
 
@@ -141,6 +162,25 @@ def once(context: Any) -> Needed:
     return [audit], lambda: requests.once(token, run)
 
 
+def claim_for_another(context: Any) -> Needed:
+    """The claim as a server makes it for who has no database."""
+    audits, _ = claim(context)
+    asked = messaging.request("save", audits[0])
+
+    def run() -> Any:
+        answer = json.loads(server.Endpoint().object_action({}, asked))
+        if "error" in answer:
+            raise wire.decode_error(answer["error"])
+        return answer["old_state"]
+
+    return audits, run
+
+
+def purged(context: Any) -> Needed:
+    factory.stored(Service, context).soft_delete()
+    return [], lambda: purge.remove(purge.Selection(0, types=["services"]))
+
+
 def transactional(context: Any) -> Needed:
     audit, goal = factory.stored(Audit, context), factory.built(Goal, context)
     audit.state = "ONGOING"
@@ -153,9 +193,12 @@ def transactional(context: Any) -> Needed:
     return [audit, goal], work
 
 
-READS = (get, get_by_uuid, get_by_name, list_of_audits, iterate, refresh, obj_load_attr)
+READS = (
+    *(get, get_by_id, get_by_uuid, get_by_name, get_by_type),
+    *(list_, iterate, refresh, obj_load_attr),
+)
 WRITES = (
     *(create, create_many, create_named, save, claim, save_of_a_stale_object, soft_delete),
     *(soft_delete_by_state, soft_delete_with_owned, destroy, destroy_with_owned),
-    *(supersede_expired, once),
+    *(supersede_expired, once, claim_for_another, purged),
 )

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from tests import servers
-from tests.conftest import clean, upgraded
-from tests.fire import instances, oracle
+from tests.conftest import clean
+from tests.fire import instances, oracle, places
 from tests.fire.footprint import Footprint
 from watcher_objects import db
 
@@ -41,15 +41,12 @@ def footprint(witnessed, database, told) -> Iterator[Footprint]:
 @pytest.fixture(scope="module", params=instances.KINDS)
 def own_server(request) -> Iterator[instances.Server]:
     """A server of our own, which may be disturbed."""
-    with instances.shelter() as folder:
-        made = instances.KINDS[request.param](folder / "own")
-        made.start()
+    with places.running(request.param) as (made,):
         yield made
-        made.kill()
 
 
 @pytest.fixture
 def own_url(own_server) -> Iterator[str]:
     """The URL of a database with our schema on that server."""
-    with servers.created(own_server.url, "fire") as made:
-        yield upgraded(made)
+    with places.database([own_server.url]) as (made,):
+        yield made

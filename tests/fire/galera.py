@@ -3,7 +3,6 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from tests import servers
@@ -25,6 +24,8 @@ class Cluster:
     """Its nodes have the same data from the start, so that none has to fetch it."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        folder.chmod(0o755)
         ports = [free_port() for _ in range(NODES)]
         self.members = ",".join(f"127.0.0.1:{port}" for port in ports)
         self.nodes = [Mariadb(folder / f"node-{number}") for number in range(NODES)]
@@ -46,12 +47,6 @@ class Cluster:
             node.start(wait=False)
         for node in others:
             node.await_answer()
-
-    def size(self) -> int:
-        """Return how many nodes the first one sees, itself among them."""
-        with closing(servers.admin(self.nodes[0].url).connect()) as connection:
-            asked = "SHOW STATUS LIKE 'wsrep_cluster_size'"
-            return int(connection.exec_driver_sql(asked).fetchone()[1])
 
     def kill(self) -> None:
         """End all nodes."""

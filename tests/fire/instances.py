@@ -64,6 +64,11 @@ class Server(ABC):
         """Return the command that runs it."""
 
     @property
+    def nodes(self) -> "Sequence[Server]":
+        """Itself; a cluster has several."""
+        return (self,)
+
+    @property
     def url(self) -> str:
         """The URL of an account that may do all."""
         return f"{self.scheme}@127.0.0.1:{self.port}/"
@@ -132,9 +137,13 @@ def _children(pid: int) -> Iterable[int]:
 
 
 class Postgresql(Server):
-    """PostgreSQL."""
+    """PostgreSQL; with settings, what is more than that."""
 
     account, scheme = "postgres", "postgresql://postgres"
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.settings = settings
+        super().__init__(folder)
 
     def prepare(self) -> None:
         """Fill the folder."""
@@ -144,8 +153,8 @@ class Postgresql(Server):
     def command(self) -> Sequence[str]:
         """Return the command that runs it."""
         data = str(self.folder / "data")
-        options = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100")
-        said = [word for option in options for word in ("-c", option)]
+        usual = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100")
+        said = [word for setting in (*usual, *self.settings) for word in ("-c", setting)]
         return (binary("postgres"), "-D", data, "-p", str(self.port), *said)
 
     @property

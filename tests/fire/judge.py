@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.fire.ledger import FAIL, OK, READS, Call, History, Sight, Told
 from tests.fire.oracle import Truth, Version, Write
+from watcher_objects import exception
 from watcher_objects.states import AuditStateTransitionManager, State
 
 
@@ -26,6 +27,7 @@ class Kind(enum.StrEnum):
     TWICE = "a call that wrote more than once"
     DONE_ALTHOUGH_REFUSED = "a call told to have failed that wrote"
     ERROR = "an error that is no refusal reached the caller"
+    OPEN = "an error that leaves open what has happened reached the caller"
     EVENT_OF_NOTHING = "an event of a write that did not happen"
     EVENT_REPEATED = "a write told more than once"
     EVENT_MISSING = "a call told ok of which no event was told"
@@ -130,7 +132,8 @@ def _of_calls(history: History, truth: Truth) -> Iterator[Finding]:
         if call.result == FAIL and times:
             yield Finding(Kind.DONE_ALTHOUGH_REFUSED, call.audit, str(call))
         if call.result != FAIL and call.error:
-            yield Finding(Kind.ERROR, call.audit, str(call))
+            is_open = call.error.startswith(exception.OutcomeUnknown.__name__)
+            yield Finding(Kind.OPEN if is_open else Kind.ERROR, call.audit, str(call))
 
 
 def _of_events(history: History, truth: Truth) -> Iterator[Finding]:

@@ -37,14 +37,14 @@ def run(run: Run) -> Report:
         writers = [place.start(make_calls) for _ in range(run.processes)]
         for number in range(run.kills):
             victim = writers.pop(0)
-            _await_calls(place, victim, chance.randrange(1, BYTES))
+            place.await_calls(victim, chance.randrange(1, BYTES))
             time.sleep(chance.uniform(0, SECONDS))
             place.kill(victim)
             writers.append(place.start(make_calls))
             if number % BETWEEN_COPIES == 0 and run.urls[0].startswith("sqlite"):
                 findings += _of_copy(place, writers)
         place.stop()
-        return place.judged("kills", besides=findings, kills=run.kills)
+        return place.judged("kills", besides=findings, disturbances=run.kills)
 
 
 def make_calls(worker: Worker) -> None:
@@ -52,14 +52,6 @@ def make_calls(worker: Worker) -> None:
     caller = Caller(worker)
     while True:
         caller.call()
-
-
-def _await_calls(place: Arena, writer: BaseProcess, size: int) -> None:
-    path = place.folder / f"{writer.name}.ledger"
-    while not path.exists() or path.stat().st_size < size:
-        place.check()
-        assert writer.is_alive(), f"{writer.name} has ended by itself"
-        time.sleep(0.001)
 
 
 def _of_copy(place: Arena, writers: Sequence[BaseProcess]) -> list[judge.Finding]:

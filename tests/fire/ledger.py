@@ -13,7 +13,7 @@ from typing import Any
 
 OK, FAIL, UNKNOWN = "ok", "fail", "unknown"
 READS = ("list", "refresh")
-_INVOKE, _EVENT, _SAW = "invoke", "event", "saw"
+_INVOKE, _AGAIN, _EVENT, _SAW = "invoke", "again", "event", "saw"
 
 
 @dataclass
@@ -55,6 +55,7 @@ class History:
     """All that the workers of a run have told; sights in order, by worker."""
 
     calls: dict[str, Call] = field(default_factory=dict)
+    retries: int = 0
     events: list[Told] = field(default_factory=list)
     sights: dict[str, list[Sight]] = field(default_factory=dict)
 
@@ -79,6 +80,10 @@ class Ledger:
         """Note how a call has ended: ``ok``, ``fail`` or ``unknown``."""
         said = f"{type(error).__name__}: {error}" if error else ""
         self._write(result, token=token, error=said)
+
+    def again(self) -> None:
+        """Note that a call is tried again."""
+        self._write(_AGAIN)
 
     def event(self, told: Told) -> None:
         """Note an event."""
@@ -111,6 +116,8 @@ def _take(history: History, worker: str, told: dict[str, Any]) -> None:
     what = told.pop("what")
     if what == _INVOKE:
         history.calls[told["token"]] = Call(**told)
+    elif what == _AGAIN:
+        history.retries += 1
     elif what == _EVENT:
         history.events.append(Told(**told))
     elif what == _SAW:

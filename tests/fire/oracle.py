@@ -4,8 +4,11 @@
 It is made with SQL of its own, so that a fault of the library can't hide itself.
 """
 
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
+
+import sqlalchemy as sa
 
 from tests import servers
 
@@ -28,6 +31,9 @@ _INSERT = (
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN {insert}; RETURN NULL; END $$
+"""
+_CONFLICTS = """
+SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_cert_failures', 'wsrep_local_bf_aborts')
 """
 _BODY = {
     "sqlite": "BEGIN {insert}; END",
@@ -89,10 +95,7 @@ def remove(url: str) -> None:
 
 def read(url: str) -> Truth:
     """Return what was written, and what is there, at one moment."""
-    with closing(servers.admin(url).connect()) as connection:
-        if connection.dialect.name == "mysql":
-            # A node of a cluster may not have yet what another has acknowledged.
-            connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 1")
+    with _reading(url) as connection:
         # Of a writer that was killed, its server may finish a statement meanwhile.
         connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
         asked = f"SELECT id, uuid, {_COLUMNS} FROM {_TABLE} ORDER BY seq"
@@ -100,6 +103,30 @@ def read(url: str) -> Truth:
         now = f"SELECT uuid, audit_type, {_version('audits')} FROM audits"
         rows = {row[0]: (_made(*row[2:]), row[1]) for row in connection.exec_driver_sql(now)}
         return Truth(writes, rows)
+
+
+def settle(url: str) -> None:
+    """Wait until a node of a cluster has what the others have acknowledged."""
+    with _reading(url) as connection:
+        connection.exec_driver_sql("SELECT 1 FROM audits LIMIT 1").fetchall()
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[sa.Connection]:
+    with closing(servers.admin(url).connect()) as connection:
+        if connection.dialect.name == "mysql":
+            # A node of a cluster may not have yet what another has acknowledged.
+            connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 1")
+        yield connection
+
+
+def conflicts(urls: Sequence[str]) -> int:
+    """Return how many writes the nodes of a cluster that live have undone for each other's."""
+    found = 0
+    for url in urls if len(urls) > 1 else ():
+        with suppress(sa.exc.OperationalError), closing(servers.admin(url).connect()) as node:
+            found += sum(int(number) for _, number in node.exec_driver_sql(_CONFLICTS))
+    return found
 
 
 def _typed() -> str:

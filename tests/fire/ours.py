@@ -13,6 +13,8 @@ class Subject:
     """The objects, on a database of which they tell all events."""
 
     Audit, Goal = Audit, Goal
+    #: The logger that tells of each call that is tried again, and how it begins to.
+    RETRIES = ("watcher_objects.db.budget", "Trying again")
     #: What tells a caller that the call was refused, and nothing has happened.
     REFUSALS = (exception.InvalidStateTransition, exception.ResourceNotFound)
 

@@ -24,6 +24,7 @@ def configured(url: str) -> Any:
 class Subject:
     """Watcher's objects, which tell no events."""
 
+    RETRIES = ("oslo_db.api", "Performing DB retry")
     REFUSALS = (exception.ResourceNotFound,)
 
     def __init__(self, url: str, hear: Callable[[str, Any, str | None], None]) -> None:

@@ -16,25 +16,33 @@ _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
 class Proxy:
     """Passes on what comes, and counts what clients say; a message is what is sent at once.
 
+    Of several servers it takes for each connection the first that is there.
+
     :ivar at: the message at which the connection is cut, once; None: at none
     :ivar done: the message reaches the server, and only its answer is lost
     :ivar late: the message reaches the server behind the cut, just before another that writes
     :ivar raised: how often a connection was cut
     """
 
-    def __init__(self, server: sa.URL) -> None:
+    def __init__(self, *servers: sa.URL) -> None:
         self.at: int | None = None
         self.done = self.late = False
         self.count = self.raised = 0
-        default = {"postgresql": 5432}.get(server.get_backend_name(), 3306)
-        self._server = (server.host or "127.0.0.1", server.port or default)
+        default = {"postgresql": 5432}.get(servers[0].get_backend_name(), 3306)
+        self._servers = [(one.host or "127.0.0.1", one.port or default) for one in servers]
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._counting = threading.Lock()
         self._open: list[socket.socket] = []
         self._unheard: set[socket.socket] = set()
         self._held: tuple[socket.socket, bytes] | None = None
         self._arrived = threading.Event()
-        self.url = server.set(host="127.0.0.1", port=self._listener.getsockname()[1])
+        self.url = servers[0].set(host="127.0.0.1", port=self._listener.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """The URL as text, with its password."""
+        return self.url.render_as_string(hide_password=False)
 
     @contextmanager
     def failing(
@@ -55,20 +63,34 @@ class Proxy:
         finally:
             self.at = None
 
+    def cut(self) -> None:
+        """Cut all connections that there are."""
+        self._hang_up(*self._open)
+        self._open.clear()
+
     def close(self) -> None:
         """Pass on nothing any more."""
-        self._hang_up(self._listener, *self._open)
+        self._hang_up(self._listener)
+        self.cut()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
+                if (server := self._connected()) is None:
+                    self._hang_up(client)
+                    continue
                 self._open += [client, server]
                 for end in (client, server):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for run in (self._ask, self._answer):
                     threading.Thread(target=run, args=(client, server), daemon=True).start()
+
+    def _connected(self) -> socket.socket | None:
+        for server in self._servers:
+            with contextlib.suppress(OSError):
+                return socket.create_connection(server)
+        return None
 
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -112,11 +134,12 @@ class Proxy:
         self._arrived.wait(10)
 
     def _is_cut(self) -> bool:
-        if self.at is None or self.raised:
-            return False
-        self.count += 1
-        self.raised = int(self.count == self.at)
-        return bool(self.raised)
+        with self._counting:
+            if self.at is None or self.raised:
+                return False
+            self.count += 1
+            self.raised = int(self.count == self.at)
+            return bool(self.raised)
 
     @staticmethod
     def _hang_up(*ends: socket.socket) -> None:

@@ -19,10 +19,10 @@ from watcher_objects.db import transactions
 PROCESSES, THREADS, CALLS = 3, 60, 5
 #: What SQLAlchemy's pool has if nobody says otherwise.
 POOL = 5 + 10
-#: How a server tells how many sessions a database has, and what it calls one's own.
+#: How a server tells how many sessions this database has, and what it calls one's own.
 SESSIONS = {
-    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = 'fire'",
-    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = 'fire'",
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database()",
 }
 OWN = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
 

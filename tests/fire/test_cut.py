@@ -2,11 +2,14 @@
 """The network is cut at each message of every write, before the server has it and behind that."""
 
 import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 
-from tests import factory
+from tests import factory, servers
 from tests.fire import calls
 from tests.fire.footprint import STATEMENTS, each_statement
 from tests.fire.proxy import Proxy
@@ -38,14 +41,55 @@ ALONE = (calls.create, calls.create_named, calls.claim, calls.soft_delete, calls
 
 
 @pytest.mark.parametrize("make", ALONE)
-def test_a_statement_that_comes_late_is_not_done_twice(proxy, footprint, database, context, make):
-    if database == "mysql":
-        return  # what it commits is a COMMIT, which can't be behind another's write of the row
+def test_a_statement_that_comes_late_is_not_done_twice(proxy, footprint, context, make):
     expected = footprint.of(make(context))
     needed = make(context)
     with proxy.failing(1, late=True):
         assert footprint.of(needed) == expected
     assert proxy.raised
+
+
+#: How a server tells how many statements wait for a lock in our database.
+WAITERS = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx"
+    " JOIN information_schema.processlist ON id = trx_mysql_thread_id"
+    " WHERE trx_state = 'LOCK WAIT' AND db = database()",
+}
+
+
+@pytest.fixture
+def waiting(witnessed, database):
+    """Wait until so many statements wait for a lock."""
+    with closing(servers.admin(witnessed).connect()) as connection:
+
+        def wait(number):
+            deadline = time.monotonic() + 20
+            while connection.exec_driver_sql(WAITERS[database]).scalar() != number:
+                assert time.monotonic() < deadline
+                # What MariaDB tells is kept while it is asked for more than ten times a second.
+                time.sleep(0.2)
+
+        yield wait
+
+
+@pytest.mark.parametrize("make", [calls.claim, calls.soft_delete, calls.destroy])
+def test_a_statement_that_outlives_its_client_is_not_done_twice(
+    proxy, footprint, waiting, witnessed, context, make
+):
+    expected = footprint.of(make(context))
+    needed = make(context)
+    row = needed[0][0]
+    with ThreadPoolExecutor(1) as pool, closing(servers.admin(witnessed).connect()) as other:
+        other.exec_driver_sql("BEGIN")
+        other.execute(sa.select(row.table.c.id).where(row.table.c.id == row.id).with_for_update())
+        seen = pool.submit(footprint.of, needed)
+        waiting(1)
+        proxy.cut()
+        waiting(2)
+        other.exec_driver_sql("COMMIT")
+        assert seen.result() == expected
 
 
 @pytest.mark.parametrize("done", [False, True])

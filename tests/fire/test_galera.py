@@ -1,57 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds on a cluster whose nodes all take writes, also when one of them dies."""
 
-import threading
+from contextlib import closing
 
 import pytest
-import sqlalchemy as sa
 
 from tests import servers
-from tests.fire import claims, galera, instances, mix
+from tests.fire import places
 from tests.fire.arena import Run
+from tests.fire.places import Need
+from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
-from watcher_objects import db
-from watcher_objects.db import migration
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Three nodes that are one cluster; the last test kills one."""
-    with instances.shelter() as folder:
-        made = galera.Cluster(folder)
-        try:
-            made.start()
-            assert made.size() == galera.NODES
-            yield made
-        finally:
-            made.kill()
 
 
 @pytest.fixture
-def urls(cluster):
-    """The URLs of a database with our schema, one of each node."""
-    with servers.created(cluster.nodes[0].url, "fire"):
-        made = [sa.make_url(node.url).set(database="fire") for node in cluster.nodes]
-        urls = [one.render_as_string(hide_password=False) for one in made]
-        db.configure(urls[0])
-        migration.upgrade()
-        db.dispose()
-        yield urls
+def cluster():
+    """Three nodes that are one cluster, and a database on them."""
+    with places.lent("galera") as made:
+        assert size(made) == len(made.servers) == 3
+        yield made
 
 
-def test_processes_on_all_nodes_win_each_audit_once(urls):
-    report = claims.run(Run(urls, processes=6, audits=300))
+def size(cluster):
+    """Return how many nodes the first one sees, itself among them."""
+    with closing(servers.admin(cluster.urls[0]).connect()) as connection:
+        asked = "SHOW STATUS LIKE 'wsrep_cluster_size'"
+        return int(connection.exec_driver_sql(asked).fetchone()[1])
+
+
+def test_processes_on_all_nodes_win_each_audit_once(cluster):
+    report = SCENARIOS["claims"].run(Run(*cluster, processes=6, audits=150))
     assert report.findings == []
-    assert report.figures["claims won"] == 300
-    report = mix.run(Run(urls, processes=6, audits=100, calls=100))
+    assert report.figures["claims won"] == 150
+    assert report.figures["conflicts"] > 0
+    report = SCENARIOS["mix"].run(Run(*cluster, processes=6, audits=100, calls=100))
     assert report.findings == []
 
 
 @long
-def test_a_node_that_dies_is_not_seen_on_the_others(cluster, urls):
-    killer = threading.Timer(3, cluster.nodes[2].kill)
-    killer.start()
-    report = mix.run(Run(urls[:2], processes=6, audits=100, calls=1_000))
-    killer.join()
-    assert cluster.size() == galera.NODES - 1
+@pytest.mark.parametrize("name", needing(Need.CLUSTER))
+def test_a_node_that_dies_is_not_seen(cluster, name):
+    report = SCENARIOS[name].run(Run(*cluster, processes=6, audits=300, calls=300))
+    assert size(cluster) == 2
     assert report.findings == []

@@ -3,6 +3,8 @@
 
 import contextlib
 import functools
+import inspect
+import logging
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fire.footprint import each_statement
 from tests.fire.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
 from tests.fire.tiers import LONG, long
 from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import budget
 
 #: Seconds in which a call that never passes is tried a few times only.
 BUDGET = 1.05
@@ -28,8 +31,24 @@ def injected(url, footprint, database):
 @pytest.fixture
 def hurried(url, footprint, database):
     """The same, of calls that have little time."""
-    db.configure(url, retry_for=BUDGET, connect_args=ARGUMENTS[database])
+    db.configure(url, connect_args=ARGUMENTS[database])
+    # Less than a caller may say.
+    budget.allow(BUDGET)
     return footprint
+
+
+def test_every_public_verb_is_a_case():
+    verbs = {
+        name
+        for cls in factory.CLASSES
+        for ours in cls.__mro__
+        if ours.__module__.startswith("watcher_objects.")
+        for name in vars(ours)
+        if inspect.isroutine(getattr(cls, name)) and not name.startswith(("_", "obj_"))
+    }
+    cases = {make.__name__.strip("_") for make in (*calls.READS, *calls.WRITES)}
+    reach_no_database = {"as_dict"}
+    assert verbs - cases == reach_no_database
 
 
 def errors(database, known):
@@ -49,6 +68,18 @@ def check(make, context, footprint, error, done=False):
 def test_an_error_that_passes_is_not_seen(injected, database, context, make):
     for error in errors(database, NOTHING_DONE):
         check(make, context, injected, error)
+
+
+def test_each_try_again_is_a_line_of_the_log_without_the_drivers_words(
+    injected, database, context, caplog
+):
+    caplog.set_level(logging.INFO, "watcher_objects")
+    _, call = calls.claim(context)
+    with INJECTOR.failing(errors(database, NOTHING_DONE)[0], 1):
+        call()
+    (line,) = caplog.messages
+    assert line.startswith("Trying again in 0.")
+    assert "injected" not in line
 
 
 # That writes don't mind is seen on a network that is cut.

@@ -1,41 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server of our own is restarted, killed and frozen under writers and readers."""
 
+import threading
 import time
 
 import pytest
 from oslo_context.context import RequestContext
 
 from tests import factory
-from tests.fire import restarts
 from tests.fire.arena import Run
+from tests.fire.places import Need
+from tests.fire.scenarios import SCENARIOS, needing
 from tests.fire.tiers import long
 from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db import budget, levels
 
 #: Seconds that the budget of the last test is.
 BUDGET = 2
 
 
-def restart(server):
-    server.stop()
-    server.start()
-
-
-def crash(server):
-    server.kill()
-    server.start()
-
-
-def freeze(server):
-    server.freeze()
-    time.sleep(3)
-    server.thaw()
-
-
-@pytest.mark.parametrize("disturb", [restart, crash, freeze])
-def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, disturb):
-    run = Run([own_url], processes=8, audits=2_000)
-    report = restarts.run(run, lambda: disturb(own_server))
+@pytest.mark.parametrize("name", needing(Need.SERVER))
+def test_inside_the_budget_no_caller_sees_it_and_nothing_is_lost(own_server, own_url, name):
+    report = SCENARIOS[name].run(Run([own_url], [own_server], processes=8, audits=2_000))
     assert report.findings == [], report.findings[0].told
     assert report.figures["calls"] > 500
 
@@ -63,4 +49,67 @@ def test_beyond_the_budget_every_call_tells_it_in_time(own_server, own_url, begi
     assert max(took) < BUDGET + 1
     changed.refresh()
     assert changed.state in ("PENDING", "ONGOING")
+    db.dispose()
+
+
+def begin(freeze):
+    freeze()
+    with db.transaction():
+        pass
+
+
+def commit(freeze):
+    with db.transaction():
+        freeze()
+
+
+def roll_back(freeze):
+    with db.transaction():
+        freeze()
+        raise exception.DatabaseUnavailable(reason="to roll back")
+
+
+def roll_back_what_failed(freeze):
+    with db.transaction():
+        freeze()
+        Goal.list(RequestContext())
+
+
+def begin_inner(freeze):
+    with db.transaction():
+        begin(freeze)
+
+
+def commit_inner(freeze):
+    with db.transaction():
+        commit(freeze)
+
+
+def roll_back_inner(freeze):
+    with db.transaction():
+        roll_back(freeze)
+
+
+ENDS = (begin, commit, roll_back, roll_back_what_failed)
+INNER = (begin_inner, commit_inner, roll_back_inner)
+
+
+@pytest.mark.parametrize("group", [*ENDS, *INNER])
+def test_no_bound_of_a_transaction_waits_for_a_frozen_server(own_server, group):
+    db.configure(own_server.url)
+    with db.transaction():
+        pass
+    budget.allow(0.2)
+    hung = threading.Timer(20, own_server.thaw)
+    hung.start()
+    try:
+        with pytest.raises(exception.DatabaseUnavailable):
+            group(own_server.freeze)
+        assert hung.is_alive()
+    finally:
+        hung.cancel()
+        own_server.thaw()
+    assert levels.current() is None
+    with db.transaction():
+        pass
     db.dispose()

@@ -2,6 +2,7 @@
 """What a worker process is: it makes calls, and writes each down before and after."""
 
 import importlib
+import logging
 import os
 import random
 import traceback
@@ -50,6 +51,7 @@ class Worker:
         self._ledger = Ledger(job.folder, job.name)
         module = importlib.import_module(f"tests.fire.{job.subject}")
         self.subject = module.Subject(job.url, self._hear)
+        _Retries(*self.subject.RETRIES, self._ledger)
         self._goal_id: int | None = None
 
     def begin(self) -> None:
@@ -60,24 +62,21 @@ class Worker:
         """Store audits, all at once."""
         given = {"display_name": "fire", "efficacy_specification": []}
         self.subject.Goal(self.subject.context, name=str(uuid.uuid4()), **given).create()
-        new = [(self._new(), f"{uuid.uuid4()}") for _ in range(number)]
-        tokens = [self._ledger.invoke("create", ident, State.PENDING) for _, ident in new]
-        for (audit, ident), token in zip(new, tokens, strict=True):
-            audit.uuid, audit.name, audit.status_message = ident, token, token
-        self.subject.Audit.create_many(self.subject.context, [audit for audit, _ in new])
+        idents = [str(uuid.uuid4()) for _ in range(number)]
+        tokens = [self._ledger.invoke("create", ident, State.PENDING) for ident in idents]
+        audits = list(map(self._new, idents, tokens))
+        self.subject.Audit.create_many(self.subject.context, audits)
         for token in tokens:
             self._ledger.outcome(token, OK)
 
     def create(self) -> bool:
         """Store an audit; tell whether that was done."""
-        audit = self._new()
-        audit.uuid = str(uuid.uuid4())
+        ident = str(uuid.uuid4())
 
         def do(token: str) -> None:
-            audit.name = audit.status_message = token
-            audit.create()
+            self._new(ident, token).create()
 
-        return self._call(do, "create", audit.uuid, State.PENDING)
+        return self._call(do, "create", ident, State.PENDING)
 
     def move(self, audit: Any, op: str) -> bool:
         """Do something with an audit; tell whether that was done.
@@ -126,18 +125,33 @@ class Worker:
             return True
         return False
 
-    def _new(self) -> Any:
+    def _new(self, ident: str, token: str) -> Any:
         if self._goal_id is None:
             self._goal_id = self.subject.Goal.list(self.subject.context)[0].id
         kind = self.random.choice((AuditType.ONESHOT, AuditType.EVENT)).value
         given = {"parameters": {}, "scope": [], "audit_type": kind, "goal_id": self._goal_id}
-        return self.subject.Audit(self.subject.context, **given)
+        said = {"uuid": ident, "name": token, "status_message": token}
+        return self.subject.Audit(self.subject.context, **said, **given)
 
     def _see(self, audit: Any) -> None:
         self._ledger.saw(Sight(audit.uuid, audit.status_message, audit.state))
 
     def _hear(self, kind: str, audit: Any, old: str | None) -> None:
         self._ledger.event(Told(kind, audit.uuid, audit.status_message, old))
+
+
+class _Retries(logging.Handler):
+    """Notes each call that is tried again, by what the subject logs of it."""
+
+    def __init__(self, logger: str, beginning: str, ledger: Ledger) -> None:
+        super().__init__()
+        self._beginning, self._ledger = beginning, ledger
+        logging.getLogger(logger).setLevel(logging.DEBUG)
+        logging.getLogger(logger).addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(self._beginning):
+            self._ledger.again()
 
 
 def run(job: Job) -> None:

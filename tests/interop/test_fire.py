@@ -11,7 +11,7 @@ from watcher_objects.db import migration
 def judged(url, scenario, **options):
     migration.upgrade()
     db.dispose()
-    return SCENARIOS[scenario](Run([url], subject="peer", **options)).kinds()
+    return SCENARIOS[scenario].run(Run([url], subject="peer", **options)).kinds()
 
 
 def test_watchers_objects_let_several_claim_one_audit(empty):

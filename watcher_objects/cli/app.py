@@ -20,14 +20,33 @@ except ModuleNotFoundError as error:
     sys.exit("The command line needs cliff: pip install 'watcher-objects[cli]'")
 
 from watcher_objects import db, exception
-from watcher_objects.cli import audit, database, demo, serve, states, versions
+from watcher_objects.cli import (
+    audit,
+    connection,
+    database,
+    demo,
+    entity,
+    move,
+    purge,
+    serve,
+    states,
+    stats,
+    versions,
+)
 
 COMMANDS: Mapping[str, type[Command]] = {
-    "audit list": audit.AuditList,
-    "audit show": audit.AuditShow,
+    **entity.commands(),
+    "audit cancel": move.Cancel,
+    "audit create": audit.Create,
+    "audit delete": move.Delete,
+    "audit resume": move.Resume,
+    "audit start": move.Start,
+    "audit stats": stats.Stats,
+    "audit suspend": move.Suspend,
     "db check": database.Check,
     "db downgrade": database.Downgrade,
     "db history": database.History,
+    "db purge": purge.Purge,
     "db stamp": database.Stamp,
     "db upgrade": database.Upgrade,
     "db version": database.Version,
@@ -79,8 +98,7 @@ class WatcherObjects(App):
     ) -> argparse.ArgumentParser:
         """Return the parser of the options that all commands have."""
         parser = super().build_option_parser(description, version, {"prog": self.NAME})
-        told = f"sqlite:///FILE, postgresql://... or mysql://...; or set {database.VARIABLE}"
-        parser.add_argument("--database", metavar="URL", help=told)
+        connection.add_options(parser)
         return parser
 
     def configure_logging(self) -> None:

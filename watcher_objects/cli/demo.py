@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from cliff.command import Command
 from oslo_context.context import RequestContext
 from prettytable import PrettyTable
 
 from watcher_objects import Audit, Goal, Strategy, events, exception
 from watcher_objects.audit import AuditType, State
-from watcher_objects.cli import database
+from watcher_objects.cli import connection
 from watcher_objects.db import migration
 
 #: The SQLite application id by which the demo knows its own files.
@@ -209,13 +208,6 @@ def play() -> Journal:
     return journal
 
 
-def _url(path: Path) -> str:
-    url = sa.URL.create("sqlite", database=str(path)).render_as_string()
-    if sa.make_url(url).database != str(path):
-        raise exception.Invalid(f"{path} can't be written as a URL; give another PATH")
-    return url
-
-
 class Demo(Command):
     """Show audits live their lives, in a new SQLite file.
 
@@ -231,14 +223,15 @@ class Demo(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Play, and print what happened and what is there now."""
-        if self.app.options.database:
-            raise exception.Invalid("The demo has a database of its own: no --database, but PATH")
+        options = self.app.options
+        if options.database or options.config_file:
+            raise exception.Invalid("The demo has a database of its own: give a PATH only")
         path = Path(parsed_args.path).resolve()
-        self.app.options.database = url = _url(path)
+        options.database = url = connection.url(path)
         say = self.app.stdout.write
-        is_new = database.make_file(path, MARK)
+        is_new = connection.make_file(path, MARK)
         say(f"The demo's database is {path}{'' if is_new else ', in place of the last one'}\n")
-        database.use(self.app, ready=False)
+        connection.use(self.app, ready=False)
         migration.upgrade()
         journal = play()
         stored = ", ".join(f"{number} of {name}" for name, number in journal.stored.items())

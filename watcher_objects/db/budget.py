@@ -2,20 +2,25 @@
 """The time that a call may take, and trying again within it."""
 
 import contextlib
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
-from watcher_objects.exception import DatabaseUnavailable
+from watcher_objects.exception import DatabaseUnavailable, InvalidParameter
+
+LOG = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 #: Seconds for which a call is tried again where nothing else is said.
 SECONDS = 30.0
+#: What else may be said; drivers take neither less nor weeks.
+LEAST, MOST = 2, 24 * 60 * 60
 # Seconds by which the last try begins before the end: PostgreSQL's driver connects for no less
 # than two.
 _LAST = 1
@@ -31,6 +36,19 @@ class _Thread(threading.local):
 
 thread = _Thread()
 _seconds = SECONDS
+
+
+def checked(retry_for: Any) -> float:
+    """Return the seconds for which calls are to be tried again; 0 for not at all.
+
+    :raises InvalidParameter: they are none
+    """
+    # NaN is not within anything.
+    is_number = isinstance(retry_for, int | float) and not isinstance(retry_for, bool)
+    if not is_number or not (retry_for == 0 or LEAST <= retry_for <= MOST):
+        allowed = f"0, or a number of seconds from {LEAST} to {MOST}"
+        raise InvalidParameter(parameter="retry_for", parameter_type=allowed)
+    return float(retry_for)
 
 
 def allow(seconds: float) -> None:
@@ -74,6 +92,11 @@ def anew() -> Iterator[None]:
         thread.ends = outer
 
 
+def _log(state: tenacity.RetryCallState) -> None:
+    if state.outcome:
+        LOG.info("Trying again in %.2f s: %s", state.upcoming_sleep, state.outcome.exception())
+
+
 def repeat(
     failed: DatabaseUnavailable,
     attempt: Callable[[], R],
@@ -96,6 +119,7 @@ def repeat(
         wait=lambda state: min(_pause(state), max(last - time.monotonic(), 0)),
         stop=lambda state: math.isinf(last) or time.monotonic() >= last,
         retry=tenacity.retry_if_exception(may_go_on),
+        before_sleep=_log,
         reraise=True,
     )
     return tries(run)

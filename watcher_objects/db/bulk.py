@@ -96,12 +96,8 @@ def _updated(table: sa.Table, conditions: Any, bound: Row) -> list[Change]:
 @functools.cache
 def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
     """Return the tables whose rows go with a row of this one, and the keys that say with which."""
-    return tuple(
-        (other, column)
-        for other in table.metadata.sorted_tables
-        for column in other.columns
-        if column.info.get("owned") and filters.target(column) is table
-    )
+    keys = filters.referring(table)
+    return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 
 def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:

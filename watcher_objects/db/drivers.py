@@ -5,6 +5,7 @@ Without that a server that is frozen, or that a network has lost, would not be n
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from watcher_objects.db import budget
@@ -12,10 +13,20 @@ from watcher_objects.db import budget
 
 def connect(dialect: Any, record: Any, args: Any, options: dict[str, Any]) -> Any:
     """Connect as SQLAlchemy would, by a connection that keeps to the time."""
-    remaining = budget.remaining()
-    if remaining is not None:
-        options = {"connect_timeout": _WHOLE[dialect.name](remaining), **options}
+    limit = _shorter(options.get("connect_timeout"))
+    if limit is not None:
+        options = {**options, "connect_timeout": _AS_TAKEN[dialect.name](limit)}
     return _CONNECTS[dialect.name]()(*args, **options)
+
+
+def _shorter(own: Any) -> float | None:
+    """Return how long to wait: what the call has left, or a caller's own limit if that is less.
+
+    :param own: a number, or its text; None, or 0 and less, which are none to drivers
+    """
+    own = float(own or 0)
+    limits = (own if own > 0 else None, budget.remaining())
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 @functools.cache
@@ -41,6 +52,10 @@ def _mysql() -> Any:
     import pymysql
 
     class Connection(pymysql.connections.Connection):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self._own = options.get("read_timeout"), options.get("write_timeout")
+            super().__init__(*args, **options)
+
         def connect(self, sock: Any = None) -> None:
             self._keep_to_the_time()
             super().connect(sock)
@@ -50,11 +65,14 @@ def _mysql() -> Any:
             return super().query(sql, unbuffered)
 
         def _keep_to_the_time(self) -> None:
-            self._read_timeout = self._write_timeout = budget.remaining()
+            self._read_timeout, self._write_timeout = map(_shorter, self._own)
 
     return Connection
 
 
 _CONNECTS = {"postgresql": _postgresql, "mysql": _mysql}
-# PostgreSQL's driver takes whole seconds, and no less than two.
-_WHOLE = {"postgresql": int, "mysql": float}
+# PostgreSQL's driver takes whole seconds, makes two of one, and has no limit at 0.
+_AS_TAKEN: dict[str, Callable[[float], float]] = {
+    "postgresql": lambda seconds: max(int(seconds), 1),
+    "mysql": float,
+}

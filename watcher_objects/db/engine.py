@@ -58,7 +58,7 @@ def configure(
     :param transitions: the profile of the life-cycles, ``strict`` or ``watcher``; see
         :mod:`watcher_objects.transitions`
     :param retry_for: seconds for which a call is tried again while the database is away or
-        busy, from 2 up; 0 for not at all
+        busy, from 2 to 86400; 0 for not at all
     :param engine_options: arguments for SQLAlchemy's ``create_engine``, of those that tell
         about connections: ``pool_size``, ``max_overflow``, ``connect_args``, ...; ``echo`` logs
         what goes through SQLAlchemy, never the values of a statement or a row
@@ -68,10 +68,9 @@ def configure(
     global _engine, _profile
     if transitions not in PROFILES:
         raise _bad_parameter("transitions", " or ".join(PROFILES))
-    if not isinstance(retry_for, int | float) or not 0 <= retry_for < float("inf"):
-        raise _bad_parameter("retry_for", "a number of seconds from 0 up")
+    seconds = budget.checked(retry_for)
     parsed = urls.parsed(url)
-    lock_timeout = min(LOCK_TIMEOUT, math.ceil(retry_for)) or LOCK_TIMEOUT
+    lock_timeout = min(LOCK_TIMEOUT, math.ceil(seconds)) or LOCK_TIMEOUT
     options = _options(parsed, lock_timeout, engine_options)
     try:
         engine = sa.create_engine(urls.without_secrets(parsed), **options)
@@ -87,7 +86,7 @@ def configure(
     _listen(engine, lock_timeout)
     dispose()
     _engine, _profile = engine, transitions
-    budget.allow(retry_for)
+    budget.allow(seconds)
 
 
 def dispose() -> None:

@@ -27,11 +27,13 @@ _FORBIDDEN = {"42501", 1044, 1142, 1143, 1227, 1370, 1419}
 _FORBIDDEN |= {"SQLITE_READONLY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_DIRECTORY"}
 # ... and those by which it says that there is nothing to connect to for this account.
 _NO_ENTRY = {1045, 1049, 1130, 1251, 1698, 2054}
-# PostgreSQL's driver tells no code of an error of connecting, and a server its words only.
+# PostgreSQL's driver tells no code of an error of connecting: only words, a server's in the
+# language of that server.
 _NO_ENTRY_WORDS = re.compile(
-    r"authentication failed|no password supplied|does not exist|no pg_hba\.conf entry"
-    r"|permission denied|not permitted to log in"
+    r"authentication failed|no password supplied|does not exist|pg_hba\.conf"
 )
+_FULL_WORDS = "too many connections for"
+_QUOTE = "[\"'«»„“”‘’‹›「」『』]"  # noqa: RUF001 - one of them stands on each side of a name
 # The codes of errors whose text tells which key is taken, or leads nowhere.
 _TELLS_A_KEY = {"23503", "23505", 1062, 1216, 1217, 1451, 1452}
 # ... and of those whose text shows a value, besides PostgreSQL's class 22.
@@ -149,7 +151,7 @@ def _refusal(
     codes = _codes(origin)
     if codes & _FORBIDDEN:
         return exception.DatabaseError(reason=f"the account may not do this: {reason}")
-    if connecting and (codes & _NO_ENTRY or _NO_ENTRY_WORDS.search(str(origin))):
+    if connecting and (codes & _NO_ENTRY or _is_refused(origin)):
         return exception.DatabaseError(reason=f"the account can't connect: {reason}")
     busy = (oslo_exc.DBDeadlock, exc.TimeoutError)
     if connecting or codes & _BUSY or isinstance(error, busy):
@@ -159,6 +161,19 @@ def _refusal(
     if is_lost or isinstance(error, oslo_exc.DBConnectionError):
         return exception.DatabaseUnavailable(reason=reason, is_lost=True)
     return exception.DatabaseError(reason=reason)
+
+
+def _is_refused(origin: Any) -> bool:
+    """Tell whether PostgreSQL has refused the account or the database, which it names then."""
+    words, known = str(origin), getattr(origin, "pgconn", None)
+    if _NO_ENTRY_WORDS.search(words):
+        return True
+    if known is None or _FULL_WORDS in words:
+        return False
+    names = [name.decode(errors="replace") for name in (known.user, known.db) if name]
+    # Behind what is said by libpq, which names the place.
+    quoted = rf":  .*{_QUOTE}\s*({'|'.join(map(re.escape, names))})\s*{_QUOTE}"
+    return bool(names) and re.search(quoted, words) is not None
 
 
 def _origin(error: Any) -> Any:

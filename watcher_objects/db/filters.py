@@ -83,6 +83,13 @@ def target(column: sa.Column[Any]) -> sa.Table:
     return key.column.table
 
 
+@functools.cache
+def referring(table: sa.Table) -> Sequence[sa.Column[Any]]:
+    """Return the foreign keys that point into a table."""
+    keys = (key for other in table.metadata.sorted_tables for _, key in relations(other))
+    return tuple(key for key in keys if target(key) is table)
+
+
 def _judged(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[Any]]:
     if not isinstance(name, str):
         raise exception.InvalidFilter(filter=name, reason="its name must be text")
@@ -91,7 +98,7 @@ def _judged(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[An
     if operator not in _OPERATORS:
         known = ", ".join(_OPERATORS)
         raise exception.InvalidOperator(filter=name, operator=operator, valid_operators=known)
-    _, column = _resolve(table, field)
+    _, column = resolve(table, field)
     if "json" in column.info:
         raise exception.InvalidFilter(filter=name, reason="documents can't be compared")
     if column.name == "deleted" and isinstance(value, bool) and operator in ("eq", "neq"):
@@ -127,7 +134,7 @@ def _spelled(column: sa.Column[Any], value: Any) -> Any:
 
 
 def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, Any]) -> Condition:
-    path, column = _resolve(table, one.field)
+    path, column = resolve(table, one.field)
     names = (f"filter_{number}_{n}" for n in range(one.values))
     given = {name: {"value": bound[name]} if name in bound else {} for name in names}
     parameters = [sa.bindparam(n, type_=column.type, **value) for n, value in given.items()]
@@ -135,8 +142,11 @@ def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, An
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
-    """Find the column that a field means, and the foreign keys on the way to it."""
+def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
+    """Return the foreign keys on the way to the column that a field means, and the column.
+
+    :raises InvalidFilter: there is no such field
+    """
     paths: list[tuple[list[str], sa.Table, list[sa.Column[Any]]]] = [([""], table, [])]
     for prefixes, here, path in paths:
         for prefix in prefixes:
@@ -146,9 +156,9 @@ def _resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colu
         for name, key in relations(here):
             longer = [f"{prefix}{name}_" for prefix in prefixes]
             paths.append(([*longer, f"{name}_"] if path else longer, target(key), [*path, key]))
-    own = [column.name for column in table.columns if "json" not in column.info]
     others = [f"{name}_..." for name, _ in relations(table)]
-    reason = f"there is no such field; there are {', '.join(own + others)}"
+    known = ", ".join(values.comparable(table) + others)
+    reason = f"there is no such field; there are {known}"
     raise exception.InvalidFilter(filter=field, reason=reason)
 
 

@@ -70,7 +70,7 @@ class Level:
 
     def _say(self, outermost: str, nested: str) -> None:
         text = f"{nested} level_{self.depth}" if self.depth else outermost
-        with errors.translated(self.connection.engine):
+        with budget.limited(), errors.translated(self.connection.engine):
             self.connection.exec_driver_sql(text)
 
     def begin(self) -> None:
@@ -84,8 +84,7 @@ class Level:
         """
         self.check()
         try:
-            with budget.limited():
-                self._say("COMMIT", "RELEASE SAVEPOINT")
+            self._say("COMMIT", "RELEASE SAVEPOINT")
         except exception.DatabaseUnavailable as error:
             if self.parent:
                 error.nothing_happened()

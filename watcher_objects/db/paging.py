@@ -26,7 +26,7 @@ class Order:
     """
 
     def __init__(self, table: sa.Table, sort_key: str | None, sort_dir: str | None) -> None:
-        keys = [column.name for column in table.columns if "json" not in column.info]
+        keys = values.comparable(table)
         name = "id" if sort_key is None else sort_key
         if name not in keys:
             raise exception.InvalidSortKey(sort_key=sort_key, allowed=", ".join(keys))

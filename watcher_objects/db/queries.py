@@ -59,11 +59,9 @@ def identity(table: sa.Table) -> Sequence[sa.Column[Any]]:
 
 def pointed_at(table: sa.Table) -> Condition:
     """Return the condition on rows that are not deleted, and those that such rows lead to."""
-    keys = (key for other in table.metadata.sorted_tables for _, key in filters.relations(other))
     ways = (
         sa.exists().where(key == table.c.id, pointed_at(key.table))
-        for key in keys
-        if filters.target(key) is table
+        for key in filters.referring(table)
     )
     return sa.or_(table.c.deleted == 0, *ways)
 

@@ -23,6 +23,11 @@ MAX_TEXT = 2**16 - 1
 _TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 
+def comparable(table: sa.Table) -> list[str]:
+    """Return the names of the columns whose values have an order: all but documents."""
+    return [column.name for column in table.columns if "json" not in column.info]
+
+
 def storable(column: sa.Column[Any], value: Any) -> Any:
     """Return the value as it is bound in a statement.
 

@@ -15,11 +15,6 @@ from watcher_objects.cli.app import main
 STEP, AUDIT, WHO, WHAT, WAS, IS, OUTCOME = range(7)
 
 
-@pytest.fixture(autouse=True)
-def no_database_named(monkeypatch):
-    monkeypatch.delenv("WATCHER_OBJECTS_DATABASE", raising=False)
-
-
 @pytest.fixture
 def place(tmp_path):
     return tmp_path / "demo.sqlite"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents' blocks, and how what they show is done.
+"""A reader of the documents, who does what they show.
 
 ``python`` is run, and so is each line of ``console`` that begins with ``$``; what is shown behind
 it is its output, with ``...`` for what varies. A command of which no output is shown must succeed.
@@ -21,9 +21,6 @@ from typing import Any, NamedTuple
 
 from watcher_objects.cli import app
 
-ROOT = Path(__file__).parents[1]
-PATHS = ROOT / "README.rst", *sorted(ROOT.glob("docs/*.rst"))
-PAGES = {path.name: path.read_text() for path in PATHS}
 RUN = ("python", "console")
 # Of a directive, like :caption:.
 _OPTIONS = re.compile(r"\A(?::[\w-]+:.*\n)+")

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application, and the commands that are about no object."""
+
+import contextlib
+import json
+import logging
+import re
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import one_line
+from tests.servers import CANARY, UNREACHABLE
+from watcher_objects import db, exception
+from watcher_objects.cli.app import COMMANDS, WatcherObjects, discreet
+
+UNUSABLE = (
+    f"oracle://u:{CANARY}@127.0.0.1:1/x",
+    f"postgresql://u:{CANARY}@127.0.0.1:port/x",
+    f"postgresql://u:an@{CANARY}@127.0.0.1:1/x",
+    f"postgresql://u:1/{CANARY}@127.0.0.1:1/x",
+)
+
+
+# --- the application ------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_what_it_does(run):
+    result = run("--help")
+    assert not result.code
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +\S", result.out, flags=re.M)
+
+
+def without_help(parser):
+    """Return the options and arguments of a parser that nothing is said about."""
+    return [a.option_strings or a.dest for a in parser._actions if not a.help]
+
+
+def test_every_option_of_every_command_says_what_it_is():
+    app = WatcherObjects()
+    silent = {"": without_help(app.parser)}
+    for name, command in COMMANDS.items():
+        silent[name] = without_help(command(app, None, cmd_name=name).get_parser(name))
+    assert {name: options for name, options in silent.items() if options} == {}
+
+
+def test_the_help_of_every_command_needs_no_database(run, home):
+    for name in COMMANDS:
+        result = run(*name.split(), "--help")
+        assert (result.code or 0, result.err) == (0, "")
+        assert f"usage: watcher-objects {name} " in result.out
+    assert not home.exists()
+
+
+def test_no_option_of_a_command_is_taken_for_one_of_the_application():
+    app = WatcherObjects()
+    taken = [option for action in app.parser._actions for option in action.option_strings]
+    for name, command in COMMANDS.items():
+        for action in command(app, None, cmd_name=name).get_parser(name)._actions:
+            for option in set(action.option_strings) - {"-h", "--help"}:
+                assert not [one for one in taken if one.startswith(option)], (name, option)
+
+
+def test_complete_prints_a_script_that_knows_every_command(run):
+    script = run("complete").out
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=True)  # noqa: S607
+    for name in COMMANDS:
+        first, *rest = name.split()
+        line = re.search(rf"^  cmds_{first}='(.*)'$", script, flags=re.M).group(1)
+        assert set(rest) <= set(line.split())
+
+
+def test_help_behind_a_command_is_the_commands(run):
+    result = run("audit", "list", "--help")
+    assert not result.code
+    assert "--sort-key" in result.out
+    assert result == run("help", "audit", "list")
+
+
+def test_no_command_at_all_shows_the_help_and_fails(run):
+    result = run()
+    assert result.code == 1
+    assert "audit list" in result.out
+
+
+def test_a_command_lets_the_database_and_the_log_go(on):
+    before = list(logging.getLogger().handlers), logging.getLogger().level
+    on("audit", "list")
+    with pytest.raises(exception.DatabaseNotConfigured):
+        db.get_engine()
+    assert (list(logging.getLogger().handlers), logging.getLogger().level) == before
+
+
+def test_an_error_of_the_library_shows_its_traceback_with_debug_only(on):
+    assert one_line(on("audit", "show", "nobody")) == "There is no audit nobody"
+    assert "Traceback" in on("--debug", "audit", "show", "nobody").err
+
+
+# --- passwords ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", [*UNREACHABLE, *UNUSABLE])
+@pytest.mark.parametrize("command", [("audit", "list"), ("db", "upgrade"), ("db", "version")])
+def test_a_password_is_not_in_the_error(run, url, command):
+    assert CANARY not in one_line(run("--database", url, *command))
+
+
+@pytest.mark.parametrize("url", [*UNREACHABLE, *UNUSABLE])
+def test_a_password_is_not_in_tracebacks_nor_in_logs(run, url, tmp_path):
+    log = tmp_path / "log"
+    result = run("--debug", "-vvv", "--log-file", log, "--database", url, "audit", "list")
+    assert (result.code, result.out) == (1, "")
+    assert "Traceback" in result.err
+    assert CANARY not in result.err + log.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (UNREACHABLE[0],),
+        ("audit", "list", UNREACHABLE[0]),
+        ("audit", "list", f"--limit={UNREACHABLE[0]}"),
+        ("--databaze", UNREACHABLE[2], "audit", "list"),
+    ],
+)
+def test_a_url_in_the_wrong_place_is_refused_unseen(run, words):
+    assert "--database" in one_line(run(*words))
+    assert CANARY not in run("--debug", *words).err
+
+
+def test_text_without_a_password_stays_as_it_is():
+    for text in ("at sqlite:////a/b", "postgresql://u@h/x?a=b", "a@b: c", "10:30 at http://h:1/"):
+        assert discreet(text) == text
+
+
+# --- db upgrade, db version -----------------------------------------------------------------
+
+
+def test_upgrade_tells_from_where_to_where(run, empty):
+    words = "--database", f"sqlite:///{empty}", "db", "upgrade"
+    first, second = run(*words), run(*words)
+    assert (first.code, second.code, first.err + second.err) == (0, 0, "")
+    newest = first.out.removeprefix("no tables -> ").strip()
+    assert second.out == f"{newest} -> {newest} (nothing to do)\n"
+
+
+def test_an_unknown_revision_is_refused(run, empty):
+    words = "--database", f"sqlite:///{empty}", "db", "upgrade", "--revision", "nonsense"
+    assert "nonsense" in one_line(run(*words))
+
+
+def test_version_tells_the_revision_and_the_newest(on):
+    result = on("db", "version", "-f", "json")
+    told = json.loads(result.out)
+    assert told["revision"] == told["newest"] is not None
+
+
+def test_version_of_a_database_without_tables_is_none(run, empty):
+    empty.touch()
+    result = run("--database", f"sqlite:///{empty}", "db", "version", "-f", "json")
+    assert json.loads(result.out)["revision"] is None
+
+
+@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db version"])
+def test_a_missing_file_is_refused_and_not_made(run, empty, command):
+    assert "db upgrade" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+    assert not empty.exists()
+
+
+@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db version", "db upgrade"])
+def test_a_file_that_is_no_database_is_refused(run, empty, command):
+    empty.write_text("Dear diary, today I audited the whole cluster.")
+    before = empty.read_bytes()
+    line = one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+    assert line == f"{empty} is no SQLite database"
+    assert empty.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["audit list", "audit show 1"])
+def test_a_database_without_our_tables_is_refused(run, empty, command):
+    with contextlib.closing(sqlite3.connect(empty)) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    assert "db upgrade" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+
+
+@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db upgrade"])
+def test_a_database_of_an_unknown_revision_is_refused(run, empty, command):
+    with contextlib.closing(sqlite3.connect(empty)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("INSERT INTO alembic_version VALUES ('theirs')")
+        connection.commit()
+    assert "theirs" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+
+
+# --- other processes ------------------------------------------------------------------------
+
+
+def python(*words):
+    return subprocess.run(  # noqa: S603 - the words are these tests' own
+        [sys.executable, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_command_runs_as_a_process_of_its_own(filled):
+    words = "--database", f"sqlite:///{filled}", "audit", "list", "-f", "json"
+    done = python("-m", "watcher_objects.cli.app", *words)
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 4)
+
+
+def test_no_warning_of_others_is_shown():
+    assert python("-m", "watcher_objects.cli.app", "complete").stderr == ""
+
+
+WITHOUT_CLIFF = """
+import sys
+
+class Absent:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] == "cliff":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from watcher_objects.cli.app import main
+"""
+
+
+def test_without_cliff_one_line_says_how_to_get_it():
+    done = python("-W", "ignore", "-c", WITHOUT_CLIFF)
+    assert done.returncode == 1
+    assert done.stderr == "The command line needs cliff: pip install 'watcher-objects[cli]'\n"
+
+
+def test_a_schema_goes_down_and_up_and_says_so(on):
+    down = on("db", "downgrade", "--revision", "f56ba02662b4")
+    assert (down.code, down.out) == (0, "0003_create_rpc_requests -> f56ba02662b4\n")
+    planned = on("db", "upgrade", "--dry-run")
+    assert [line.split()[0] for line in planned.out.splitlines()] == [
+        "0001_repair_schema",
+        "0002_add_indexes",
+        "0003_create_rpc_requests",
+    ]
+    written = on("db", "upgrade", "--sql")
+    assert "CREATE INDEX ix_audits_state" in written.out
+    assert on("db", "version", "-f", "value").out.startswith("f56ba02662b4")
+    assert on("db", "upgrade").code == 0
+
+
+def test_a_downgrade_must_be_told_how_far(on):
+    assert on("db", "downgrade").code == 2
+
+
+def test_check_exits_with_what_is_needed(on, filled):
+    assert on("db", "check").code == 0
+    on("db", "downgrade", "--revision", "-2")
+    found = on("db", "check", "-f", "json")
+    assert found.code == 1
+    assert json.loads(found.out)[0]["need"] == "upgrade"
+    on("db", "upgrade")
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("DROP INDEX ix_audits_state")
+    assert on("db", "check").code == 2
+
+
+def test_history_lists_all_revisions(on):
+    listed = json.loads(on("db", "history", "-f", "json").out)
+    assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", "0003_create_rpc_requests")
+    assert len(listed) == 15
+
+
+def test_versions_lists_the_objects_as_a_release_has_them(run):
+    listed = json.loads(run("versions", "--release", "pike", "-f", "json").out)
+    audit = next(row for row in listed if row["object"] == "Audit")
+    assert audit == {
+        "object": "Audit",
+        "version": "1.8",
+        "fingerprint": "9cadb11a1fbe7200fb32891b37672a62",
+        "sent at pike": "1.3",
+    }
+    old = json.loads(run("versions", "--release", "ocata", "-f", "json").out)
+    assert {row["object"] for row in old if row["sent at ocata"] == "not sent"} == {
+        "ActionDescription"
+    }

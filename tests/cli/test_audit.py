@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that creates audits."""
+
+import io
+import json
+import sys
+
+import pytest
+from oslo_context.context import RequestContext
+
+from tests.cli.conftest import one_line
+from watcher_objects import AuditTemplate, Goal, Strategy, db
+
+
+@pytest.fixture
+def create(on):
+    """Create an audit in the filled database."""
+    return lambda *words: on("audit", "create", *words)
+
+
+@pytest.fixture
+def created(create, rows):
+    """Create an audit, and return its fields."""
+
+    def created(*words):
+        result = create(*words, "-f", "json")
+        assert (result.code, result.err) == (0, "")
+        told = json.loads(result.out)
+        assert told == rows("audit", "show", told["uuid"])
+        return told
+
+    return created
+
+
+@pytest.fixture
+def usual(filled):
+    """An audit template of the goal level and the strategy spread."""
+    db.configure(f"sqlite:///{filled}")
+    context = RequestContext()
+    goal, strategy = (cls.get_by_id(context, n) for cls, n in ((Goal, 2), (Strategy, 1)))
+    scope, parameters = [{"compute": []}], {"limit": 0.5, "period": 60}
+    made = AuditTemplate(context, name="usual", goal=goal, strategy=strategy)
+    made.scope, made.default_parameters = scope, parameters
+    made.create()
+    db.dispose()
+
+
+def test_an_audit_is_made_of_a_goal(created):
+    audit = created("--goal", "cool")
+    assert (audit["goal"], audit["strategy"], audit["state"]) == ("cool", None, "PENDING")
+    assert (audit["audit_type"], audit["auto_trigger"]) == ("ONESHOT", False)
+    assert audit["name"].startswith("cool-")
+
+
+def test_an_audit_has_what_was_given(created):
+    audit = created(
+        *("--goal", "level", "--strategy", "spread", "--name", "nightly", "--type", "continuous"),
+        *("--interval", "0 22 * * 5", "--parameters", '{"limit": 1}', "--scope", "[{}]"),
+        *("--start-time", "2026-11-25T22:00:00+02:00", "--end-time", "2027-01-01T00:00:00"),
+        *("--auto-trigger", "--force", "--hostname", "engine-1"),
+    )
+    assert {
+        "strategy": "spread",
+        "name": "nightly",
+        "audit_type": "CONTINUOUS",
+        "interval": "0 22 * * 5",
+        "parameters": {"limit": 1},
+        "scope": [{}],
+        "start_time": "2026-11-25T20:00:00",
+        "end_time": "2027-01-01T00:00:00",
+        "auto_trigger": True,
+        "force": True,
+        "hostname": "engine-1",
+    }.items() <= audit.items()
+
+
+def test_goal_and_strategy_are_found_by_uuid_too(created, rows):
+    uuids = [rows(word, "show", "1")["uuid"] for word in ("goal", "strategy")]
+    assert created("--goal", uuids[0])["goal"] == "cool"
+    assert created("--goal", "level", "--strategy", uuids[1])["strategy"] == "spread"
+
+
+def test_a_template_gives_what_was_not_given(created, usual):
+    audit = created("--audit-template", "usual", "--parameters", '{"limit": 1}')
+    assert (audit["goal"], audit["strategy"]) == ("level", "spread")
+    assert (audit["parameters"], audit["scope"]) == ({"limit": 1, "period": 60}, [{"compute": []}])
+    assert created("--audit-template", "usual", "--scope", "[]")["scope"] == []
+
+
+def test_a_name_that_is_made_is_not_too_long(created, filled):
+    db.configure(f"sqlite:///{filled}")
+    Goal(RequestContext(), name="g" * 63, display_name="g", efficacy_specification=[]).create()
+    db.dispose()
+    assert len(created("--goal", "g" * 63)["name"]) == 63
+
+
+def test_documents_are_read_from_files_and_from_stdin(created, tmp_path, monkeypatch):
+    (tmp_path / "scope.json").write_text('[{"compute": ["é"]}]')
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"limit": 2}'))
+    documents = "--scope", f"@{tmp_path / 'scope.json'}", "--parameters", "-"
+    audit = created("--goal", "cool", *documents)
+    assert (audit["scope"], audit["parameters"]) == ([{"compute": ["é"]}], {"limit": 2})
+
+
+@pytest.mark.parametrize("interval", ["1", "900", "*/5 * * * *", "0 22 * * 5", "@daily"])
+def test_an_interval_is_seconds_or_cron(created, interval):
+    words = "--goal", "cool", "--type", "CONTINUOUS", "--interval", interval
+    assert created(*words)["interval"] == interval
+
+
+NEVER = ["0", "-5", "1.5", "", "weekly", "61 * * * *", "* * * *", "0 0 31 2 *", "9" * 5000, "٣"]
+
+
+@pytest.mark.parametrize("interval", NEVER)
+def test_another_interval_is_refused(create, interval):
+    words = "--goal", "cool", "--type", "CONTINUOUS", f"--interval={interval}"
+    assert one_line(create(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--type", "CONTINUOUS"], "An audit of type CONTINUOUS needs an interval"),
+        (["--interval", "60"], "An audit of type ONESHOT has no interval"),
+        (["--end-time", "2027-01-01"], "An audit of type ONESHOT has no start or end time"),
+        (["--type", "EVENT", "--start-time", "soon"], "start_time takes a datetime"),
+        (["--parameters", "[1]"], "parameters takes a dict, or JSON text of one"),
+        (["--parameters", '{"a": 1, "a": 2}'], "parameters takes a dict"),
+        (["--scope", "{"], "scope takes a list, or JSON text of one"),
+        (["--scope", "@/nowhere/at/all"], "@/nowhere/at/all can't be read: No such file"),
+        (["--scope", f"@{sys.executable}"], f"@{sys.executable} can't be read: it is no text"),
+        (["--strategy", "spread"], "The strategy spread is not for the goal cool"),
+        (["--strategy", "nobody"], "There is no strategy nobody"),
+        (["--name", "one"], "There is an audit one already"),
+        (["--name", "n" * 64], "name takes at most 63 characters"),
+    ],
+)
+def test_what_can_not_be_used_is_told_in_a_line(create, rows, words, told):
+    assert one_line(create("--goal", "cool", *words)).startswith(told)
+    assert len(rows("audit", "list")) == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--goal", "cool", "--audit-template", "usual"], ["--goal", "cool", "--type", "DAILY"]],
+)
+def test_wrong_usage_exits_with_2(create, words):
+    result = create(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("usage: ")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which database a command works on."""
+
+import json
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import one_line
+from tests.servers import CANARY
+from watcher_objects import db, exception
+from watcher_objects.cli.connection import VARIABLE
+
+NOWHERE = "sqlite:////nowhere/at/all"
+WATCHERS = """
+[DEFAULT]
+transport_url = rabbit://watcher:secret@controller
+control_exchange = watcher
+[database]
+connection = {url}
+max_pool_size = 5
+[keystone_authtoken]
+password = secret
+"""
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """Write a configuration file."""
+
+    def configured(text, name="watcher.conf"):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return configured
+
+
+@pytest.fixture
+def watchers(configured, filled):
+    """A configuration file as Watcher has it, of the filled database."""
+    return configured(WATCHERS.format(url=f"sqlite:///{filled}"))
+
+
+def names(result):
+    assert (result.code, result.err) == (0, "")
+    return [row["name"] for row in json.loads(result.out)]
+
+
+# --- what goes first ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_configuration_of_watchers_names_a_database(run, watchers, is_behind):
+    named, listing = ["--config-file", watchers], ["audit", "list", "-f", "json"]
+    result = run(*listing, *named) if is_behind else run(*named, *listing)
+    assert names(result) == ["one", "two", "three", "four"]
+
+
+def test_of_several_configurations_the_last_goes_first(run, watchers, configured):
+    other = configured(f"[database]\nconnection = {NOWHERE}\n", "other.conf")
+    listing = "audit", "list", "-f", "json"
+    assert names(run("--config-file", other, "--config-file", watchers, *listing))
+    assert one_line(run("--config-file", watchers, "--config-file", other, *listing))
+
+
+def test_the_option_goes_before_a_configuration(run, filled, configured):
+    other = configured(f"[database]\nconnection = {NOWHERE}\n")
+    named = "--database", f"sqlite:///{filled}"
+    assert names(run("--config-file", other, *named, "audit", "list", "-f", "json"))
+
+
+def test_a_configuration_goes_before_the_environment(run, watchers, monkeypatch):
+    monkeypatch.setenv(VARIABLE, NOWHERE)
+    assert names(run("--config-file", watchers, "audit", "list", "-f", "json"))
+
+
+@pytest.mark.parametrize("text", [None, "[keystone]\npassword = secret\n"])
+def test_the_environment_goes_before_the_users_own(run, filled, configured, monkeypatch, text):
+    monkeypatch.setenv(VARIABLE, f"sqlite:///{filled}")
+    words = [] if text is None else ["--config-file", configured(text)]
+    assert names(run(*words, "audit", "list", "-f", "json"))
+
+
+def test_a_configuration_without_a_database_is_not_passed_over(run, configured, home):
+    line = one_line(run("--config-file", configured("[keystone]\n"), "audit", "list"))
+    assert line == "No database: the configuration has no connection in the section [database]"
+    assert not home.exists()
+
+
+def test_a_configuration_tells_the_profile_of_states(run, filled, configured):
+    strict = "--database", f"sqlite:///{filled}", "audit"
+    config = configured("[watcher_objects]\ntransitions = watcher\n")
+    run(*strict, "start", "one")
+    run(*strict, "suspend", "one")
+    assert run(*strict, "cancel", "one").code == 1
+    assert run("--config-file", config, *strict, "cancel", "one").code == 0
+
+
+# --- what can't be read ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"[database]\npassword {CANARY}\n", "watcher.conf has no sections and options in line 2"),
+        (f"[database]\nconnection = mysql://u:a${CANARY}@h/x\n", "$$"),
+        ("[watcher_objects]\ntransitions = wild\n", "transitions"),
+        ("[database]\nconnection = gold://h/x\n", "url must be"),
+    ],
+)
+def test_a_configuration_that_can_not_be_used_is_told_in_a_line(run, configured, text, told):
+    config = configured(text)
+    assert told in one_line(run("--config-file", config, "audit", "list"))
+    assert CANARY not in run("--debug", "--config-file", config, "audit", "list").err
+
+
+def test_a_configuration_that_can_not_be_read_is_told_in_a_line(run, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for name in ("missing.conf", ".", "bytes"):
+        line = one_line(run("--config-file", tmp_path / name, "audit", "list"))
+        assert line.startswith("The configuration can't be used: ")
+
+
+# --- the user's own -------------------------------------------------------------------------
+
+
+def test_who_names_no_database_gets_one_and_is_told_once(run, home):
+    file = home / "watcher-objects" / "audits.sqlite"
+    first = run("audit", "list", "-f", "json")
+    assert (first.code, json.loads(first.out)) == (0, [])
+    (line,) = first.err.splitlines()
+    assert str(file) in line
+    assert all(way in line for way in ("--database", "--config-file", VARIABLE))
+    assert run("audit", "list", "-f", "json").err == ""
+
+
+def test_the_users_own_database_is_theirs_alone(run, home):
+    run("goal", "list")
+    folder = home / "watcher-objects"
+    modes = [stat.S_IMODE(place.stat().st_mode) for place in (folder, folder / "audits.sqlite")]
+    assert modes == [0o700, 0o600]
+
+
+def test_the_users_own_database_is_upgraded_when_it_is_made_and_never_again(run):
+    run("db", "downgrade", "--revision", "base")
+    assert "db upgrade" in one_line(run("audit", "list"))
+
+
+def test_a_data_folder_that_can_not_be_made_is_told_in_a_line(run, home):
+    home.write_text("in the way")
+    assert "can't be made" in one_line(run("audit", "list"))
+
+
+def test_the_demo_takes_no_configuration(run, watchers):
+    assert "PATH" in one_line(run("--config-file", watchers, "demo"))
+
+
+# --- other processes ------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from watcher_objects.cli.app import main
+code = main(sys.argv[1:])
+print(Path("/proc/self/cmdline").read_text())
+sys.exit(code)
+"""
+
+
+def test_a_password_of_a_configuration_is_not_among_the_processes(configured):
+    config = configured(f"[database]\nconnection = mysql://u:{CANARY}@127.0.0.1:1/x\n")
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", SCRIPT, "--config-file", config, "audit", "start", "one"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "--config-file" in done.stdout
+    assert CANARY not in done.stdout + done.stderr
+
+
+def test_nothing_is_configured_after_a_command(run, watchers):
+    run("--config-file", watchers, "audit", "list")
+    with pytest.raises(exception.DatabaseNotConfigured):
+        db.get_engine()

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that list and show."""
+
+import contextlib
+import json
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+from oslo_context.context import RequestContext
+
+from tests import factory
+from tests.cli.conftest import one_line
+from watcher_objects import Audit, db
+from watcher_objects.cli import entity
+
+
+@pytest.fixture
+def listed(rows):
+    """List audits of the filled database, and return their names."""
+    return lambda *options: [row["name"] for row in rows("audit", "list", *options)]
+
+
+@pytest.fixture
+def shown(on):
+    """Show one audit of the filled database."""
+    return lambda *words: on("audit", "show", *words)
+
+
+# --- audit list -----------------------------------------------------------------------------
+
+
+def test_list_shows_goals_and_strategies_by_name(on):
+    result = on("audit", "list", "-f", "json")
+    one, two, *_ = json.loads(result.out)
+    assert list(one) == ["uuid", "name", "audit_type", "state", "goal", "strategy", "updated_at"]
+    assert (one["goal"], one["strategy"], one["state"]) == ("cool", None, "PENDING")
+    assert (two["goal"], two["strategy"], two["updated_at"]) == ("level", "spread", None)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
+def test_list_comes_in_every_format(on, form):
+    result = on("audit", "list", "--deleted", "-f", form)
+    assert (result.code, result.err) == (0, "")
+    assert "CANCELLED" not in result.out
+    assert all(name in result.out for name in ("one", "five", "spread", "DELETED"))
+
+
+def test_list_leaves_deleted_audits_out_until_asked(listed):
+    assert listed() == ["one", "two", "three", "four"]
+    assert listed("--deleted") == ["one", "two", "three", "four", "five"]
+    assert listed("--state", "deleted") == ["five"]
+
+
+def test_list_comes_in_pages(listed, shown):
+    assert listed("--limit", "2") == ["one", "two"]
+    uuid = json.loads(shown("two", "-f", "json").out)["uuid"]
+    assert listed("--limit", "2", "--marker", uuid) == ["three", "four"]
+    assert listed("--marker", "3") == ["four"]
+
+
+def test_list_is_sorted_as_asked(listed):
+    assert listed("--sort-key", "name") == ["four", "one", "three", "two"]
+    assert listed("--sort-key", "name", "--sort-dir", "desc") == ["two", "three", "one", "four"]
+
+
+def test_list_is_narrowed_by_state(listed):
+    assert listed("--state", "PENDING") == ["one", "two", "three", "four"]
+    assert listed("--state", "FAILED") == []
+
+
+def test_list_is_narrowed_by_a_goals_name_or_uuid(listed, filled):
+    assert listed("--goal", "level") == ["two", "four"]
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        ((uuid,),) = connection.execute("SELECT uuid FROM goals WHERE name = 'cool'").fetchall()
+    assert listed("--goal", uuid.upper()) == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--limit", "-1"),
+        ("--marker", "nobody"),
+        ("--marker", "99"),
+        ("--sort-key", "colour"),
+        ("--goal", "wealth"),
+    ],
+)
+def test_list_refuses_what_it_does_not_know(on, option, value):
+    assert one_line(on("audit", "list", option, value))
+
+
+@pytest.mark.parametrize("options", [("--state", "TIRED"), ("--limit", "few")])
+def test_list_refuses_values_that_an_option_has_not(on, options):
+    result = on("audit", "list", *options)
+    assert result.code == 2
+    assert options[1] in result.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (["name=two"], ["two"]),
+        (["name__neq=two", "goal_name=level"], ["four"]),
+        (["name__in=one,four,nobody"], ["one", "four"]),
+        (["id__notin=1,2"], ["three", "four"]),
+        (["id__gte=2", "id__lt=4"], ["two", "three"]),
+        (["strategy_id"], ["one", "three", "four"]),
+        (["strategy_name__neq"], ["two"]),
+        (["auto_trigger=no", "created_at__gt=2020-01-01T00:00:00Z", "id__lte=1"], ["one"]),
+        (["strategy_goal_display_name=level"], ["two"]),
+        (["hostname="], []),
+    ],
+)
+def test_list_is_narrowed_by_any_filter_of_the_library(listed, asked, names):
+    assert listed(*(f"--filter={one}" for one in asked)) == names
+
+
+def test_list_is_narrowed_by_options_for_what_is_asked_often(listed):
+    assert listed("--name", "one") == ["one"]
+    assert listed("--type", "oneshot", "--strategy", "spread") == ["two"]
+    assert listed("--hostname", "elsewhere") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--filter", "colour=red"], "colour"),
+        (["--filter", "name__like=o"], "operator"),
+        (["--filter", "id=few"], "whole number"),
+        (["--filter", "created_at__gt=yesterday"], "ISO 8601"),
+        (["--filter", "parameters={}"], "documents"),
+        (["--filter", "id__gt"], "must have a value"),
+        (["--filter", "state=FAILED", "--state", "FAILED"], "twice"),
+    ],
+)
+def test_list_refuses_filters_as_the_library_does(on, asked, told):
+    assert told in one_line(on("audit", "list", *asked))
+
+
+# --- audit show -----------------------------------------------------------------------------
+
+
+def test_show_finds_by_id_by_uuid_and_by_name(shown):
+    by_name = shown("two", "-f", "json")
+    uuid = json.loads(by_name.out)["uuid"]
+    assert (by_name.code, by_name.err) == (0, "")
+    assert by_name == shown("2", "-f", "json") == shown(uuid, "-f", "json")
+
+
+def test_show_finds_a_name_that_looks_like_an_id(shown, filled):
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("UPDATE audits SET name = '2026' WHERE name = 'two'")
+        connection.commit()
+    assert json.loads(shown("2026", "-f", "json").out)["id"] == 2
+
+
+def test_show_has_every_field_and_documents_as_json(shown):
+    told = json.loads(shown("two", "-f", "json").out)
+    assert told.keys() == Audit.fields.keys()
+    assert (told["parameters"], told["scope"]) == ({"limit": 0.5}, [{"compute": []}])
+    for form in ("table", "value"):
+        assert '{"limit": 0.5}' in shown("two", "-f", form).out
+
+
+def test_show_finds_deleted_audits_only_when_asked(shown):
+    assert one_line(shown("five")) == "There is no audit five"
+    assert json.loads(shown("five", "--deleted", "-f", "json").out)["state"] == "DELETED"
+
+
+@pytest.mark.parametrize("form", ["table", "value", "shell", "json", "yaml"])
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(on, filled, form):
+    db.configure(f"sqlite:///{filled}")
+    audit = Audit.get_by_name(RequestContext(), "one", eager=True)
+    audit.status_message = audit.goal.name = "\x1b[31mred\u202e"
+    audit.save()
+    audit.goal.save()
+    out = on("audit", "show", "one", "-f", form).out
+    assert not {"\x1b", "\u202e"} & set(out)
+    assert out.count("[31mred") == 2
+
+
+# --- every kind -----------------------------------------------------------------------------
+
+KINDS = list(entity.KINDS)
+
+
+@pytest.fixture
+def of_every_kind(database, url, context):
+    """One stored object of every class; the value is their database's URL."""
+    for cls in factory.CLASSES:
+        factory.stored(cls, context)
+    return url
+
+
+def test_there_are_commands_for_every_kind():
+    assert {kind.entity for kind in entity.KINDS.values()} == set(factory.CLASSES)
+    for kind in entity.KINDS.values():
+        assert set(kind.columns) <= kind.entity.fields.keys()
+
+
+def test_every_kind_is_listed_and_shown_on_every_database(run, of_every_kind):
+    def asked(*words):
+        result = run("--database", of_every_kind, *words, "-f", "json")
+        assert (result.code, result.err) == (0, "")
+        return json.loads(result.out)
+
+    for word, kind in entity.KINDS.items():
+        later = ["--filter", "created_at__gt=2020-01-01T00:00:00Z", "--filter", "deleted_at"]
+        row, *_ = asked(word, "list", *later, "--sort-key", "created_at", "--sort-dir", "desc")
+        assert list(row) == list(kind.columns)
+        assert asked(word, "show", row[kind.columns[0]]).keys() == kind.entity.fields.keys()
+
+
+def test_related_objects_are_shown_by_their_names_or_uuids(run, of_every_kind):
+    (action,) = json.loads(run("--database", of_every_kind, "action", "list", "-f", "json").out)
+    words = "actionplan", "list", "--filter", f"uuid={action['action_plan']}"
+    (plan,) = json.loads(run("--database", of_every_kind, *words, "-f", "json").out)
+    words = "audit", "show", plan["audit"]
+    audit = json.loads(run("--database", of_every_kind, *words, "-f", "json").out)
+    assert audit["name"] == plan["audit"]
+    assert action["parents"] == ["parent"]
+
+
+@pytest.fixture
+def sent():
+    """The statements that any database is sent."""
+    sent = []
+
+    def note(connection, cursor, statement, *rest):
+        sent.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    yield sent
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def test_a_list_of_many_takes_as_many_statements_as_one_of_one(rows, sent):
+    assert len(rows("audit", "list", "--strategy", "spread")) == 1
+    for_one = len(sent)
+    sent.clear()
+    assert len(rows("audit", "list", "--deleted", "--goal", "level")) == 2
+    assert 0 < len(sent) <= for_one

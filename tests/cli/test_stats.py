@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``audit stats`` counts, and how it shows that."""
+
+import contextlib
+import datetime
+import io
+import sqlite3
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.cli.conftest import one_line
+from watcher_objects.cli import chart
+from watcher_objects.cli.chart import Bar
+
+AGES = ("< 1 hour", "< 1 day", "< 1 week", "< 30 days", "< 1 year", "older")
+
+
+@pytest.fixture
+def write(filled):
+    """Write to the filled database behind the objects' back."""
+
+    def write(statement, *values):
+        with contextlib.closing(sqlite3.connect(filled)) as connection, connection:
+            connection.execute(statement, values)
+
+    return write
+
+
+@pytest.fixture
+def stats(rows):
+    """Count, and return the numbers by value, without those that are 0."""
+
+    def stats(*words):
+        return {r["value"]: r["count"] for r in rows("audit", "stats", *words) if r["count"]}
+
+    return stats
+
+
+def terminal(encoding="utf-8"):
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+
+def test_audits_are_counted_by_state_type_host_and_age(rows):
+    listed = rows("audit", "stats")
+    assert list(listed[0]) == ["by", "value", "count"]
+    assert list(dict.fromkeys(row["by"] for row in listed)) == ["state", "type", "host", "age"]
+    told = {(row["by"], row["value"]): row["count"] for row in listed if row["count"]}
+    assert told == {
+        ("state", "PENDING"): 4,
+        ("type", "ONESHOT"): 4,
+        ("host", None): 4,
+        ("age", "< 1 hour"): 4,
+    }
+
+
+def test_what_is_known_is_told_also_where_there_is_none_of_it(rows):
+    listed = rows("audit", "stats", "--by", "state", "--by", "age")
+    states = [row["value"] for row in listed if row["by"] == "state"]
+    assert states == ["PENDING", "ONGOING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED"]
+    assert [row["value"] for row in listed if row["by"] == "age"] == [*AGES]
+
+
+def test_what_is_not_known_is_told_too(stats, write):
+    write("UPDATE audits SET state = 'TIRED', created_at = NULL WHERE id = 1")
+    assert stats("--by", "state") == {"PENDING": 3, "TIRED": 1}
+    assert stats("--by", "age") == {"< 1 hour": 3, None: 1}
+
+
+def test_each_age_is_counted_where_it_belongs(stats, write):
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    for number, days in enumerate((-1, 0.5, 3, 20), 1):
+        created = now - datetime.timedelta(days=days)
+        write("UPDATE audits SET created_at = ? WHERE id = ?", str(created), number)
+    assert stats("--by", "age") == dict.fromkeys(AGES[:4], 1)
+    for number, days in enumerate((100, 400), 1):
+        created = now - datetime.timedelta(days=days)
+        write("UPDATE audits SET created_at = ? WHERE id = ?", str(created), number)
+    assert stats("--by", "age") == {"< 1 week": 1, "< 30 days": 1, "< 1 year": 1, "older": 1}
+
+
+def test_the_busiest_hosts_come_first(stats, write):
+    write("UPDATE audits SET hostname = CASE WHEN id < 2 THEN 'a' WHEN id < 4 THEN 'b' END")
+    assert [*stats("--by", "host").items()] == [("b", 2), ("a", 1), (None, 1)]
+
+
+def test_the_filters_of_a_list_narrow_what_is_counted(stats):
+    assert stats("--by", "state", "--goal", "cool") == {"PENDING": 2}
+    assert stats("--by", "state", "--filter", "name__in=one,two,three") == {"PENDING": 3}
+    assert stats("--by", "state", "--deleted") == {"PENDING": 4, "DELETED": 1}
+    assert stats("--by", "type", "--state", "deleted") == {"ONESHOT": 1}
+
+
+@pytest.mark.parametrize("words", [("--by", "colour"), ("--state", "TIRED")])
+def test_what_there_is_not_is_refused(on, words):
+    result = on("audit", "stats", *words)
+    assert (result.code, result.out) == (2, "")
+    assert words[1] in result.err
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value", "chart"])
+def test_the_numbers_come_in_every_format(on, form):
+    result = on("audit", "stats", "-f", form)
+    assert (result.code, result.err) == (0, "")
+    assert all(value in result.out for value in ("PENDING", "ONESHOT", "< 1 hour", "4"))
+
+
+def test_bars_are_drawn_unless_it_is_said_how(on, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    told = on("audit", "stats", "--by", "type").out
+    assert told == f"By type\n  ONESHOT     4  {'█' * 21}\n  CONTINUOUS  0\n  EVENT       0\n"
+
+
+def test_an_empty_database_has_nothing_and_no_error(run, empty, tmp_path):
+    words = "--database", f"sqlite:///{empty}"
+    assert run(*words, "db", "upgrade").code == 0
+    result = run(*words, "audit", "stats", "--svg", tmp_path / "stats.svg")
+    assert (result.code, result.err) == (0, "")
+    assert "By host" not in result.out
+    assert not any(block in result.out for block in chart.BLOCKS)
+    assert texts(tmp_path / "stats.svg") >= {"PENDING", "0"}
+
+
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(on, write, tmp_path):
+    write("UPDATE audits SET hostname = ?", "\x1b[31m<red>\u202e\ufffe")
+    shown = r"\x1b[31m<red>\u202e\ufffe"
+    for form in ("chart", "table", "value"):
+        told = on("audit", "stats", "-f", form, "--svg", tmp_path / "stats.svg").out
+        assert shown in told
+        assert not {"\x1b", "\u202e"} & set(told)
+    assert shown in texts(tmp_path / "stats.svg")
+
+
+# --- the picture ----------------------------------------------------------------------------
+
+
+def texts(file):
+    root = ElementTree.parse(file)  # noqa: S314 - ours
+    return {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_the_picture_tells_each_number(on, tmp_path):
+    file = tmp_path / "stats.svg"
+    assert on("audit", "stats", "--svg", file).out == on("audit", "stats").out
+    assert texts(file) >= {"Audits", "By state", "By age", "PENDING", "none", "4", "0"}
+    assert "host: none 4." in file.read_text()
+
+
+def test_a_picture_is_written_over_and_nothing_else(on, tmp_path):
+    file, other, empty = (tmp_path / name for name in ("stats.svg", "notes", "new"))
+    other.write_text("Dear diary")
+    empty.touch()
+    for _ in range(2):
+        assert on("audit", "stats", "--svg", file, "-f", "json").code == 0
+    assert on("audit", "stats", "--svg", empty).code == 0
+    assert "no picture" in one_line(on("audit", "stats", "--svg", other))
+    assert other.read_text() == "Dear diary"
+    for place in (tmp_path, tmp_path / "no" / "where"):
+        assert "can't be written" in one_line(on("audit", "stats", "--svg", place))
+
+
+# --- the bars -------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_knows_less_gets_less(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    bars = [Bar("type", "EVENT", 1000), Bar("type", "ONESHOT", 1), Bar("type", "other", 0)]
+    told = chart.text(bars, terminal("ascii"))
+    assert told.splitlines()[1:] == [
+        f"  EVENT    1,000  {'#' * 20}",
+        "  ONESHOT      1  #",
+        "  other        0",
+    ]
+    assert "▏" in chart.text(bars, terminal())
+
+
+def test_bars_that_are_too_many_become_one():
+    bars = [Bar("host", str(number), 100 - number) for number in range(50)]
+    ((_, shown),) = chart.sections(bars)
+    assert len(shown) == chart.MOST
+    assert shown[-1].label == "31 others"
+    assert sum(bar.number for bar in shown) == sum(bar.number for bar in bars)
+
+
+numbers = st.one_of(st.integers(0, 20), st.integers(0, 10**12))
+labels = st.text(st.characters(codec="ascii"), max_size=255) | st.none()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=st.dictionaries(labels, numbers, max_size=30), columns=st.integers(50, 200))
+def test_bars_fit_the_terminal_and_show_what_is_more_than_nothing(monkeypatch, counts, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    bars = [Bar("host", value, number) for value, number in counts.items()]
+    for out in (terminal(), terminal("ascii")):
+        told = chart.text(bars, out).splitlines()[1:]
+        assert all(len(line) <= columns for line in told)
+        shown = [bar for _, found in chart.sections(bars) for bar in found]
+        for bar, line in zip(shown, told, strict=True):
+            assert line.endswith((*chart.BLOCKS, "#") if bar.number else "  0")
+    ElementTree.fromstring(chart.picture("Audits", "now", bars))  # noqa: S314 - ours

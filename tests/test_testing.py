@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we ship for the tests of decision engines."""
+
+import threading
+
+import pytest
+
+from tests import servers
+from tests.documents import block, page
+from tests.factory import CLASSES
+from watcher_objects import Action, ActionPlan, Audit, exception, testing
+from watcher_objects.testing.lifecycle import Life, Move
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def make(watcher_factory) -> testing.Factory:
+    return watcher_factory
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_the_factory_makes_a_valid_object_of_every_class(make, cls):
+    first, second = getattr(make, cls.resource)(), make.create(cls)
+    assert type(first) is cls
+    assert first.id != second.id
+    assert cls.get(make.context, first.id) == first
+
+
+def test_the_factory_fills_in_only_what_an_object_must_have(make):
+    assert make.needed(Audit) == {"name", "audit_type", "goal_id"}
+    audit = make.audit()
+    assert (audit.state, audit.audit_type, audit.auto_trigger) == ("PENDING", "ONESHOT", False)
+    assert (audit.start_time, audit.strategy_id, audit.hostname) == (None, None, None)
+
+
+def test_any_field_of_a_made_object_can_be_given(make):
+    goal = make.goal(name="saving_energy")
+    audit = make.audit(goal=goal, state="ONGOING", parameters={"cpu": 1})
+    by_id = make.audit(goal_id=goal.id)
+    assert (audit.goal, audit.state, audit.parameters) == (goal, "ONGOING", {"cpu": 1})
+    assert by_id.goal_id == goal.id
+
+
+def test_related_objects_are_made_once_for_a_factory(make):
+    plans = [make.action_plan(), make.action_plan()]
+    assert plans[0].audit == plans[1].audit
+    assert plans[0].strategy.goal == plans[0].audit.goal
+    assert testing.Factory().audit().goal != plans[0].audit.goal
+
+
+def test_what_is_built_is_stored_by_its_owner(make):
+    audit = make.build(Audit)
+    assert not audit.obj_attr_is_set("id")
+    audit.create()
+    assert Audit.list(make.context) == [audit]
+
+
+@pytest.fixture
+def lifecycle():
+    return testing.Lifecycle()
+
+
+def moved(obj, *states):
+    for state in states:
+        obj.state = state
+        obj.save()
+
+
+def broken(lifecycle, engine):
+    """Return what is told of an engine that doesn't keep to the life-cycle."""
+    with pytest.raises(AssertionError) as caught, lifecycle:
+        engine()
+    return str(caught.value)
+
+
+def test_an_engine_that_keeps_to_the_life_cycle_passes(lifecycle, make):
+    with lifecycle:
+        audit, plan, action = make.audit(), make.action_plan(), make.action()
+        moved(audit, "ONGOING", "SUCCEEDED")
+        moved(plan, "PENDING", "ONGOING", "SUCCEEDED")
+        moved(action, "ONGOING", "FAILED")
+        action.soft_delete()
+        lifecycle.expect(audit, "PENDING", "ONGOING", "SUCCEEDED")
+        lifecycle.expect(plan, "RECOMMENDED", "PENDING", "ONGOING", "SUCCEEDED")
+        lifecycle.expect(action, "PENDING", "ONGOING", "FAILED", "DELETED")
+
+
+@pytest.mark.parametrize("cls", [Audit, ActionPlan, Action])
+def test_what_is_left_running_is_told_with_all_its_moves(lifecycle, make, cls):
+    obj = make.create(cls, **({"state": "PENDING"} if cls is ActionPlan else {}))
+    told = broken(lifecycle, lambda: moved(obj, "ONGOING"))
+    assert told.startswith("something was left running\n" + cls.resource)
+    assert f"{obj.uuid}: PENDING -> ONGOING (MainThread)" in told
+
+
+def test_a_plan_that_is_left_cancelling_is_told(lifecycle, make):
+    plan = make.action_plan(state="ONGOING")
+    assert "ONGOING -> CANCELLING" in broken(lifecycle, lambda: moved(plan, "CANCELLING"))
+
+
+def test_a_refusal_is_told_though_the_engine_swallows_it(lifecycle, make):
+    audit = make.audit(name="nightly")
+
+    def engine():
+        moved(audit, "ONGOING", "FAILED")
+        audit.state = "SUCCEEDED"
+        with pytest.raises(exception.InvalidStateTransition):
+            audit.save()
+
+    told = broken(lifecycle, engine).splitlines()
+    assert told == [
+        "a move was refused",
+        f"audit nightly {audit.uuid}: PENDING -> ONGOING (MainThread) -> FAILED (MainThread)",
+        "  refused: FAILED -> SUCCEEDED (MainThread)",
+    ]
+
+
+def test_a_refused_deletion_is_told(lifecycle, make):
+    audit = make.audit()
+
+    def engine():
+        with pytest.raises(exception.InvalidStateTransition):
+            audit.soft_delete()
+
+    assert "refused: PENDING -> DELETED" in broken(lifecycle, engine)
+
+
+def test_the_action_that_is_in_the_way_of_a_plans_deletion_is_told(lifecycle, make):
+    plan = make.action_plan(state="FAILED")
+    action = make.action(action_plan=plan, state="ONGOING")
+
+    def engine():
+        with pytest.raises(exception.InvalidStateTransition):
+            plan.soft_delete()
+
+    told = broken(lifecycle, engine)
+    assert f"what action_plan {plan.uuid} owns, {action.uuid}: no move" in told
+    assert "refused: ONGOING -> DELETED" in told
+
+
+def test_a_refusal_may_be_allowed(lifecycle, make):
+    with lifecycle:
+        lifecycle.allow_refused("ONGOING")
+        audit = make.audit()
+        stale = Audit.get(make.context, audit.id)
+        moved(audit, "ONGOING", "SUCCEEDED")
+        with pytest.raises(exception.InvalidStateTransition):
+            moved(stale, "ONGOING")
+
+
+def test_to_leave_something_running_may_be_allowed(lifecycle, make):
+    with lifecycle:
+        lifecycle.allow_left("ONGOING")
+        moved(make.audit(), "ONGOING")
+
+
+def test_what_was_made_running_and_not_moved_is_somebody_elses(lifecycle, make):
+    with lifecycle:
+        make.audit(state="ONGOING")
+
+
+def test_what_is_destroyed_is_not_left_running(lifecycle, make):
+    with lifecycle:
+        audit = make.audit(state="ONGOING")
+        audit.destroy()
+        lifecycle.expect(audit, "ONGOING", "gone")
+
+
+def test_a_life_that_was_not_expected_is_told(lifecycle, make):
+    with lifecycle:
+        audit = make.audit()
+        moved(audit, "CANCELLED")
+        with pytest.raises(AssertionError, match=r"ONGOING was expected\naudit .*CANCELLED"):
+            lifecycle.expect(audit, "PENDING", "ONGOING")
+        with pytest.raises(AssertionError, match=r"goal goal-.* no move"):
+            lifecycle.expect(make.goal(), "PENDING")
+
+
+def test_an_error_of_the_test_goes_before_a_fault_of_the_engine(lifecycle, make):
+    audit = make.audit()
+    with pytest.raises(exception.InvalidState), lifecycle:
+        moved(audit, "ONGOING", "NO SUCH STATE")
+
+
+def test_nothing_is_heard_after_the_end(lifecycle, make):
+    with lifecycle:
+        audit = make.audit()
+    moved(audit, "ONGOING")
+    lifecycle.check()
+
+
+def test_a_thread_that_tells_late_is_put_where_it_belongs():
+    life = Life("audit")
+    life.moves += [
+        Move("ONGOING", "SUSPENDED", "operator"),
+        Move("PENDING", "ONGOING", "engine"),
+        Move("ONGOING", "SUCCEEDED", "engine"),
+        Move("SUSPENDED", "ONGOING", "operator"),
+        Move(None, "PENDING", "test"),
+    ]
+    told = ["PENDING", "ONGOING", "SUSPENDED", "ONGOING", "SUCCEEDED"]
+    assert life.states() == told
+
+
+def test_engines_in_threads_are_told_apart(lifecycle, make):
+    audit = make.audit()
+    with lifecycle:
+        engine = threading.Thread(target=moved, args=(audit, "ONGOING", "FAILED"), name="engine-1")
+        engine.start()
+        engine.join()
+        with pytest.raises(AssertionError, match=r"FAILED \(engine-1\)"):
+            lifecycle.expect(audit)
+
+
+ENGINE = """
+    import pytest
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_a_database_is_as_new(watcher_factory, turn):
+        from watcher_objects import Goal
+
+        assert Goal.list(watcher_factory.context) == []
+        watcher_factory.goal(name="always the same")
+"""
+
+
+@pytest.fixture
+def suite(pytester):
+    """The tests of an engine, run in this process or in one of their own."""
+    pytester.makeini("""
+        [pytest]
+        filterwarnings =
+            error
+            ignore:Module already imported so cannot be rewritten
+    """)
+    pytester.makepyfile(ENGINE)
+    return pytester
+
+
+def test_each_test_has_a_database_to_itself(suite):
+    suite.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
+
+
+def test_server_and_options_are_what_a_conftest_says(suite):
+    with servers.scratch("postgresql", suite.path, "_found") as found:
+        documented = block("conftest", page("engine"))
+        suite.makeconftest(documented.replace("postgresql://postgres@127.0.0.1/postgres", found))
+        suite.makepyfile("""
+            def test_it(watcher_database, watcher_factory):
+                from watcher_objects.db import engine
+
+                told = engine.get_engine().dialect.name, engine.get_profile()
+                print("configured", *told)
+        """)
+        done = suite.runpytest_inprocess("-p", "no:xdist", "-s")
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["*configured sqlite watcher*", "*configured postgresql watcher*"])
+
+
+def test_a_fault_of_an_engine_fails_its_test(suite):
+    suite.makepyfile("""
+        def test_engine(watcher_factory, watcher_lifecycle):
+            audit = watcher_factory.audit(name="nightly")
+            audit.state = "ONGOING"
+            audit.save()
+    """)
+    done = suite.runpytest_inprocess("-p", "no:xdist")
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines(["E *audit nightly *: PENDING -> ONGOING (MainThread)"])
+
+
+def test_who_asks_for_no_fixture_does_not_import_the_library(pytester):
+    pytester.makepyfile("""
+        import sys
+
+        def test_modules():
+            assert "pytest_watcher_objects" in sys.modules
+            assert not {"watcher_objects", "sqlalchemy", "oslo_versionedobjects"} & {*sys.modules}
+    """)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
