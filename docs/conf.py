@@ -19,7 +19,7 @@ autodoc_default_options = {
 }
 # A name of ours that leads nowhere is a mistake; others' pages are not linked.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!watcher_objects).*|.*\.[A-Z]")]
+nitpick_ignore_regex = [("py:.*", r"(?!watcher_objects).*|.*\.([A-Z]|Made)")]
 
 
 def add_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

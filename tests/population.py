@@ -8,9 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from watcher_objects import db
-from watcher_objects.db import models
+from watcher_objects.db import migration, models
 
 MOMENT = datetime.datetime(2026, 11, 23, 20, 28, 41)
+#: The newest revision.
+HEAD = migration.history()[-1].revision
 TEXT = "café 😀"
 
 

@@ -12,7 +12,7 @@ _REVISION = '''# SPDX-License-Identifier: Apache-2.0
 import sqlalchemy as sa
 from alembic import op
 
-revision = "take_a_step"
+revision = "0099_take_a_step"
 down_revision = "{newest}"
 branch_labels = None
 depends_on = None
@@ -32,6 +32,7 @@ memos = _table(
     _id(),
     sa.Column("uuid", _text(36)),
     sa.Column("name", _text(63), nullable=False),
+    sa.Column("description", _text(255)),
     _unique("memos", "uuid"),
     _unique("memos", "name", "deleted"),
 )
@@ -42,6 +43,7 @@ _CREATE_MEMOS = """create_table(
         sa.Column("id", sa.Integer, primary_key=True, nullable=False),
         sa.Column("uuid", sa.String(36)),
         sa.Column("name", sa.String(63), nullable=False),
+        sa.Column("description", sa.String(255)),
         *[sa.Column(name, sa.DateTime) for name in ("created_at", "updated_at", "deleted_at")],
         sa.Column("deleted", sa.Integer, server_default="0"),
         sa.UniqueConstraint("uuid", name="uniq_memos0uuid"),
@@ -63,6 +65,7 @@ class Memo(base.Identified, base.Named, base.WatcherPersistentObject):
         "id": fields.IntegerField(),
         "uuid": fields.UUIDField(),
         "name": fields.StringField(),
+        "description": fields.StringField(nullable=True),
     }
     table = models.memos
     resource = "memo"
@@ -79,8 +82,14 @@ class MemoAlreadyExists(Conflict):
 
 class GoalNotFound(ResourceNotFound):'''
 
+_MAKER = '''    def memo(self, **given: Any) -> Memo:
+        """Store a memo."""
+        return self.create(Memo, **given)
+
+    def goal(self'''
+
 FINGERPRINTS = "``tox run -e fingerprints``"
-_MODELS, _MIGRATIONS = "watcher_objects/db/models.py", "migrations/versions/take_a_step.py"
+_MODELS, _MIGRATIONS = "watcher_objects/db/models.py", "migrations/versions/0099_take_a_step.py"
 _VERSIONS = "tests/data/watcher_versions.json"
 _NEWEST = '"2026.2": {"Action": "2.1", "ActionDescription": "1.0", "ActionPlan": "2.3", '
 _NEWEST += '"Audit": "1.8", "AuditTemplate": "1.2", "EfficacyIndicator": "1.0", '
@@ -110,44 +119,50 @@ MIGRATION = {
 }
 FIELD = {
     "``db/models.py``": [
-        _behind(_MODELS, '"goals",\n    _id(),', ' sa.Column("contact", _text(63)),')
+        _behind(_MODELS, '"scoring_engines",\n    _id(),', ' sa.Column("contact", _text(63)),')
     ],
     "``migrations/versions/``": _revision(
-        'add_columns("goals", sa.Column("contact", sa.String(63)))',
-        'drop_columns("goals", "contact")',
+        'add_columns("scoring_engines", sa.Column("contact", sa.String(63)))',
+        'drop_columns("scoring_engines", "contact")',
     ),
     "``fields``": [
         _behind(
-            "watcher_objects/goal.py",
+            "watcher_objects/scoring_engine.py",
             '"id": fields.IntegerField(),',
             ' "contact": fields.StringField(nullable=True),',
         )
     ],
     "``history``": [
         _behind(
-            "watcher_objects/goal.py",
+            "watcher_objects/scoring_engine.py",
             "from watcher_objects.db import models",
             "\nfrom watcher_objects.history import Added",
         ),
         (
-            "watcher_objects/goal.py",
+            "watcher_objects/scoring_engine.py",
             'VERSION = "1.0"',
             'VERSION = "1.1"; history = {"1.0": (), "1.1": (Added("contact"),)}',
         ),
     ],
     "``versions.RELEASES``": [
-        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Goal": "1.1"')
+        _behind(
+            "watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "ScoringEngine": "1.1"'
+        )
     ],
     "``tests/data/watcher_versions.json``": [
         _behind(
             _VERSIONS,
-            '"1.0": ["display_name", "efficacy_specification", "id", "name", "uuid"]',
-            ', "1.1": ["contact", "display_name", "efficacy_specification", "id", "name", "uuid"]',
+            '"1.0": ["description", "id", "metainfo", "name", "uuid"]',
+            ', "1.1": ["contact", "description", "id", "metainfo", "name", "uuid"]',
         ),
-        (_VERSIONS, _NEWEST + '"Goal": "1.0"', _NEWEST + '"Goal": "1.1"'),
+        (
+            _VERSIONS,
+            _NEWEST + '"Goal": "1.0", "ScoringEngine": "1.0"',
+            _NEWEST + '"Goal": "1.0", "ScoringEngine": "1.1"',
+        ),
     ],
     "``tests/inputs/fields.py``": [
-        _behind("tests/inputs/fields.py", '"Goal": {', ' "contact": optional(text(63)),')
+        _behind("tests/inputs/fields.py", '"ScoringEngine": {', ' "contact": optional(text(63)),')
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
 }
@@ -171,14 +186,34 @@ ENTITY = {
     "``versions.RELEASES``": [
         _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Memo": "1.0"')
     ],
+    "``cli/entity.py``": [
+        _behind("watcher_objects/cli/entity.py", "    Goal,", " Memo,"),
+        _behind(
+            "watcher_objects/cli/entity.py", "KINDS = {", ' "memo": Kind(Memo, ("uuid", "name")),'
+        ),
+    ],
+    "``docs/commands.rst``": [
+        _behind("docs/commands.rst", "``goal list``,", " ``memo list``,"),
+        _behind("docs/commands.rst", "``goal show``,", " ``memo show``,"),
+    ],
+    "``testing/factory.py``": [
+        _behind("watcher_objects/testing/factory.py", "    Goal,", " Memo,"),
+        ("watcher_objects/testing/factory.py", "    def goal(self", _MAKER),
+    ],
     "drawing": [_behind("README.rst", "15  goal,", " memo,")],
     "``tests/test_floors.py``": [_behind("tests/test_floors.py", '{"goal",', ' "memo",')],
     "``tests/data/watcher_versions.json``": [
-        _behind(_VERSIONS, '"fields": {', ' "Memo": {"1.0": ["id", "name", "uuid"]},'),
+        _behind(
+            _VERSIONS, '"fields": {', ' "Memo": {"1.0": ["description", "id", "name", "uuid"]},'
+        ),
         _behind(_VERSIONS, _NEWEST, '"Memo": "1.0", '),
     ],
     "``tests/inputs/``": [
-        _behind("tests/inputs/fields.py", "\nFIELDS = {", ' "Memo": {"name": _NAME},'),
+        _behind(
+            "tests/inputs/fields.py",
+            "\nFIELDS = {",
+            ' "Memo": {"name": _NAME, "description": _WORDS},',
+        ),
         _behind(
             "tests/inputs/calls.py",
             "NOT_FOUND = {",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tests import factory
 from tests.conftest import clean
-from tests.population import fill, run, tables
+from tests.population import HEAD, fill, run, tables
 from watcher_objects import Audit, db
 from watcher_objects.db import migration, models
 from watcher_objects.db.findings import Need
@@ -34,7 +34,7 @@ def test_of_a_database_that_is_right_nothing_is_found(database, context):
 
 def test_an_older_schema_needs_an_upgrade(foreign):
     (first, *_) = told()
-    assert first == (Need.UPGRADE, "revision f56ba02662b4 is older than 0003_create_rpc_requests")
+    assert first == (Need.UPGRADE, f"revision f56ba02662b4 is older than {HEAD}")
 
 
 def test_a_database_without_a_schema_needs_an_upgrade(tmp_path):
@@ -46,7 +46,7 @@ def test_a_database_without_a_schema_needs_an_upgrade(tmp_path):
 def test_a_revision_of_others_needs_a_person(database):
     run(sa.text("UPDATE alembic_version SET version_num = 'abc'"))
     assert told() == [(Need.PERSON, "revision abc is of a newer release, or of another program")]
-    run(sa.text("UPDATE alembic_version SET version_num = '0003_create_rpc_requests'"))
+    run(sa.text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
 
 
 def test_a_missing_key_is_told_with_the_rows_that_are_in_its_way(foreign):

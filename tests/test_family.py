@@ -26,18 +26,6 @@ from watcher_objects import (
     exception,
 )
 
-VERSIONS = {
-    "Goal": "1.0",
-    "Strategy": "1.1",
-    "AuditTemplate": "1.2",
-    "Audit": "1.8",
-    "ActionPlan": "2.3",
-    "Action": "2.1",
-    "EfficacyIndicator": "1.0",
-    "ScoringEngine": "1.0",
-    "Service": "1.0",
-    "ActionDescription": "1.0",
-}
 NAMES = {
     "action": ("Action", "State"),
     "action_description": ("ActionDescription",),
@@ -50,10 +38,6 @@ NAMES = {
     "service": ("Service", "ServiceStatus"),
     "strategy": ("Strategy",),
 }
-
-
-def test_the_ten_classes_have_the_versions_that_watcher_knows():
-    assert {cls.obj_name(): cls.VERSION for cls in factory.CLASSES} == VERSIONS
 
 
 def test_each_module_offers_the_names_that_watcher_gives_it():

@@ -9,11 +9,9 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from tests.population import differences
+from tests.population import HEAD, differences
 from watcher_objects import db, exception
 from watcher_objects.db import migration, models
-
-HEAD = migration.history()[-1].revision
 
 
 def test_the_migrations_make_what_the_models_say(database):

@@ -4,7 +4,7 @@
 import io
 import sys
 
-from tests.population import fill, tables
+from tests.population import HEAD, fill, tables
 from watcher_objects import db
 from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
@@ -51,4 +51,4 @@ def test_an_upgrade_shows_its_progress(tmp_path, terminal, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", terminal.stream)
     assert main(["--database", url, "db", "upgrade"]) == 0
     assert "audits: 100%" in terminal.shown()
-    assert capsys.readouterr().out == "f56ba02662b4 -> 0003_create_rpc_requests\n"
+    assert capsys.readouterr().out == f"f56ba02662b4 -> {HEAD}\n"

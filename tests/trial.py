@@ -25,9 +25,9 @@ from alembic import autogenerate, command  # noqa: F401
 from cliff import app, lister, show  # noqa: F401
 from oslo_db.sqlalchemy import exc_filters  # noqa: F401
 
-#: The tests of what the places of the README's recipes are for.
+#: The tests of what the places of the README's recipes are for, the quickest first.
 TESTS = (
-    "tests/test_floors.py",
+    "tests/test_floors.py::test_every_module_has_its_floor",
     "tests/test_docs.py::test_the_architecture_names_every_room",
     "tests/test_contract.py::test_every_column_but_the_mark_of_deletion_is_a_field",
     "tests/test_versions.py::test_a_history_ends_in_the_class_and_leaves_no_version_out",
@@ -37,6 +37,9 @@ TESTS = (
     "tests/test_versions.py::test_the_fingerprints_are_those_that_were_written_down",
     "tests/inputs/test_fields.py::test_every_field_is_in_the_table",
     "tests/inputs/test_calls.py::test_what_means_no_object_is_refused_or_not_found",
+    "tests/cli/test_entity.py::test_there_are_commands_for_every_kind",
+    "tests/cli/test_documentation.py",
+    "tests/test_testing.py::test_the_factory_makes_a_valid_object_of_every_class",
     "tests/test_migration.py::test_there_is_one_head",
     "tests/test_migration.py::test_the_migrations_make_what_the_models_say",
     "tests/test_contract.py::test_a_created_object_is_its_row_and_clean",
