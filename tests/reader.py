@@ -27,7 +27,7 @@ _OPTIONS = re.compile(r"\A(?::[\w-]+:.*\n)+")
 #: The commands that every application of cliff has.
 CLIFFS = (["help"], ["complete"])
 #: What only a shell knows what to do with.
-SHELL = set("|&;<>`*~")
+SHELL = set("|&;<>()")
 
 
 class Block(NamedTuple):
@@ -90,11 +90,13 @@ class Reader:
 
 def _done(command: str) -> tuple[int, str]:
     """Return a command's exit code and output."""
-    words = shlex.split(command, comments=True)
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = [*lexer]
     if words[0] == "export":
         os.environ.update([words[1].split("=", 1)])
         return 0, ""
-    if words[0] != "watcher-objects" or SHELL & set(command):
+    if words[0] != "watcher-objects" or any(word and set(word) <= SHELL for word in words):
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(  # noqa: S602 - it is a line for a shell
             command,

