@@ -136,8 +136,12 @@ class Arena:
 
     def await_calls(self, process: BaseProcess, size: int) -> None:
         """Wait until a worker has written down so many bytes."""
+        self.until(lambda: self.written(process) >= size)
+
+    def written(self, process: BaseProcess) -> int:
+        """Return how many bytes a worker has written down."""
         path = self.folder / f"{process.name}.ledger"
-        self.until(lambda: path.exists() and path.stat().st_size >= size)
+        return path.stat().st_size if path.exists() else 0
 
     def check(self) -> None:
         """Raise what went wrong with the harness itself."""

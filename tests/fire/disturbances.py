@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,8 +19,10 @@ from tests.fire.instances import Server
 from tests.fire.proxy import Proxy
 from tests.fire.worker import Worker
 
-#: Seconds between disturbances, and for which a server is frozen.
-PAUSE, FROZEN = 1, 3
+#: Seconds for which a server is frozen.
+FROZEN = 3
+#: How much each worker writes down before a disturbance, and behind the last.
+BYTES = 1_000
 #: Messages among which one is cut.
 MESSAGES = 50
 #: A life of an audit.
@@ -47,12 +50,7 @@ def freeze(server: Server) -> None:
 
 def run(disturb: Callable[[Server], None], run: Run) -> Report:
     """Let all processes work before, while and after their server is disturbed."""
-
-    def disturb_server(place: Arena) -> None:
-        disturb(run.servers[0])
-        time.sleep(PAUSE)
-
-    return _run(disturb.__name__, run, disturb_server, run.restarts)
+    return _run(disturb.__name__, run, lambda place: disturb(run.servers[0]), run.restarts)
 
 
 def cut(run: Run) -> Report:
@@ -77,14 +75,24 @@ def _run(
 ) -> Report:
     with arena(run, urls) as place:
         stop = place.folder / "stop"
-        for number in range(run.processes):
+        workers = [
             place.start(lead_lives, stop=stop, number=number, of=run.processes)
-        time.sleep(PAUSE)
+            for number in range(run.processes)
+        ]
         for _ in range(times):
+            _await_calls(place, workers)
             disturb(place)
+        _await_calls(place, workers)
         stop.touch()
         place.wait()
         return place.judged(scenario, disturbances=times)
+
+
+def _await_calls(place: Arena, workers: Sequence[BaseProcess]) -> None:
+    """Wait until each has made some calls since now."""
+    sizes = [place.written(worker) + BYTES for worker in workers]
+    for worker, size in zip(workers, sizes, strict=True):
+        place.await_calls(worker, size)
 
 
 def lead_lives(worker: Worker) -> None:

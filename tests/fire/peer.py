@@ -10,6 +10,8 @@ from oslo_config import cfg
 from watcher import objects
 from watcher.common import context, exception
 
+from tests.servers import admin
+
 
 def configured(url: str) -> Any:
     """Tell Watcher's objects of a database, and to send no notifications; return a context."""
@@ -28,5 +30,6 @@ class Subject:
     REFUSALS = (exception.ResourceNotFound,)
 
     def __init__(self, url: str, hear: Callable[[str, Any, str | None], None]) -> None:
-        self.context = configured(url)
+        # With the driver that is there, which Watcher leaves to SQLAlchemy.
+        self.context = configured(admin(url).url.render_as_string(hide_password=False))
         self.Audit, self.Goal = objects.Audit, objects.Goal
