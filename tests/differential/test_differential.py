@@ -207,10 +207,12 @@ class Machine(RuleBasedStateMachine):
         if (named := self.one(number, NAMED)) is not None:
             self.do("assign", handle=named, field="name", value=name)
 
-    @rule(number=HANDLES, host=HOSTS)
-    def move(self, number, host):
+    @rule(number=HANDLES, host=HOSTS, saves=st.booleans())
+    def move(self, number, host, saves):
         if (hosted := self.one(number, HOSTED)) is not None:
             self.do("assign", handle=hosted, field="hostname", value=host)
+            if saves:
+                self.do("save", handle=hosted)
 
     @rule(number=HANDLES, value=st.sampled_from([1, True, None, 1.0, "😀"]))
     def put(self, number, value):
