@@ -74,7 +74,9 @@ class Machine(RuleBasedStateMachine):
         self.do("create", handle=1)
         self.do("build", handle=1, kind="audit", given=self.audit("b", "a", "EVENT", 1))
         self.do("create", handle=1)
-        self.do("build", handle=3, kind="action_plan", given=self.plan("a"))
+        self.do(
+            "build", handle=3, kind="action_plan", given={**self.plan("a"), "state": "SUPERSEDED"}
+        )
         self.do("create", handle=3)
         for number in (4, 5):
             self.do("build", handle=number, kind="action", given=self.action("a"))
@@ -275,6 +277,18 @@ class Machine(RuleBasedStateMachine):
     @rule(asked=LISTS, batch=st.integers(1, 2), by_other=st.booleans())
     def iterate(self, asked, batch, by_other):
         self.do("iterate", by_other=by_other, batch=batch, **asked)
+
+    @precondition(lambda self: self.model.levels)
+    @rule(which=st.integers(0, 20), host=HOSTS)
+    def contend(self, which, host):
+        """Let the transaction write a row, and then the other, who is in none."""
+        if audits := self.rows("audit"):
+            uuid = audits[which % len(audits)]["uuid"]
+            for number in (0, OTHERS):
+                self.do("get", handle=number, kind="audit", uuid=uuid, sees=False)
+                if self.model.handles[number].kind in HOSTED:
+                    self.do("assign", handle=number, field="hostname", value=host)
+                    self.do("save", handle=number)
 
     @precondition(lambda self: len(self.model.levels) < 3)
     @rule()
