@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from watcher_objects import exception
+
 LOG = logging.getLogger(__name__)
 
 
@@ -50,7 +52,10 @@ def subscribe(callback: Callable[[Event], Any]) -> Callable[[], None]:
     What it raises is logged: the write has happened and stands.
 
     :returns: a function that ends the subscription; calling it again does nothing
+    :raises InvalidParameter: it can't be called
     """
+    if not callable(callback):
+        raise exception.InvalidParameter(parameter="callback", parameter_type="a function")
     subscription = _Subscription(callback)
 
     def unsubscribe() -> None:

@@ -16,6 +16,8 @@ R = TypeVar("R")
 
 #: Seconds for which a call is tried again where nothing else is said.
 SECONDS = 30.0
+#: Seconds that no clock and no driver takes for too many.
+LONGEST = 10**9
 # Seconds by which the last try begins before the end: PostgreSQL's driver connects for no less
 # than two.
 _LAST = 1

@@ -68,8 +68,8 @@ def configure(
     global _engine, _profile
     if transitions not in PROFILES:
         raise _bad_parameter("transitions", " or ".join(PROFILES))
-    if not isinstance(retry_for, int | float) or not 0 <= retry_for < float("inf"):
-        raise _bad_parameter("retry_for", "a number of seconds from 0 up")
+    if type(retry_for) not in (int, float) or not 0 <= retry_for <= budget.LONGEST:
+        raise _bad_parameter("retry_for", f"a number of seconds from 0 to {budget.LONGEST}")
     parsed = urls.parsed(url)
     lock_timeout = min(LOCK_TIMEOUT, math.ceil(retry_for)) or LOCK_TIMEOUT
     options = _options(parsed, lock_timeout, engine_options)
