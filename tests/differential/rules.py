@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the model is made of: the life of an audit, handles, levels of transactions."""
+"""What the model is made of: kinds of rows and their lives, handles, levels of transactions."""
 
 import copy
 import json
