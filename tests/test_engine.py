@@ -3,17 +3,19 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 
 from tests import factory
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import migration, transactions
+from watcher_objects.db import engine, migration, transactions
 
 
 @pytest.fixture
@@ -72,6 +74,18 @@ def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(path, context):
     )
     with db.transaction():
         assert began == ["BEGIN IMMEDIATE"]
+
+
+def test_a_connection_that_is_given_up_keeps_no_lock(path, context):
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    with engine.connect() as connection, closing(sqlite3.connect(path, timeout=0)) as other:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # What is kept for the next statement, had an interrupt come before its rows.
+        connection.info["cursor"] = connection.connection.cursor()
+        connection.info["cursor"].execute("SELECT 1 UNION SELECT 2")
+        connection.invalidate()
+        other.execute("BEGIN IMMEDIATE")
 
 
 def test_memory_is_one_database_for_all_threads(unconfigured, context):

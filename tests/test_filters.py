@@ -127,6 +127,15 @@ def test_every_column_but_the_documents_can_be_filtered(population, context):
             Audit.list(context, filters={f"{column.name}__neq": None, f"{column.name}__in": []})
 
 
+@pytest.mark.parametrize(
+    "spelled", [str.upper, lambda text: text.replace("-", ""), "{{{}}}".format]
+)
+def test_a_uuid_is_found_by_any_spelling(population, context, spelled):
+    audit = population[1]
+    for name, value in (("uuid", audit.uuid), ("goal_uuid", audit.goal.uuid)):
+        assert audit in Audit.list(context, filters={name: spelled(value)})
+
+
 def test_deleted_is_asked_as_yes_or_no(population, context, all_seeing):
     gone = population[1]
     gone.soft_delete()

@@ -145,6 +145,18 @@ def test_an_error_of_the_database_that_is_swallowed_ends_the_transaction(databas
     assert Goal.list(context) == []
 
 
+def test_no_savepoint_begins_in_a_transaction_that_can_only_be_rolled_back(database, context):
+    def go_on():
+        with db.transaction():
+            with pytest.raises(exception.GoalNotFound):
+                factory.stored(Strategy, context, goal_id=4711)
+            with pytest.raises(exception.DatabaseError, match="only be"), db.transaction():
+                pass
+
+    with pytest.raises(exception.DatabaseError, match="only be rolled back"):
+        go_on()
+
+
 def test_a_refusal_of_ours_does_not_end_the_transaction(database, context):
     with db.transaction():
         audit = factory.stored(Audit, context)
@@ -181,6 +193,21 @@ def test_a_refreshed_object_is_as_before_too(database, context):
     with pytest.raises(Rollback):
         fail()
     assert (other.state, other.obj_what_changed()) == ("PENDING", {"status_message"})
+
+
+def test_a_document_that_was_changed_behind_a_destroy_is_as_before_too(database, context):
+    audit = factory.stored(Audit, context, parameters={"cpu": 1})
+    assert audit.parameters == {"cpu": 1}
+
+    def fail():
+        with db.transaction():
+            audit.destroy()
+            audit.parameters["cpu"] = 2
+            raise Rollback
+
+    with pytest.raises(Rollback):
+        fail()
+    assert (audit.parameters, audit.obj_what_changed()) == ({"cpu": 1}, set())
 
 
 def suspended(context):

@@ -9,7 +9,7 @@ import pytest
 
 from tests import factory
 from tests.inputs.documents import nested
-from watcher_objects import Audit, db, exception
+from watcher_objects import Audit, EfficacyIndicator, db, exception
 from watcher_objects.db import migration
 
 
@@ -18,6 +18,21 @@ def test_a_uuid_is_stored_in_its_canonical_spelling(database, context):
     audit = factory.stored(Audit, context, uuid=known.hex.upper())
     assert audit.uuid == str(known)
     assert Audit.get_by_uuid(context, known.urn) == audit
+
+
+@pytest.mark.parametrize(
+    ("cls", "field", "value"),
+    [
+        (Audit, "goal_id", "\uff11"),
+        (Audit, "auto_trigger", "\uff11"),
+        (EfficacyIndicator, "value", "\uff11"),
+        (Audit, "created_at", "2026-11-22T12:00:00.0000001"),
+        (Audit, "parameters", '{"cpu": 1, "cpu": 2}'),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(context, cls, field, value):
+    with pytest.raises(exception.InvalidValue, match=f"^{field} takes"):
+        cls(context, **{field: value})
 
 
 def test_a_time_that_sqlite_can_not_read_is_in_no_error(tmp_path, context):

@@ -56,7 +56,10 @@ def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Calla
 
     :param refusals: tell of each move that is refused, too, at once
     :returns: a function that ends the subscription; calling it again does nothing
+    :raises InvalidParameter: it can't be called
     """
+    if not callable(callback):
+        raise exception.InvalidParameter(parameter="callback", parameter_type="a function")
     subscription = _Subscription(callback, refusals)
 
     def unsubscribe() -> None:

@@ -68,8 +68,8 @@ class Versioned(ovo.VersionedObject):
             primitive.update({name: self._obj_left[name] for name in known})
 
     def _obj_check_version(self, version: str) -> None:
-        if self.history and version not in self.history:
-            raise ovo_exception.InvalidTargetVersion(version=version)
+        if self.history and not (isinstance(version, str) and version in self.history):
+            raise ovo_exception.InvalidTargetVersion(version=exception.shown(version))
 
     def _obj_make_obj_compatible(
         self, primitive: dict[str, Any], target_version: str, field: str

@@ -4,27 +4,29 @@
 Written from the README and the docstrings of the public methods, not from the code.
 """
 
+import contextlib
 import copy
 
+from tests.differential.rows import Rows
 from tests.differential.rules import (
+    INITIAL,
     MOVES,
-    NOT_FOUND,
-    OPERATORS,
     SPOILED,
-    TAKEN,
     Handle,
     Level,
     Refused,
+    failed,
     place_of,
     told,
 )
 
 
-class Model:
+class Model(Rows):
     """The database and the handles."""
 
     def __init__(self):
-        self.rows, self.handles, self.levels, self.events, self.number = [], {}, [], [], 0
+        super().__init__()
+        self.handles, self.levels, self.events, self.number = {}, [], [], 0
 
     def seen(self):
         """Return what can be seen of every handle."""
@@ -37,9 +39,10 @@ class Model:
             for name, handle in self.handles.items()
         }
 
-    def do(self, verb, arguments):
-        """Do what the worker does of the same name."""
+    def do(self, verb, arguments, by_other=False):
+        """Do what the worker does of the same name; the other is in no transaction."""
         self.events = []
+        self.outside = self.levels[0].rows if by_other and self.levels else None
         try:
             came = getattr(self, verb)(**arguments)
         except Refused as refused:
@@ -71,15 +74,9 @@ class Model:
             self._check_new(one)
         if not new:
             return
-        self.begin()
-        try:
+        with self._whole():
             for one in new:
                 self._insert(one)
-        except Refused as refused:
-            # Its rows are a savepoint of their own.
-            self.end(commits=False)
-            raise Refused(str(refused)) from None
-        self.end(commits=True)
         for one in new:
             self._tell(one, "create", None)
 
@@ -97,8 +94,11 @@ class Model:
         mine = self.handles[handle]
         self._touch()
         row = self._row(mine.kind, mine.values["uuid"], sees=True)
-        if mine.kind == "goal" and any(r.get("goal_id") == row["id"] for r in self.rows):
-            raise Refused("GoalReferenced", spoils=True)
+        for other in [r for r in self.rows if r.get(f"{mine.kind}_id") == row["id"]]:
+            if other["kind"] != "action":
+                raise Refused(failed(mine.kind, "Referenced"), spoils=True)
+            self.rows.remove(other)
+            self._note("action", "destroy", other, None)
         self.rows.remove(row)
         self._keep(mine)
         mine.tell, mine.known = set(), copy.deepcopy(mine.values)
@@ -119,8 +119,8 @@ class Model:
         self._touch()
         found = [r for r in self._rows(kind, sees) if r["name"] == name]
         if not found:
-            raise Refused(NOT_FOUND[kind])
-        self._loaded(handle, min(found, key=lambda r: (r["deleted_at"], r["number"])), sees)
+            raise Refused(failed(kind, "NotFound"))
+        self._loaded(handle, min(found, key=lambda r: (r["deleted_at"], r["id"])), sees)
 
     def list(self, kind, sees, filters, sort_key, sort_dir, limit, marker=None):
         self._touch()
@@ -132,6 +132,9 @@ class Model:
         elif place:
             found = [r for r in found if place_of(r, sort_key) > place]
         return [told(row) for row in found[:limit]]
+
+    def iterate(self, batch, **asked):
+        return self.list(limit=None, **asked)
 
     def begin(self):
         self._touch()
@@ -151,29 +154,33 @@ class Model:
         else:
             self.events += level.events
 
+    @contextlib.contextmanager
+    def _whole(self):
+        """Do all or nothing, as a savepoint: what the database refuses spoils no more."""
+        self.begin()
+        try:
+            yield
+        except Refused as refused:
+            self.end(commits=False)
+            raise Refused(str(refused)) from None
+        self.end(commits=True)
+
     def _touch(self):
-        if self.levels and self.levels[-1].spoiled:
+        if self.outside is None and self.levels and self.levels[-1].spoiled:
             raise Refused(SPOILED)
 
     def _keep(self, handle):
         """Let a handle be what it is now once this level is rolled back."""
-        if self.levels:
+        if self.levels and self.outside is None:
             before = copy.deepcopy(vars(handle))
             self.levels[-1].undo.append(lambda: vars(handle).update(before))
 
-    def _tell(self, handle, kind, old_state):
-        values = handle.values
-        event = (handle.kind, kind, values["uuid"], values.get("state"), old_state)
+    def _tell(self, handle, what, old_state):
+        self._note(handle.kind, what, handle.values, old_state)
+
+    def _note(self, kind, what, values, old_state):
+        event = (kind, what, values["uuid"], values.get("state"), old_state)
         (self.levels[-1].events if self.levels else self.events).append(event)
-
-    def _rows(self, kind, sees):
-        return [r for r in self.rows if r["kind"] == kind and (sees or not r["deleted_at"])]
-
-    def _row(self, kind, uuid, sees):
-        for row in self._rows(kind, sees):
-            if row["uuid"] == uuid:
-                return row
-        raise Refused(NOT_FOUND[kind])
 
     def _loaded(self, handle, row, sees):
         self.handles[handle] = Handle(row["kind"], {}, sees=sees)
@@ -185,63 +192,58 @@ class Model:
 
     def _insert(self, handle):
         self.number += 1
-        first = {"state": "PENDING"} if handle.kind == "audit" else {}
-        row = {**first, **copy.deepcopy(handle.values), "kind": handle.kind, "number": self.number}
+        first = {"id": self.number, **INITIAL.get(handle.kind, {})}
+        row = {**first, **copy.deepcopy(handle.values), "kind": handle.kind}
         row |= {"updated_at": False, "deleted_at": False}
         self._check_keys(row)
         self.rows.append(row)
         self._keep(handle)
         handle.become(row)
 
-    def _check_keys(self, row):
-        """Refuse a row whose uuid or name another has, or whose goal there is not."""
-        others = [r for r in self.rows if r["kind"] == row["kind"]]
-        others = [r for r in others if r["number"] != row["number"]]
-        names = () if row["deleted_at"] else [r["name"] for r in others if not r["deleted_at"]]
-        if row["name"] in names or row["uuid"] in (r["uuid"] for r in others):
-            raise Refused(TAKEN[row["kind"]], spoils=True)
-        goals = [r["id"] for r in self.rows if r["kind"] == "goal"]
-        if row["kind"] == "audit" and row["goal_id"] not in goals:
-            raise Refused("GoalNotFound", spoils=True)
-
     def _write(self, handle, given, deletes=False):
         if handle.row is None:
             raise Refused("ReadOnlyField")
+        if self.outside is not None:
+            raise Refused("DatabaseUnavailable")
         self._touch()
-        row = self._row(handle.kind, handle.values["uuid"], sees=False)
         deletes = deletes or given.get("state") == "DELETED"
+        if deletes and handle.kind == "action_plan":
+            with self._whole():
+                self._delete_actions(handle)
+                old_state = self._change(handle, given, deletes)
+        else:
+            old_state = self._change(handle, given, deletes)
+        self._tell(handle, "delete" if deletes else "update", old_state)
+
+    def _change(self, handle, given, deletes):
+        """Write a row; return the state that it has left."""
+        row = self._row(handle.kind, handle.values["uuid"], sees=False)
         old_state = None
-        if handle.kind == "audit" and (deletes or "state" in given):
+        if handle.kind in MOVES and (deletes or "state" in given):
             given = {**given, **({"state": "DELETED"} if deletes else {})}
-            old_state = row["state"]
-            self._check_move(row, given["state"])
+            old_state = self._left(row, given["state"])
         new = {**row, **copy.deepcopy(given), "updated_at": True, "deleted_at": deletes}
         self._check_keys(new)
         row.update(new)
         self._keep(handle)
         handle.become(row)
         handle.old_state = old_state or handle.old_state
-        self._tell(handle, "delete" if deletes else "update", old_state)
+        return old_state
 
-    def _check_move(self, row, new):
-        again = (row["state"], new, row["audit_type"]) == ("SUCCEEDED", "ONGOING", "EVENT")
-        if new not in MOVES[row["state"]] and not again:
-            raise Refused("InvalidStateTransition")
-
-    def _meets(self, row, filters):
-        goals = {r["id"]: r["name"] for r in self.rows if r["kind"] == "goal"}
-        for name, asked in filters.items():
-            field, _, sign = name.partition("__")
-            value = goals[row["goal_id"]] if field == "goal_name" else row[field]
-            if not OPERATORS[sign or "eq"](value, asked):
-                return False
-        return True
+    def _delete_actions(self, handle):
+        plan = self._row(handle.kind, handle.values["uuid"], sees=False)
+        for row in self._rows("action", sees=False):
+            if row["action_plan_id"] == plan["id"]:
+                is_pending = row["state"] == "PENDING"
+                old_state = "PENDING" if is_pending else self._left(row, "DELETED")
+                row.update(state="DELETED", updated_at=True, deleted_at=True)
+                self._note("action", "delete", row, old_state)
 
     def _place(self, kind, marker, sort_key):
         """Return what a handle says of its row, or what the row says."""
         if marker in self.handles:
             mine = self.handles[marker]
             if sort_key not in mine.changed():
-                return place_of({**mine.values, "number": mine.row}, sort_key)
+                return place_of(mine.values, sort_key)
             marker = mine.values["uuid"]
         return place_of(self._row(kind, marker, sees=True), sort_key)

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the model is made of: the life of an audit, handles, levels of transactions."""
+"""What the model is made of: kinds of rows and their lives, handles, levels of transactions."""
 
 import copy
 import json
 import operator
 
-MOVES = {
-    "PENDING": {"ONGOING", "CANCELLED"},
-    "ONGOING": {"SUCCEEDED", "FAILED", "CANCELLED", "SUSPENDED"},
-    "SUSPENDED": {"ONGOING", "DELETED"},
-    "SUCCEEDED": {"DELETED"},
-    "FAILED": {"DELETED"},
-    "CANCELLED": {"DELETED"},
-    "DELETED": set(),
+from tests.test_states import DOCUMENTED, FIRST
+from watcher_objects import Action, ActionPlan, Audit, Goal, Strategy
+
+CLASSES = {
+    "goal": Goal,
+    "strategy": Strategy,
+    "audit": Audit,
+    "action_plan": ActionPlan,
+    "action": Action,
 }
+KINDS = {cls: kind for kind, cls in CLASSES.items()}
+MOVES = {KINDS[cls]: moves for cls, moves in DOCUMENTED.items()}
+INITIAL = {KINDS[cls]: {"state": state} for cls, state in FIRST.items()}
+#: Whose rows may be told the state that they are in.
+PATIENT = ("action_plan", "action")
 SPOILED = "DatabaseError"
-NOT_FOUND = {"goal": "GoalNotFound", "audit": "AuditNotFound"}
-TAKEN = {"goal": "GoalAlreadyExists", "audit": "AuditAlreadyExists"}
 OPERATORS = {
     "eq": operator.eq,
     "neq": operator.ne,
@@ -25,6 +29,11 @@ OPERATORS = {
     "gt": lambda value, asked: value is not None and value > asked,
     "lte": lambda value, asked: value is not None and value <= asked,
 }
+
+
+def failed(kind, how):
+    """Return the name of the error that a kind has for that."""
+    return f"{CLASSES[kind].obj_name()}{how}"
 
 
 def exact(value):
@@ -54,8 +63,8 @@ class Handle:
         return (self.tell - compared) | differ
 
     def become(self, row):
-        self.row, self.tell = row["number"], set()
-        self.values = copy.deepcopy({n: v for n, v in row.items() if n not in ("number", "kind")})
+        self.row, self.tell = row["id"], set()
+        self.values = copy.deepcopy({n: v for n, v in row.items() if n != "kind"})
         self.known = copy.deepcopy(self.values)
 
 
@@ -69,10 +78,9 @@ class Level:
 
 def place_of(row, name):
     """Return what rows are sorted by: no value is the least, and ties go by the id."""
-    value = row["number"] if name == "id" else row[name]
-    return (value is not None, value or "", row["number"])
+    return (row[name] is not None, row[name] or "", row["id"])
 
 
 def told(row):
     """Return what can be seen of a row."""
-    return copy.deepcopy({n: v for n, v in row.items() if n not in ("number", "kind", "id")})
+    return copy.deepcopy({n: v for n, v in row.items() if n not in ("kind", "id")})

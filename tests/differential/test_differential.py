@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import uuid
 
 import pytest
 from hypothesis import settings
@@ -13,25 +12,26 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from tests import servers
 from tests.differential import worker
+from tests.differential.draws import (
+    HANDLES,
+    HOSTED,
+    HOSTS,
+    KINDS,
+    LISTS,
+    NAMED,
+    NAMES,
+    OTHERS,
+    WRITES,
+    Maker,
+)
 from tests.differential.model import Model
-from tests.differential.rules import MOVES, exact
+from tests.differential.rules import CLASSES, MOVES, exact
 
 #: How many sequences; more of them find more.
 SEQUENCES = int(os.environ.get("WATCHER_OBJECTS_TEST_SEQUENCES", "40"))
-NAMES = st.sampled_from(["a", "A", "a ", "ä", "\U0001f600"])
-HOSTS = st.sampled_from([None, "", "a", "B", "ä"])
-HANDLES = st.integers(0, 5)
-KINDS = st.sampled_from(["goal", "audit", "audit"])
-FILTERS = st.dictionaries(
-    st.sampled_from(
-        ["hostname", "hostname__neq", "state__notin", "name__gt", "goal_name", "name__in"]
-    ),
-    NAMES,
-    max_size=2,
-)
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Maker, RuleBasedStateMachine):
     """What callers do; every answer is compared."""
 
     pipes = {}
@@ -45,51 +45,59 @@ class Machine(RuleBasedStateMachine):
             pipe.recv()
         self.do("build", handle=0, kind="goal", given=self.goal("first"))
         self.do("create", handle=0)
+        self.do("build", handle=1, kind="strategy", given={**self.goal("only"), "goal_id": 1})
+        self.do("create", handle=1)
         self.do("build", handle=1, kind="audit", given=self.audit("b", "a", "EVENT", 1))
         self.do("create", handle=1)
-        self.do("get", handle=2, kind="audit", uuid=self.model.rows[1]["uuid"], sees=False)
+        plan = {**self.plan("a"), "state": "SUPERSEDED"}
+        self.do("build", handle=3, kind="action_plan", given=plan)
+        self.do("create", handle=3)
+        for number in (4, 5):
+            self.do("build", handle=number, kind="action", given=self.action("a"))
+        self.do("create_many", kind="action", handles=[4, 5])
+        (audit,) = self.rows("audit")
+        for number in (2, OTHERS):
+            self.do("get", handle=number, kind="audit", uuid=audit["uuid"], sees=False)
 
-    def do(self, verb, **arguments):
+    def do(self, verb, by_other=None, **arguments):
         """Let everybody do it, and compare what came of it, what was told and what is seen."""
+        by_other = arguments.get("handle", 0) >= OTHERS if by_other is None else by_other
+        if by_other and self.model.levels and verb in WRITES and not self.is_locked(**arguments):
+            return
+        asked = verb, arguments, by_other
+        due = self.model.do(*asked)
         for pipe in self.pipes.values():
-            pipe.send((verb, arguments))
-        due = self.model.do(verb, arguments)
+            pipe.send(asked)
         answers = {kind: pipe.recv() for kind, pipe in self.pipes.items()}
         words = {kind: exact(came) for kind, (came, *_) in answers.items()}
-        assert len({*words.values()}) == 1, f"{verb} {arguments}: {words}"
+        assert len({*words.values()}) == 1, f"{asked}: {words}"
         for kind, (came, told, seen) in answers.items():
             name = came[0] if isinstance(came, tuple) else came
             found = exact((name, told, seen))
-            assert found == exact(due), (
-                f"{kind} {verb} {arguments}: {came} {found}, not {exact(due)}"
-            )
+            assert found == exact(due), f"{kind} {asked}: {came} {found}, not {exact(due)}"
 
-    def goal(self, name):
-        self.made += 1
-        return {"id": self.made, "uuid": self.uuid(), "name": name, "display_name": name}
-
-    def audit(self, name, host, kind, goal):
-        return {
-            "uuid": self.uuid(),
-            "name": name,
-            "audit_type": kind,
-            "hostname": host,
-            "goal_id": goal,
-            "parameters": {"one": 1},
-        }
-
-    def uuid(self):
-        self.made += 1
-        return str(uuid.UUID(int=self.made))
-
-    def one(self, number, kind=None, *, stored=False):
-        """Return the name of a handle that there is, of a kind; None if there is none."""
+    def one(self, number, kinds=CLASSES, *, stored=False):
+        """Return the name of a handle that there is, of these kinds; None if there is none."""
         fit = [
             name
             for name, handle in sorted(self.model.handles.items())
-            if handle.kind == (kind or handle.kind) and (handle.row is not None or not stored)
+            if handle.kind in kinds and (handle.row is not None or not stored)
         ]
         return fit[number % len(fit)] if fit else None
+
+    def is_locked(self, handle=None, **others):
+        """Tell whether to save this is to meet the lock of a row that the transaction has written.
+
+        What else the databases lock meanwhile, and so what else has to wait, is not promised.
+        """
+        mine = self.model.handles.get(handle)
+        if mine is None or mine.row is None or not mine.changed() or "state" in mine.changed():
+            return False
+        before, now = (
+            [r for r in rows if (r["uuid"], r["deleted_at"]) == (mine.values["uuid"], False)]
+            for rows in (self.model.levels[0].rows, self.model.rows)
+        )
+        return bool(before) and before != now
 
     @rule(number=HANDLES, name=NAMES)
     def build_goal(self, number, name):
@@ -104,42 +112,53 @@ class Machine(RuleBasedStateMachine):
         twice=st.sampled_from([False, False, False, True]),
     )
     def build_audit(self, number, name, host, kind, goal, twice):
-        goals = [r["id"] for r in self.model.rows if r["kind"] == "goal"] or [4711]
-        audits = [r["uuid"] for r in self.model.rows if r["kind"] == "audit"]
-        given = self.audit(name, host, kind, 4711 if goal == 20 else goals[goal % len(goals)])
-        if twice and audits:
-            given["uuid"] = audits[goal % len(audits)]
+        given = self.audit(name, host, kind, self.ident("goal", goal))
+        if twice and (audits := self.rows("audit")):
+            given["uuid"] = audits[goal % len(audits)]["uuid"]
         self.do("build", handle=number, kind="audit", given=given)
+
+    @rule(number=HANDLES, host=HOSTS, audit=st.integers(0, 20))
+    def build_plan(self, number, host, audit):
+        self.do("build", handle=number, kind="action_plan", given=self.plan(host, audit))
+
+    @rule(number=HANDLES, name=NAMES, plan=st.integers(0, 20))
+    def build_action(self, number, name, plan):
+        self.do("build", handle=number, kind="action", given=self.action(name, plan))
 
     @rule(number=HANDLES)
     def create(self, number):
         self.do("create", handle=self.one(number))
 
-    @rule(kind=KINDS, numbers=st.lists(HANDLES, unique=True, max_size=3))
-    def create_many(self, kind, numbers):
+    @rule(kind=KINDS, numbers=st.lists(HANDLES, unique=True, max_size=3), by_other=st.booleans())
+    def create_many(self, kind, numbers, by_other):
         known = {n: handle.kind for n, handle in self.model.handles.items()}
-        self.do("create_many", kind=kind, handles=[n for n in numbers if known.get(n) == kind])
+        mine = [n for n in numbers if known.get(n) == kind]
+        self.do("create_many", kind=kind, handles=mine, by_other=by_other)
 
     @rule(number=HANDLES, name=NAMES)
     def rename(self, number, name):
-        self.do("assign", handle=self.one(number), field="name", value=name)
+        if (named := self.one(number, NAMED)) is not None:
+            self.do("assign", handle=named, field="name", value=name)
 
-    @rule(number=HANDLES, host=HOSTS)
-    def move(self, number, host):
-        if (audit := self.one(number, "audit")) is not None:
-            self.do("assign", handle=audit, field="hostname", value=host)
+    @rule(number=HANDLES, host=HOSTS, saves=st.booleans())
+    def move(self, number, host, saves):
+        if (hosted := self.one(number, HOSTED)) is not None:
+            self.do("assign", handle=hosted, field="hostname", value=host)
+            if saves:
+                self.do("save", handle=hosted)
 
     @rule(number=HANDLES, value=st.sampled_from([1, True, None, 1.0, "😀"]))
     def put(self, number, value):
-        if (audit := self.one(number, "audit")) is not None:
+        if (audit := self.one(number, ["audit"])) is not None:
             self.do("put", handle=audit, key="one", value=value)
 
-    @rule(number=HANDLES, state=st.sampled_from(sorted(MOVES)), saves=st.booleans())
+    @rule(number=HANDLES, state=st.integers(0, 100), saves=st.booleans())
     def become(self, number, state, saves):
-        if (audit := self.one(number, "audit", stored=True)) is not None:
-            self.do("assign", handle=audit, field="state", value=state)
+        if (moved := self.one(number, MOVES)) is not None:
+            states = sorted(MOVES[self.model.handles[moved].kind])
+            self.do("assign", handle=moved, field="state", value=states[state % len(states)])
             if saves:
-                self.do("save", handle=audit)
+                self.do("save", handle=moved)
 
     @rule(number=HANDLES)
     def save(self, number):
@@ -161,32 +180,46 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=HANDLES, which=st.integers(0, 20), sees=st.booleans())
     def get(self, number, which, sees):
-        rows = self.model.rows or [{"kind": "goal", "uuid": str(uuid.UUID(int=0))}]
+        # The strategy is in no handle, and so is not destroyed.
+        rows = self.rows(*CLASSES.keys() - {"strategy"})
         row = rows[which % len(rows)]
         self.do("get", handle=number, kind=row["kind"], uuid=row["uuid"], sees=sees)
 
-    @rule(number=HANDLES, kind=KINDS, name=NAMES, sees=st.booleans())
+    @rule(number=HANDLES, kind=st.sampled_from(NAMED), name=NAMES, sees=st.booleans())
     def get_by_name(self, number, kind, name, sees):
         self.do("get_by_name", handle=number, kind=kind, name=name, sees=sees)
 
     @rule(
-        sees=st.booleans(),
-        filters=FILTERS,
-        sort_key=st.sampled_from(["id", "name", "hostname", "state"]),
-        sort_dir=st.sampled_from(["asc", "desc"]),
+        asked=LISTS,
         limit=st.sampled_from([None, 1, 2]),
         marker=st.none() | HANDLES,
         by_uuid=st.booleans(),
+        by_other=st.booleans(),
     )
-    def list(self, sees, filters, marker, by_uuid, **asked):
-        filters = {n: [v] if n.endswith("in") else v for n, v in filters.items()}
+    def list(self, asked, limit, marker, by_uuid, by_other):
         mine = self.model.handles.get(marker)
-        there = {(r["uuid"], r["number"]) for r in self.model.rows if r["kind"] == "audit"}
+        there = {(r["uuid"], r["id"]) for r in self.rows(asked["kind"])}
         if mine is None or (mine.values["uuid"], mine.row) not in there:
             marker = None
         elif by_uuid:
             marker = mine.values["uuid"]
-        self.do("list", kind="audit", sees=sees, filters=filters, marker=marker, **asked)
+        self.do("list", by_other=by_other, limit=limit, marker=marker, **asked)
+
+    @rule(asked=LISTS, batch=st.integers(1, 2), by_other=st.booleans())
+    def iterate(self, asked, batch, by_other):
+        self.do("iterate", by_other=by_other, batch=batch, **asked)
+
+    @precondition(lambda self: self.model.levels)
+    @rule(which=st.integers(0, 20), host=HOSTS)
+    def contend(self, which, host):
+        """Let the transaction write a row, and then the other, who is in none."""
+        if audits := self.rows("audit"):
+            uuid = audits[which % len(audits)]["uuid"]
+            for number in (0, OTHERS):
+                self.do("get", handle=number, kind="audit", uuid=uuid, sees=False)
+                if self.model.handles[number].kind in HOSTED:
+                    self.do("assign", handle=number, field="hostname", value=host)
+                    self.do("save", handle=number)
 
     @precondition(lambda self: len(self.model.levels) < 3)
     @rule()

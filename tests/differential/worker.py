@@ -2,22 +2,30 @@
 """A process that has one database, and does there what it is told over a pipe."""
 
 import contextlib
+import functools
 import multiprocessing
+from concurrent import futures
 
+import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import conftest
-from watcher_objects import Audit, Goal, db, events
-from watcher_objects.db import migration
+from tests.differential.rules import CLASSES
+from watcher_objects import db, events, exception
+from watcher_objects.db import engine, migration
 
-CLASSES = {"goal": Goal, "audit": Audit}
 SHOWN = {
     "goal": ("uuid", "name", "display_name"),
+    "strategy": ("uuid", "name", "display_name", "goal_id"),
     "audit": ("uuid", "name", "audit_type", "state", "hostname", "goal_id", "parameters"),
+    "action_plan": ("uuid", "audit_id", "strategy_id", "state", "hostname"),
+    "action": ("uuid", "action_plan_id", "action_type", "state"),
 }
 CONTEXTS = {False: RequestContext(), True: RequestContext(show_deleted=True)}
-#: What the table says of a goal where nothing else is said.
-GIVEN = {"goal": {"efficacy_specification": []}, "audit": {}}
+#: What a goal needs that is compared nowhere.
+GIVEN = {"goal": {"efficacy_specification": []}}
+#: How many seconds the other waits for a lock that is not let go: as few as a server knows.
+LOCK_TIMEOUT = {"sqlite": 0, "postgresql": 0.1, "mysql": 0}
 
 
 class Rollback(Exception):
@@ -39,11 +47,12 @@ class Actor:
 
     def __init__(self):
         self.open = []
+        self.other = futures.ThreadPoolExecutor(1)
         self.reset()
         events.subscribe(self._note)
 
     def _note(self, event):
-        state = event.obj.state if event.resource == "audit" else None
+        state = getattr(event.obj, "state", None)
         self.events.append((event.resource, event.kind, event.obj.uuid, state, event.old_state))
 
     def reset(self):
@@ -63,7 +72,7 @@ class Actor:
         }
 
     def build(self, handle, kind, given):
-        self.handles[handle] = kind, CLASSES[kind](CONTEXTS[False], **GIVEN[kind], **given)
+        self.handles[handle] = kind, CLASSES[kind](CONTEXTS[False], **GIVEN.get(kind, {}), **given)
 
     def assign(self, handle, field, value):
         self.handles[handle][1][field] = value
@@ -103,6 +112,10 @@ class Actor:
         found = CLASSES[kind].list(CONTEXTS[sees], marker=marker, **asked)
         return [told(obj, kind) for obj in found]
 
+    def iterate(self, kind, sees, **asked):
+        found = CLASSES[kind].iterate(CONTEXTS[sees], **asked)
+        return [told(obj, kind) for obj in found]
+
     def begin(self):
         group = db.transaction()
         group.__enter__()
@@ -120,18 +133,26 @@ class Actor:
         while self.open:
             self.end(commits=False)
 
-    def do(self, verb, arguments):
-        """Return what came of it, what was told meanwhile, and what can be seen afterwards."""
+    def do(self, verb, arguments, by_other=False):
+        """Return what came of it, what was told meanwhile, and what can be seen afterwards.
+
+        The other is a thread, whose connection is in no transaction.
+        """
         self.events = []
+        call = functools.partial(getattr(self, verb), **arguments)
         try:
-            came = getattr(self, verb)(**arguments)
+            came = self.other.submit(call).result() if by_other else call()
+        except exception.DatabaseUnavailable as error:
+            # Each database tells a lock in its own words.
+            came = type(error).__name__, ""
         except Exception as error:
             came = type(error).__name__, str(error)
         return came, self.events, self.seen()
 
 
 def _serve(url, pipe):
-    db.configure(url)
+    engine.LOCK_TIMEOUT = LOCK_TIMEOUT[sa.make_url(url).get_backend_name()]
+    db.configure(url, retry_for=0)
     migration.upgrade()
     actor = Actor()
     while told := pipe.recv():

@@ -3,6 +3,8 @@
 
 import uuid
 
+from oslo_versionedobjects import exception as ovo_exception
+
 from tests.inputs.kinds import NOON, SQL, Colour, Odd
 from tests.inputs.verdicts import Refusal
 from watcher_objects import exception
@@ -222,10 +224,34 @@ URLS = [
         *(None, 5, 1.5, True, b"sqlite://", ["sqlite://"], {"url": "sqlite://"}, Odd(), HUGE),
     )
 ]
+_SECONDS = "a number of seconds"
 PROFILES = [
     (value, Refusal(exception.InvalidParameter, "transitions must be strict or watcher"))
     for value in ("", "Strict", "strict ", "loose", None, 5, True, b"strict", Odd(), SQL)
 ]
+_NO_NUMBER = (None, "", "5", -1, NAN, float("inf"), True, b"1", [1], {"a": 1}, Odd(), HUGE)
+RETRIES = [
+    (value, Refusal(exception.InvalidParameter, f"retry_for must be {_SECONDS} from 0 to {10**9}"))
+    for value in _NO_NUMBER
+]
+TIMEOUTS = [
+    (value, Refusal(exception.InvalidParameter, f"timeout must be {_SECONDS} up to {10**9}"))
+    for value in (0, *_NO_NUMBER)
+]
+TOPICS = [
+    (value, Refusal(exception.InvalidParameter, "topic must be text"))
+    for value in (None, "", 5, 1.5, True, b"a", ["a"], Odd())
+]
+CALLBACKS = [
+    (value, Refusal(exception.InvalidParameter, "callback must be a function"))
+    for value in (None, "print", 5, True, [print], Odd())
+]
+VERSIONS = refusals(
+    ovo_exception.InvalidTargetVersion,
+    "Invalid target version {}",
+    *("", " ", "x", "1", "1.8.1", "9.9", "0.9", " 1.0", "\uff11.0", "1.0\0", "\ud800", SQL),
+    *(5, 1.0, NAN, True, b"1.0", ["1.0"], {"a": 1}, ("1.0",), Odd(), Odd, HUGE),
+)
 #: Pairs of states, either of which is none.
 NO_STATES = ("", " ", "pending", "PENDING ", "NOPE", None, 5, 1.5, True, b"PENDING", ("PENDING",))
 #: What is no list of objects of a class.

@@ -11,7 +11,8 @@ from tests.generated import BY_NAME
 from tests.inputs import calls
 from tests.inputs.test_fields import stored_rows
 from tests.inputs.verdicts import expected, outcome, shown
-from watcher_objects import Audit, Goal, db
+from watcher_objects import Audit, Goal, db, events, rpc
+from watcher_objects.base import WatcherObject
 from watcher_objects.db import migration
 from watcher_objects.states import (
     ActionPlanStateTransitionManager,
@@ -83,6 +84,21 @@ def test_what_is_no_primitive_is_refused(rows):
     assert wrong(Audit.obj_from_primitive, calls.PRIMITIVES) == []
 
 
+def test_what_is_no_version_is_no_target(rows, context):
+    for cls in factory.CLASSES:
+        assert wrong(cls.list(context)[0].obj_to_primitive, calls.VERSIONS) == []
+
+
+def test_what_can_not_be_called_is_told_nothing():
+    assert wrong(events.subscribe, calls.CALLBACKS) == []
+
+
+def test_what_is_no_topic_or_time_enables_no_server():
+    assert wrong(lambda given: rpc.enable("fake://", topic=given), calls.TOPICS) == []
+    assert wrong(lambda given: rpc.enable("fake://", timeout=given), calls.TIMEOUTS) == []
+    assert WatcherObject.indirection_api is None
+
+
 def test_names_that_are_no_fields_are_refused(rows, context):
     for cls in factory.CLASSES:
         stored = cls.list(context)[0]
@@ -113,6 +129,7 @@ def test_a_deleted_row_takes_no_write(database, context, all_seeing):
 def test_what_is_no_database_is_refused_and_the_old_one_stays(rows):
     assert wrong(db.configure, calls.URLS) == []
     assert wrong(lambda given: db.configure("sqlite://", given), calls.PROFILES) == []
+    assert wrong(lambda given: db.configure("sqlite://", retry_for=given), calls.RETRIES) == []
     for option in ({"creator": list}, {"isolation_level": "x"}, {"nonsense": 1}, {"poolclass": 5}):
         told = outcome(lambda option=option: db.configure("sqlite://", **option))
         assert told[0] == "InvalidParameter"

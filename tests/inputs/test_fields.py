@@ -90,6 +90,14 @@ def wrong(context, way, inputs):
     return found
 
 
+def judge_changes(context, way, inputs):
+    """Change rows by what is taken, and then see what is refused change none."""
+    assert wrong(context, way, [one for one in inputs if isinstance(one[3], Read)]) == []
+    before = stored_rows()
+    assert wrong(context, way, [one for one in inputs if isinstance(one[3], Refusal)]) == []
+    assert stored_rows() == before
+
+
 def test_every_field_is_in_the_table():
     for cls in factory.CLASSES:
         known = FIELDS[cls.obj_name()].keys() | FROZEN.keys() & cls.fields.keys()
@@ -105,11 +113,7 @@ def test_what_create_takes_is_read_back_and_what_it_refuses_leaves_no_row(classe
 
 def test_save_takes_and_refuses_what_create_does(classes, context):
     # What may follow a state is asked elsewhere.
-    inputs = [one for one in inputs_of(classes) if one[1] != "state"]
-    assert wrong(context, by_save, [one for one in inputs if isinstance(one[3], Read)]) == []
-    before = stored_rows()
-    assert wrong(context, by_save, [one for one in inputs if isinstance(one[3], Refusal)]) == []
-    assert stored_rows() == before
+    judge_changes(context, by_save, [one for one in inputs_of(classes) if one[1] != "state"])
 
 
 def test_a_primitive_is_taken_and_refused_as_a_value_is(classes, context):
@@ -118,7 +122,7 @@ def test_a_primitive_is_taken_and_refused_as_a_value_is(classes, context):
         for one in inputs_of(classes)
         if isinstance(one[2], str | int | float | bool | list | dict) and one[1] != "state"
     ]
-    assert wrong(context, by_primitive, inputs) == []
+    judge_changes(context, by_primitive, inputs)
 
 
 def test_a_filter_refuses_what_a_field_does(classes, context):
@@ -128,4 +132,6 @@ def test_a_filter_refuses_what_a_field_does(classes, context):
         if isinstance(verdict, Refusal) and verdict.by_filters
         if "json" not in cls.table.columns[field].info
     ]
+    before = stored_rows()
     assert wrong(context, by_filter, inputs) == []
+    assert stored_rows() == before

@@ -18,7 +18,9 @@ from tests import factory, locks
 from tests.secrets.telling import FAILED, NOT_FAILED, attempt
 from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import ActionPlan, Audit, db, events, exception
+from watcher_objects.cli.app import main as command
 from watcher_objects.db import engine, migration, models, transactions
+from watcher_objects.rpc import client, wire
 
 SECRET = {"password": CANARY}
 CONTEXT = RequestContext(auth_token=CANARY, user_id="u")
@@ -214,6 +216,27 @@ def unreachable(url):
             attempt(migration.upgrade)
 
 
+def commands(url):
+    """Give the command line what it can use, and what it can't."""
+    for place in (url, *UNREACHABLE, UNUSABLE[0]):
+        for words in (["audit", "list"], ["audit", "show", "nobody"], ["db", "check"]):
+            for loud in ([], ["--debug"]):
+                print(command([*loud, "--database", place, *words]))
+
+
+def over_rpc():
+    """Ask for a server's answer where there is no broker, and where its URL can't be used."""
+    print(wire.encode_context(CONTEXT))
+    for broker in (f"rabbit://u:{CANARY}@127.0.0.1:1/", f"rabbit://u:{CANARY}@h:port/", CANARY):
+        attempt(lambda place=broker: ask(place))
+    client.disable()
+
+
+def ask(broker):
+    client.enable(broker, timeout=1)
+    Audit.list(CONTEXT, filters={"name": CANARY})
+
+
 def run(owner, url, **options):
     admin = sa.create_engine(
         owner, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, hide_parameters=True
@@ -239,7 +262,11 @@ def main():
     owner, url = json.load(sys.stdin)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     run(owner, url)
+    # It keeps its own at warnings, unless they are asked for.
+    logging.getLogger("sqlalchemy").setLevel(logging.DEBUG)
     run(owner, url, echo="debug")
+    commands(url)
+    over_rpc()
     place = sa.make_url(url)
     is_server = place.get_backend_name() != "sqlite"
     # With a wrong password, and where the server asks for none, without its database.

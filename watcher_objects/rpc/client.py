@@ -15,7 +15,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import exception, versions
 from watcher_objects.base import WatcherObject
-from watcher_objects.db import rules
+from watcher_objects.db import budget, rules
 from watcher_objects.hydration import check_context
 from watcher_objects.rpc import wire
 from watcher_objects.versions import Manifest
@@ -219,8 +219,13 @@ def enable(
     :param timeout: seconds to wait for an answer
     :param release: send objects as this release had them, as :func:`watcher_objects.versions.pin`
         does; None leaves that as it is
-    :raises InvalidParameter: there is no such transport, or release
+    :raises InvalidParameter: one of them can't be used
     """
+    if not isinstance(topic, str) or not topic:
+        raise exception.InvalidParameter(parameter="topic", parameter_type="text")
+    if type(timeout) not in (int, float) or not 0 < timeout <= budget.LONGEST:
+        allowed = f"a number of seconds up to {budget.LONGEST}"
+        raise exception.InvalidParameter(parameter="timeout", parameter_type=allowed)
     if release is not None:
         versions.pin(release)
     client = Client(transport_url or "nowhere", topic, timeout)
