@@ -13,20 +13,21 @@ from watcher_objects.db import budget
 
 def connect(dialect: Any, record: Any, args: Any, options: dict[str, Any]) -> Any:
     """Connect as SQLAlchemy would, by a connection that keeps to the time."""
-    limit = _shorter(options.get("connect_timeout"))
+    limit = _shorter(options.get("connect_timeout"), budget.remaining())
     if limit is not None:
         options = {**options, "connect_timeout": _AS_TAKEN[dialect.name](limit)}
     return _CONNECTS[dialect.name]()(*args, **options)
 
 
-def _shorter(own: Any) -> float | None:
+def _shorter(own: Any, remaining: float | None) -> float | None:
     """Return how long to wait: what the call has left, or a caller's own limit if that is less.
 
-    :param own: a number, or its text; None, or 0 and less, which are none to drivers
+    :param own: a number, or its text; None, 0 and less are no limit
     """
-    own = float(own or 0)
-    limits = (own if own > 0 else None, budget.remaining())
-    return min((limit for limit in limits if limit is not None), default=None)
+    limit = float(own or 0)
+    if not limit > 0:
+        return remaining
+    return limit if remaining is None else min(limit, remaining)
 
 
 @functools.cache
@@ -65,7 +66,8 @@ def _mysql() -> Any:
             return super().query(sql, unbuffered)
 
         def _keep_to_the_time(self) -> None:
-            self._read_timeout, self._write_timeout = map(_shorter, self._own)
+            remaining = budget.remaining()
+            self._read_timeout, self._write_timeout = (_shorter(o, remaining) for o in self._own)
 
     return Connection
 

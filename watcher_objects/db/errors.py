@@ -33,7 +33,8 @@ _NO_ENTRY_WORDS = re.compile(
     r"authentication failed|no password supplied|does not exist|pg_hba\.conf"
 )
 _FULL_WORDS = "too many connections for"
-_QUOTE = "[\"'«»„“”‘’‹›「」『』]"  # noqa: RUF001 - one of them stands on each side of a name
+# One of these stands on each side of a name.
+_QUOTE = "[\"'«»„“”‘’‹›「」『』]"  # noqa: RUF001
 # The codes of errors whose text tells which key is taken, or leads nowhere.
 _TELLS_A_KEY = {"23503", "23505", 1062, 1216, 1217, 1451, 1452}
 # ... and of those whose text shows a value, besides PostgreSQL's class 22.
