@@ -231,11 +231,14 @@ PROFILES = [
 ]
 _NO_NUMBER = (None, "", "5", -1, NAN, float("inf"), True, b"1", [1], {"a": 1}, Odd(), HUGE)
 RETRIES = [
-    (value, Refusal(exception.InvalidParameter, f"retry_for must be {_SECONDS} from 0 to {10**9}"))
-    for value in _NO_NUMBER
+    (
+        value,
+        Refusal(exception.InvalidParameter, f"retry_for must be 0, or {_SECONDS} from 2 to 86400"),
+    )
+    for value in (0.1, 1, 1.99, 86400.1, float("-inf"), 10**400, *_NO_NUMBER)
 ]
 TIMEOUTS = [
-    (value, Refusal(exception.InvalidParameter, f"timeout must be {_SECONDS} up to {10**9}"))
+    (value, Refusal(exception.InvalidParameter, f"timeout must be {_SECONDS} up to 86400"))
     for value in (0, *_NO_NUMBER)
 ]
 TOPICS = [

@@ -223,8 +223,8 @@ def enable(
     """
     if not isinstance(topic, str) or not topic:
         raise exception.InvalidParameter(parameter="topic", parameter_type="text")
-    if type(timeout) not in (int, float) or not 0 < timeout <= budget.LONGEST:
-        allowed = f"a number of seconds up to {budget.LONGEST}"
+    if type(timeout) not in (int, float) or not 0 < timeout <= budget.MOST:
+        allowed = f"a number of seconds up to {budget.MOST}"
         raise exception.InvalidParameter(parameter="timeout", parameter_type=allowed)
     if release is not None:
         versions.pin(release)
