@@ -62,7 +62,7 @@ class Machine(Maker, RuleBasedStateMachine):
     def do(self, verb, by_other=None, **arguments):
         """Let everybody do it, and compare what came of it, what was told and what is seen."""
         by_other = arguments.get("handle", 0) >= OTHERS if by_other is None else by_other
-        if by_other and self.model.levels and verb in WRITES and not self.is_locked(**arguments):
+        if by_other and self.model.levels and verb in WRITES and not self.meets(verb, **arguments):
             return
         asked = verb, arguments, by_other
         due = self.model.do(*asked)
@@ -85,13 +85,16 @@ class Machine(Maker, RuleBasedStateMachine):
         ]
         return fit[number % len(fit)] if fit else None
 
-    def is_locked(self, handle=None, **others):
-        """Tell whether to save this is to meet the lock of a row that the transaction has written.
+    def meets(self, verb, handle=None, **others):
+        """Tell whether this saves what the transaction has written, and so meets its lock.
 
-        What else the databases lock meanwhile, and so what else has to wait, is not promised.
+        What else the databases lock meanwhile, and so what else has to wait, is not promised; nor
+        for how long a transaction that has failed keeps its locks.
         """
         mine = self.model.handles.get(handle)
-        if mine is None or mine.row is None or not mine.changed() or "state" in mine.changed():
+        if verb != "save" or mine.row is None or any(lv.spoiled for lv in self.model.levels):
+            return False
+        if not mine.changed() or "state" in mine.changed():
             return False
         before, now = (
             [r for r in rows if (r["uuid"], r["deleted_at"]) == (mine.values["uuid"], False)]
