@@ -41,13 +41,25 @@ context = RequestContext(show_deleted=True)
 serializer = base.WatcherObjectSerializer()
 
 
+class Older(factory.Filled):
+    """Makes objects that every older version can tell; what was stored is what others lead to."""
+
+    def build(self, cls, context=None, **given):
+        return super().build(cls, context, **OLDER.get(cls.__name__, {}), **given)
+
+    def create(self, cls, context=None, **given):
+        self._owners[cls] = super().create(cls, context, **given)
+        return self._owners[cls]
+
+
 class Corpus:
     """Rows of every class, and good primitives and requests of them."""
 
     def __init__(self):
+        older = Older(context)
         classes = sorted(factory.CLASSES, key=lambda cls: TABLES.index(cls.table))
-        self.stored = [self._stored(cls) for cls in classes]
-        self.new = [factory.built(cls, context, **OLDER.get(cls.__name__, {})) for cls in classes]
+        self.stored = [self._loaded(older.create(cls)) for cls in classes]
+        self.new = [older.build(cls) for cls in factory.CLASSES]
         self.primitives = [
             plain(obj.obj_to_primitive(version))
             for obj in (*self.stored, *self.new)
@@ -56,9 +68,7 @@ class Corpus:
         self.requests = [plain(request) for request in self._requests()]
         self.rows = rows()
 
-    def _stored(self, cls):
-        obj = factory.stored(cls, context, **OLDER.get(cls.__name__, {}))
-        factory._owners[cls] = obj
+    def _loaded(self, obj):
         for name in obj.object_fields:
             getattr(obj, name)
         return obj
