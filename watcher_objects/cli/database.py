@@ -98,6 +98,12 @@ class Check(Lister):
         rows = [(finding.need.name.lower(), *finding[1:]) for finding in self.found]
         return ("need", "what", "advice"), rows
 
+    def produce_output(self, parsed_args: argparse.Namespace, *told: Any) -> int:
+        """Print the findings; a table of none is left out, so that cron sends no mail."""
+        if self.found or parsed_args.formatter != "table":
+            super().produce_output(parsed_args, *told)
+        return 0
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
         super().run(parsed_args)
