@@ -5,9 +5,11 @@ SQLite is always there. PostgreSQL and MariaDB are used when their servers can b
 the URLs below; where the environment says ``CI=true``, a missing server is a failure.
 """
 
+import contextlib
+import functools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -32,11 +34,23 @@ settings.register_profile("ci", deadline=None, max_examples=80, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 
+@pytest.fixture(scope="session")
+def lent(tmp_path_factory) -> Iterator[Callable[[str], str]]:
+    """Lends the URL of the one database of a kind that all tests of this process share."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def lent(kind: str) -> str:
+            folder = tmp_path_factory.mktemp("database")
+            return stack.enter_context(servers.scratch(kind, folder))
+
+        yield lent
+
+
 @pytest.fixture(scope="session", params=servers.KINDS)
-def empty_url(request, tmp_path_factory) -> Iterator[str]:
-    """The URL of a database with nothing in it, one of each kind."""
-    with servers.scratch(request.param, tmp_path_factory.mktemp("database")) as url:
-        yield url
+def shared_url(request, lent) -> str:
+    """The URL of a database, one of each kind; pytest asks for it anew in each module."""
+    return lent(request.param)
 
 
 @pytest.fixture(params=servers.KINDS)
@@ -49,9 +63,9 @@ def blank(request, tmp_path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def url(empty_url) -> str:
+def url(shared_url) -> str:
     """The URL of a database with our schema."""
-    return databases.upgraded(empty_url)
+    return databases.upgraded(shared_url)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def sleep(seconds):
     return transactions.execute(sa.text(f"SELECT SLEEP({seconds})")).rows
 
 
-@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("inside", [budget.limited, budget.anew], ids=["in-a-call", "in-none"])
 def test_a_callers_own_limit_holds_where_it_is_shorter(url, database, inside):
     in_query = sa.make_url(url).update_query_dict({"read_timeout": "1"})
@@ -40,7 +40,7 @@ def test_a_callers_own_limit_holds_where_it_is_shorter(url, database, inside):
             sleep(5)
 
 
-@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
 def test_the_calls_limit_holds_where_it_is_shorter(url, database):
     db.configure(url, connect_args={"read_timeout": 60})
     budget.allow(0.2)

@@ -96,7 +96,7 @@ def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(bare):
     assert contents() == before
 
 
-@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
 def test_text_in_a_character_set_of_old_is_changed_beside_itself(bare, monkeypatch):
     monkeypatch.setattr(population, "TEXT", "café")  # what latin1 has
     migration.upgrade(FOREIGN_HEAD)

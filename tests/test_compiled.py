@@ -170,7 +170,7 @@ def test_a_thread_waits_for_a_connection_that_another_keeps(database, context):
         engine.keep(lent)
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 def test_a_connection_that_the_server_closed_is_not_taken(database, context):
     audit = factory.stored(Audit, context)
     lent, other = engine.lend(), engine.lend()

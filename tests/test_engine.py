@@ -162,7 +162,7 @@ def test_what_a_driver_can_not_use_is_in_no_error(unconfigured, context, url):
 
 
 @pytest.mark.parametrize(
-    ("empty_url", "say", "unavailable"),
+    ("shared_url", "say", "unavailable"),
     [
         ("mariadb", "SIGNAL SQLSTATE '08004' SET MYSQL_ERRNO = 1040", True),
         ("mariadb", "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1053", True),
@@ -173,7 +173,7 @@ def test_what_a_driver_can_not_use_is_in_no_error(unconfigured, context, url):
         ("postgresql", "DO $$ BEGIN RAISE SQLSTATE '53300'; END $$", True),
         ("postgresql", "DO $$ BEGIN RAISE SQLSTATE '22P02'; END $$", False),
     ],
-    indirect=["empty_url"],
+    indirect=["shared_url"],
 )
 def test_errors_are_known_by_their_codes(database, say, unavailable):
     with pytest.raises(exception.DatabaseError) as caught:
@@ -205,7 +205,7 @@ def test_what_is_stored_is_in_no_error_of_the_database(database, context):
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 def test_a_row_that_postgresql_refuses_is_in_no_error_and_no_log(database, context, caplog):
     # Of a row that breaks a rule of the schema PostgreSQL tells every value.
     secret = [{"canary": 1}]

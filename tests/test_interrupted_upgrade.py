@@ -133,7 +133,7 @@ def test_a_downgrade_that_is_killed_before_any_statement_can_be_run_again(old):
         assert differences() == [], last
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize(
     ("table", "difference", "move"),
     [

@@ -72,7 +72,7 @@ def session():
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # eventlet's, and Python's
-@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 def test_a_child_shares_no_session_and_ends_none(database, context):
     factory.stored(Goal, context)
     held = session()
@@ -90,7 +90,7 @@ def test_a_child_shares_no_session_and_ends_none(database, context):
     assert len(Goal.list(context)) == 1
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 def test_what_was_disposed_is_not_used_again(url, database, context):
     Goal.list(context)
     held = session()

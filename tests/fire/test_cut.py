@@ -15,7 +15,7 @@ from tests.fire.footprint import STATEMENTS, each_statement
 from tests.fire.proxy import Proxy
 from watcher_objects import Audit, db, exception
 
-pytestmark = pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+pytestmark = pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 
 
 @pytest.fixture

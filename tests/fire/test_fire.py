@@ -18,7 +18,7 @@ def test_nothing_goes_wrong(target, name):
     assert report.findings == []
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize("name", needing(Need.NETWORK))
 def test_nothing_goes_wrong_on_a_network_that_is_cut(target, name):
     report = SCENARIOS[name].run(Run([target], processes=4, audits=50, kills=30))
