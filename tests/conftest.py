@@ -123,7 +123,21 @@ def terminal() -> Iterator[Terminal]:
 
 
 @pytest.fixture
-def statements(database) -> Iterator[list[str]]:
+def listen(monkeypatch) -> Iterator[Callable[[Callable[..., None]], None]]:
+    """Has a function told of each statement before any engine sends it, in this test."""
+    # SQLAlchemy would leave it set, and each later engine of this process the slower way.
+    monkeypatch.setattr(sa.Engine, "_has_events", sa.Engine._has_events)
+    with contextlib.ExitStack() as stack:
+
+        def listen(note: Callable[..., None]) -> None:
+            sa.event.listen(sa.Engine, "before_cursor_execute", note)
+            stack.callback(sa.event.remove, sa.Engine, "before_cursor_execute", note)
+
+        yield listen
+
+
+@pytest.fixture
+def statements(database, listen) -> list[str]:
     """The statements that the database was sent, in order, without BEGIN and COMMIT."""
     sent: list[str] = []
 
@@ -131,6 +145,5 @@ def statements(database) -> Iterator[list[str]]:
         if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
             sent.append(statement)
 
-    sa.event.listen(db.get_engine(), "before_cursor_execute", note)
-    yield sent
-    sa.event.remove(db.get_engine(), "before_cursor_execute", note)
+    listen(note)
+    return sent

@@ -8,7 +8,6 @@ import signal
 import sys
 
 import pytest
-import sqlalchemy as sa
 
 from tests import test_purge as rows
 from watcher_objects import db
@@ -93,7 +92,7 @@ def test_a_process_without_a_stdin_is_not_asked(purged, monkeypatch):
 
 
 @pytest.fixture
-def interrupt():
+def interrupt(listen):
     """Press Ctrl-C so many times while the first rows are removed."""
     left = []
 
@@ -102,9 +101,8 @@ def interrupt():
             left.pop()
             os.kill(os.getpid(), signal.SIGINT)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    yield lambda times: left.extend(range(times))
-    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    listen(note)
+    return lambda times: left.extend(range(times))
 
 
 def test_after_ctrl_c_the_batch_in_hand_is_finished_and_the_rest_is_left(purged, interrupt):

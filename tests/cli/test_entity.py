@@ -6,7 +6,6 @@ import json
 import sqlite3
 
 import pytest
-import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import factory
@@ -223,16 +222,11 @@ def test_related_objects_are_shown_by_their_names_or_uuids(run, of_every_kind):
 
 
 @pytest.fixture
-def sent():
+def sent(listen):
     """The statements that any database is sent."""
     sent = []
-
-    def note(connection, cursor, statement, *rest):
-        sent.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    yield sent
-    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    listen(lambda connection, cursor, statement, *rest: sent.append(statement))
+    return sent
 
 
 def test_a_list_of_many_takes_as_many_statements_as_one_of_one(rows, sent):
