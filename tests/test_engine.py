@@ -4,11 +4,12 @@
 import os
 import re
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
 import traceback
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 import sqlalchemy as sa
@@ -181,6 +182,20 @@ def test_errors_are_known_by_their_codes(database, say, unavailable):
     assert isinstance(caught.value, exception.DatabaseUnavailable) is unavailable
     (code,) = re.findall(r"'(?!08S01|08004|HY000)(\w{5})'|ERRNO = (\d+)", say)[-1:]
     assert max(code) in str(caught.value)
+
+
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize(("asked", "times"), [({}, 0), ({"ssl": {"verify_mode": "none"}}, 2)])
+def test_certificates_are_read_where_tls_is_asked_for(url, database, monkeypatch, asked, times):
+    read = []
+    make = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda **o: read.append(o) or make(**o))
+    for _ in range(2):
+        db.configure(url, connect_args=asked)
+        # Not every server speaks TLS.
+        with suppress(exception.WatcherException), engine.connect():
+            pass
+    assert len(read) == times
 
 
 def test_a_database_without_our_tables_says_so_in_our_words(path, context):
