@@ -140,12 +140,21 @@ def test_options_narrow_what_goes(purged, options, audits):
 
 
 @pytest.mark.parametrize(
-    "options", [("--older-than", "soon"), ("--batch", "0"), ("--rate", "x"), ("--goal", "none")]
+    "options", [("--older-than", "nan"), ("--batch", "0"), ("--rate", "0.5"), ("--goal", "none")]
 )
 def test_what_can_not_be_is_one_line_and_an_error_before_anything_goes(purged, options):
     code, table, err = purged(*options)
     assert (code, table, err.count("\n")) == (1, {}, 1)
     assert purged() == (0, DONE, "")
+
+
+@pytest.mark.parametrize("option", ["--older-than", "--batch", "--rate"])
+def test_what_is_no_number_is_told_by_the_name_of_its_option(purged, capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        purged(option, "soon")
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {option}: invalid" in last
+    assert "'soon'" in last
 
 
 def test_a_purge_shows_its_progress_on_a_terminal(purged, terminal, monkeypatch):

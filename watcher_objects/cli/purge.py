@@ -34,7 +34,8 @@ class Purge(Lister):
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         add = parser.add_argument
-        add("--older-than", metavar="DAYS", required=True, help="deleted at least so long ago")
+        told = "deleted at least so long ago"
+        add("--older-than", type=float, metavar="DAYS", required=True, help=told)
         tables = ", ".join(sorted(purge.TYPES))
         told = f"only rows of this table, and what goes with them; may be repeated: {tables}"
         add("--type", action="append", choices=purge.TYPES, metavar="TABLE", help=told)
@@ -43,8 +44,9 @@ class Purge(Lister):
         told = "only this goal, and rows that lead to it; may be repeated"
         add("--goal", action="append", metavar="NAME|UUID", help=told)
         told = f"remove at most so many rows in a transaction; {purge.BATCH} by default"
-        add("--batch", metavar="N", default=purge.BATCH, help=told)
-        add("--rate", metavar="N", help="remove at most so many rows in a second")
+        add("--batch", type=int, metavar="N", default=purge.BATCH, help=told)
+        told = "remove at most so many rows in a second"
+        add("--rate", type=float, metavar="N", help=told)
         add("--dry-run", action="store_true", help="only count, and remove nothing")
         add("--yes", action="store_true", help="do not ask")
         return parser
