@@ -2,6 +2,7 @@
 """What PostgreSQL says to who connects, in two languages: refusals are told, the rest waits."""
 
 import contextlib
+import ssl
 import threading
 import time
 import traceback
@@ -30,8 +31,11 @@ MADE = (
     "CREATE DATABASE closed",
     "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
 )
+#: What makes a certificate of a server that is on another host.
+CERTIFICATE = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=elsewhere")
 #: What "does not exist" is in the languages of the server.
 LANGUAGES = {"en": "does not exist", "de": "existiert nicht"}
+WITHOUT_TLS = "TLS can't be had as the URL asks"
 #: Connections that the server allows, and how many of them others than its owner.
 SEATS, FREE = 5, 2
 
@@ -61,14 +65,24 @@ def house():
             "max_wal_senders=0",
             f"restore_command=while test -e {folder}/own/hold; do sleep 0.1; done; false",
         )
-        (made.folder / "data" / "pg_hba.conf").write_text(ENTRIES)
+        data = made.folder / "data"
+        (data / "pg_hba.conf").write_text(ENTRIES)
+        for name in ("server", "other"):
+            files = "-keyout", f"{data}/{name}.key", "-out", f"{data}/{name}.crt"
+            made.run(instances.binary("openssl"), *CERTIFICATE, *files)
         made.start()
         with contextlib.closing(servers.admin(made.url).connect()) as connection:
             for statement in MADE:
                 connection.exec_driver_sql(statement)
+            with_tls(connection, True)
         made.stop()
         yield made
         made.kill()
+
+
+def with_tls(connection, is_on):
+    connection.exec_driver_sql(f"ALTER SYSTEM SET ssl = {is_on}")
+    connection.exec_driver_sql("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
@@ -111,18 +125,58 @@ def begin():
     ids=str,
 )
 def test_a_refusal_is_told_at_once_and_without_the_password(place, somebody):
-    db.configure(place.set(**somebody))
+    refused(place.set(**somebody), "the account can't connect")
+
+
+def refused(url, match):
+    """Make calls that are told at once that nobody gets in there so."""
+    db.configure(url)
     for call in (begin, lambda: Goal.list(RequestContext())):
-        with pytest.raises(exception.DatabaseError, match="the account can't connect") as caught:
+        with pytest.raises(exception.DatabaseError, match=match) as caught:
             call()
         assert type(caught.value) is exception.DatabaseError
         assert servers.CANARY not in "".join(traceback.format_exception(caught.value))
 
 
-def await_refusal(url):
+@pytest.mark.parametrize(
+    ("mode", "trusted"),
+    [
+        ("nonsense", "server.crt"),
+        ("verify-ca", "none.crt"),
+        ("verify-ca", "other.crt"),
+        ("verify-full", "server.crt"),
+    ],
+)
+def test_what_tls_can_not_be_is_told_at_once(place, speaking, mode, trusted):
+    asked = {"sslmode": mode, "sslrootcert": f"{speaking.folder}/data/{trusted}"}
+    refused(place.update_query_dict(asked), WITHOUT_TLS)
+
+
+def test_a_server_without_tls_is_told_at_once_where_that_is_asked_for(place, speaking):
+    asked = place.update_query_dict({"sslmode": "require"})
+    assert said(asked) == ""
+    with contextlib.closing(servers.admin(speaking.url).connect()) as connection:
+        with_tls(connection, False)
+        try:
+            await_refusal(asked, "SSL")
+            refused(asked, WITHOUT_TLS)
+        finally:
+            with_tls(connection, True)
+
+
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+def test_mariadb_without_the_tls_that_is_asked_for_is_told_at_once(url):
+    asked = {"ssl_verify_cert": "true", "ssl_ca": ssl.get_default_verify_paths().openssl_cafile}
+    try:
+        refused(sa.make_url(url).update_query_dict(asked), WITHOUT_TLS)
+    finally:
+        db.dispose()
+
+
+def await_refusal(url, by=":  "):
     """Wait until it is the server that lets nobody in, as it does until something changes."""
     deadline = time.monotonic() + instances.PATIENCE
-    while ":  " not in said(url):
+    while by not in said(url):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

@@ -27,10 +27,16 @@ _FORBIDDEN = {"42501", 1044, 1142, 1143, 1227, 1370, 1419}
 _FORBIDDEN |= {"SQLITE_READONLY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_DIRECTORY"}
 # ... and those by which it says that there is nothing to connect to for this account.
 _NO_ENTRY = {1045, 1049, 1130, 1251, 1698, 2054}
+# ... and that there is no TLS of the kind that the URL asks for.
+_NO_TLS = {2026}
 # PostgreSQL's driver tells no code of an error of connecting: only words, a server's in the
-# language of that server.
+# language of that server. Of a certificate, Python's words are in that of MariaDB's driver.
 _NO_ENTRY_WORDS = re.compile(
     r"authentication failed|no password supplied|does not exist|pg_hba\.conf"
+)
+_NO_TLS_WORDS = re.compile(
+    r"certificate verify failed|invalid ssl\w+ value|not support SSL|root certificate file"
+    r"|server certificate for"
 )
 _FULL_WORDS = "too many connections for"
 # One of these stands on each side of a name.
@@ -152,6 +158,8 @@ def _refusal(
     codes = _codes(origin)
     if codes & _FORBIDDEN:
         return exception.DatabaseError(reason=f"the account may not do this: {reason}")
+    if connecting and (codes & _NO_TLS or _NO_TLS_WORDS.search(str(origin))):
+        return exception.DatabaseError(reason=f"TLS can't be had as the URL asks: {reason}")
     if connecting and (codes & _NO_ENTRY or _is_refused(origin)):
         return exception.DatabaseError(reason=f"the account can't connect: {reason}")
     busy = (oslo_exc.DBDeadlock, exc.TimeoutError)
