@@ -135,10 +135,10 @@ def reference(error, message):
     return [*missing, *_NO_INTEGER, *_TOO_FAR]
 
 
+_GIVEN = "takes whole numbers from 1 to 1073741824"
 IDENT = [
-    # Not the last number: what came behind it would have none.
-    *((700_000_001, SAME), ("700000002", Read(700_000_002))),
-    *((n, rule("takes whole numbers from 1 up", by_filters=False)) for n in (0, -1)),
+    *((700_000_001, SAME), ("700000002", Read(700_000_002)), (2**30, SAME)),
+    *((n, rule(_GIVEN, by_filters=False)) for n in (0, -1, 2**30 + 1, 2**31 - 1)),
     *_NO_INTEGER,
     *_TOO_FAR,
 ]

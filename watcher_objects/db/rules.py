@@ -13,6 +13,9 @@ from watcher_objects.db import engine, values
 from watcher_objects.db.queries import Row, column
 from watcher_objects.transitions import DELETED, StateTransitionManager
 
+#: The highest id that a caller may give. A database numbers on behind it, and has as many again.
+MAX_GIVEN_ID = 2**30
+
 
 def moves(table: sa.Table) -> type[StateTransitionManager] | None:
     """Return the rules of a table's states, under the profile of this database."""
@@ -41,8 +44,8 @@ def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     """Return what is bound for a new row; see :func:`storable`."""
     bound = {"deleted": 0, **storable(table, given)}
     bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
-    if bound.get("id", 1) < 1:
-        raise coercion.refuse("id", bound["id"], "takes whole numbers from 1 up")
+    if not 1 <= bound.get("id", 1) <= MAX_GIVEN_ID:
+        raise coercion.refuse("id", bound["id"], f"takes whole numbers from 1 to {MAX_GIVEN_ID}")
     for needed in table.columns:
         if not (needed.nullable or needed.primary_key or needed.name in bound):
             values.storable(needed, None)
