@@ -137,8 +137,8 @@ def listen(monkeypatch) -> Iterator[Callable[[Callable[..., None]], None]]:
 
 
 @pytest.fixture
-def statements(database, listen) -> list[str]:
-    """The statements that the database was sent, in order, without BEGIN and COMMIT."""
+def statements(listen) -> list[str]:
+    """The statements that databases are sent from now on, in order, without BEGIN and COMMIT."""
     sent: list[str] = []
 
     def note(connection, cursor, statement, *rest):

@@ -124,7 +124,7 @@ def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, cont
 
 @pytest.mark.parametrize("ident", [0, -1, 2**30 + 1, 2**31 - 1])
 def test_an_id_that_is_given_begins_at_one_and_leaves_numbers(cls, database, context, ident):
-    with pytest.raises(exception.InvalidValue, match="id takes whole numbers from 1 to 10737"):
+    with pytest.raises(exception.InvalidValue, match=f"id takes whole numbers from 1 to {2**30}"):
         factory.stored(cls, context, id=ident)
     assert cls.list(context) == []
 

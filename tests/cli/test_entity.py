@@ -221,17 +221,9 @@ def test_related_objects_are_shown_by_their_names_or_uuids(run, of_every_kind):
     assert action["parents"] == ["parent"]
 
 
-@pytest.fixture
-def sent(listen):
-    """The statements that any database is sent."""
-    sent = []
-    listen(lambda connection, cursor, statement, *rest: sent.append(statement))
-    return sent
-
-
-def test_a_list_of_many_takes_as_many_statements_as_one_of_one(rows, sent):
+def test_a_list_of_many_takes_as_many_statements_as_one_of_one(rows, statements):
     assert len(rows("audit", "list", "--strategy", "spread")) == 1
-    for_one = len(sent)
-    sent.clear()
+    for_one = len(statements)
+    statements.clear()
     assert len(rows("audit", "list", "--deleted", "--goal", "level")) == 2
-    assert 0 < len(sent) <= for_one
+    assert 0 < len(statements) <= for_one

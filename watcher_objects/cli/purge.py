@@ -45,8 +45,7 @@ class Purge(Lister):
         add("--goal", action="append", metavar="NAME|UUID", help=told)
         told = f"remove at most so many rows in a transaction; {purge.BATCH} by default"
         add("--batch", type=int, metavar="N", default=purge.BATCH, help=told)
-        told = "remove at most so many rows in a second"
-        add("--rate", type=float, metavar="N", help=told)
+        add("--rate", type=float, metavar="N", help="remove at most so many rows in a second")
         add("--dry-run", action="store_true", help="only count, and remove nothing")
         add("--yes", action="store_true", help="do not ask")
         return parser

@@ -30,7 +30,7 @@ _NO_ENTRY = {1045, 1049, 1130, 1251, 1698, 2054}
 # ... and that there is no TLS of the kind that the URL asks for.
 _NO_TLS = {2026}
 # PostgreSQL's driver tells no code of an error of connecting: only words, a server's in the
-# language of that server. Of a certificate, Python's words are in that of MariaDB's driver.
+# language of that server. MariaDB's driver passes on Python's words of a certificate.
 _NO_ENTRY_WORDS = re.compile(
     r"authentication failed|no password supplied|does not exist|pg_hba\.conf"
 )
