@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for the tests of a decision engine.
 
-pytest imports this wherever watcher-objects is installed; the library itself is imported by the
-first test that asks for a fixture, which is why this is no part of its package.
+pytest imports this module in every run. It is outside of the package, so that the library itself
+is imported only if a test requests a fixture.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def watcher_database_server() -> str:
-    """Where the databases of tests are made: on SQLite. Override it with a server's URL.
+    """The server for the databases of tests: SQLite. Override it with the URL of a server.
 
-    The account must be allowed to create databases. Each process makes one, and drops it.
+    The account must be allowed to create databases. Each process creates one, and drops it.
     """
     return "sqlite"
 
 
 @pytest.fixture(scope="session")
 def watcher_database_options() -> dict[str, Any]:
-    """The arguments of ``db.configure`` besides the URL. Override it, as for ``transitions``."""
+    """Further arguments of ``db.configure``. Override it, for example to set ``transitions``."""
     return {}
 
 
@@ -43,7 +43,7 @@ def _watcher_databases(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Databases]:
     with warnings.catch_warnings():
-        # What the libraries that it needs say of each other is nothing to a test.
+        # Warnings of other libraries during the import do not concern a test.
         warnings.simplefilter("ignore")
         from watcher_objects import testing
     folder = tmp_path_factory.mktemp("watcher_objects")
@@ -56,7 +56,7 @@ def _watcher_databases(
 
 @pytest.fixture
 def watcher_database(_watcher_databases: Databases) -> Iterator[str]:
-    """The library, configured with a database that has its schema and no rows; its URL."""
+    """The URL of an empty database that the library is configured with."""
     with _watcher_databases() as url:
         yield url
 
@@ -71,7 +71,7 @@ def watcher_factory(watcher_database: str) -> testing.Factory:
 
 @pytest.fixture
 def watcher_lifecycle(watcher_database: str) -> Iterator[testing.Lifecycle]:
-    """A witness of all moves; the test fails if one was refused or something is left running."""
+    """A recorder that fails the test if a transition is rejected or an object is left running."""
     from watcher_objects import testing
 
     with testing.Lifecycle() as lifecycle:

@@ -2,7 +2,7 @@
 """Compare these objects with Watcher's, with two ORMs and with the bare drivers.
 
 ``python -m benchmarks`` makes an environment for each of them, checks on each database that can
-be reached that they give the same answers, and times them. docs/performance.rst tells more.
+be reached that they give the same answers, and times them. See docs/performance.rst.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from typing import Any
 
 from benchmarks import (
     agreement,
-    chart,
     concurrency,
     growth,
     imports,
@@ -53,7 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--concurrency", action="store_true", help="measure processes that save instead")
     add("--imports", action="store_true", help="measure the first import instead")
     add("--json", type=Path, metavar="FILE", help="write all that was measured")
-    add("--svg", type=Path, metavar="FILE", help="draw the ratios")
     add("--environments", type=Path, default=ROOT / ".benchmarks", metavar="FOLDER")
     return parser
 
@@ -88,8 +86,6 @@ def _options() -> Any:
 def _write(options: Any, found: dict[str, Any]) -> None:
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
-    if options.svg:
-        options.svg.write_text(chart.drawn(found["databases"]))
 
 
 def main() -> None:

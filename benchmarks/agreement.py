@@ -6,16 +6,16 @@ from typing import Any
 
 from benchmarks.processes import Process
 
-#: So many differences are told; there can be thousands.
+#: The maximum number of differences to print; there can be thousands.
 TOLD = 10
 
 
 class Disagreement(Exception):
-    """The implementations gave different answers; the message tells which."""
+    """The implementations gave different answers, which the message lists."""
 
 
 def differences(one: Any, other: Any, where: str) -> Iterator[str]:
-    """Tell where two answers differ."""
+    """Return where two answers differ."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for name in one:
             yield from differences(one[name], other[name], f"{where}.{name}")

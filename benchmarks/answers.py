@@ -47,7 +47,7 @@ def normal(told: dict[str, Any]) -> dict[str, Any]:
 def without_fractions(value: Any) -> Any:
     """Return something whose times end with the seconds, and whose changes are in order.
 
-    Watcher's primitives tell no fractions of seconds; ours do.
+    Watcher's primitives have no fractions of seconds; ours do.
     """
     found = json.loads(re.sub(r"(T\d\d:\d\d:\d\d)\.\d+", r"\1", json.dumps(value)))
     found.get("watcher_object.changes", []).sort()
@@ -104,7 +104,7 @@ class Answers:
         ((number,),) = self.database.run("SELECT max(id) FROM audits")
         found = self._row(number)
         self.operations.clear()
-        assert told["id"] == number, "create() does not tell the id"  # noqa: S101 - a check
+        assert told["id"] == number, "create() does not set the id"  # noqa: S101 - a check
         return found
 
     def _written(self, op: str) -> Any:

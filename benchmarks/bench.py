@@ -23,7 +23,7 @@ class Bench:
         return sql.kind(base)
 
     def is_reachable(self, base: str) -> bool:
-        """Tell whether there is a server, and say so if there is none."""
+        """Return whether a server responds, and say so if there is none."""
         try:
             self._make("reach", base)
         except processes.Failed as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast it should be: of each operation, beside Watcher and beside the bare driver.
+"""The goals of each operation, relative to Watcher and to the bare driver.
 
 A gate is three quarters of a speed-up that has been reached over Watcher, and five quarters of
-the time that was needed beside the driver. They are reported, and fail nothing.
+the time that the driver needs. They are reported, and fail nothing.
 """
 
 from typing import NamedTuple

@@ -46,7 +46,7 @@ class Operations:
         self._counter = itertools.count(1)
 
     def can(self, op: str) -> bool:
-        """Tell whether the implementation has such an operation."""
+        """Return whether the implementation has such an operation."""
         return hasattr(self.implementation, _METHODS.get(op, op))
 
     def fixed(self, op: str) -> int | None:
@@ -59,7 +59,7 @@ class Operations:
 
     @contextlib.contextmanager
     def prepared(self, op: str, count: int) -> Iterator[tuple[Callable[[Any], Any], list[Any]]]:
-        """Lend a function and what it is to be called with; rows that came go again."""
+        """Yield a function and what it is to be called with; rows that came go again."""
         yield self._call(op), self._subjects(op, count)
         if op in WRITES:
             self.clear()

@@ -22,7 +22,7 @@ def command(python: Path, module: str, *words: object) -> list[str]:
 def run(python: Path, module: str, *words: object) -> None:
     """Run a module to its end.
 
-    :raises Failed: it ended with an error, whose last line is told
+    :raises Failed: it ended with an error, whose last line is in the message
     """
     done = subprocess.run(  # noqa: S603 - an interpreter of ours
         command(python, module, *words), cwd=ROOT, capture_output=True, text=True, check=False

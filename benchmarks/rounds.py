@@ -18,7 +18,7 @@ ROWS = 2000
 def at_work(
     bench: Bench, base: str, implementations: Sequence[Implementation]
 ) -> Iterator[dict[str, Process]]:
-    """Lend a process for each implementation, with a database of its own."""
+    """Yield a process for each implementation, with a database of its own."""
     with contextlib.ExitStack() as stack:
         yield {
             one.name: stack.enter_context(

@@ -73,7 +73,7 @@ def values(number: int) -> dict[str, Any]:
 
 
 def rich(number: int) -> dict[str, Any]:
-    """Return what one row in a thousand has besides, so that answers tell of every column."""
+    """Return further values for one row in a thousand, so that answers contain every column."""
     if number % 1000 != RICH:
         return {}
     return {

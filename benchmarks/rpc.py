@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many calls a second a server answers over a message bus, beside the same calls here.
+"""How many calls a second a server answers over a message bus, next to local calls.
 
 ``python -m benchmarks.rpc --broker rabbit://guest:guest@127.0.0.1:5672/`` prints JSON. Client,
 server and an SQLite database are on this machine; the server is a process of its own.

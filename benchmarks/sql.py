@@ -100,7 +100,7 @@ class Database:
         cursor.executemany(translated(self.url, statement), [list(r.values()) for r in batch])
 
     def settle(self) -> None:
-        """Let the server do what it does after many rows have come."""
+        """Have the server do what it does after many rows have come."""
         if kind(self.url) == "postgresql":
             self.run("SELECT setval('audits_id_seq', (SELECT max(id) FROM audits))")
             self.run("VACUUM ANALYZE")

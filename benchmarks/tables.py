@@ -57,7 +57,7 @@ def figure(value: float) -> str:
 
 
 def spread(found: dict[str, float] | None, scale: float = 1.0) -> str:
-    """Return a median and its spread in a unit, or that there is none."""
+    """Return a median and its spread in a unit, or a dash."""
     if found is None:
         return "-"
     return f"{figure(found['median'] * scale)} ± {figure(found['spread'] * scale)}"
@@ -74,7 +74,7 @@ def medians(times: Times) -> str:
 
 
 def judged(times: Times, kind: str) -> str:
-    """Return the table of ratios, each beside its gate."""
+    """Return the table of ratios, each next to its goal."""
     body = []
     for op, told in ratios(times).items():
         gate, line = gates.of(op, kind), [op]

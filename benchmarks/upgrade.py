@@ -68,7 +68,7 @@ def fill(audits):
 
 
 class Others:
-    """Those who work on the database meanwhile."""
+    """The processes that use the database during the upgrade."""
 
     def __init__(self, url, writers, audits):
         self.engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_size=writers + 1)
@@ -78,7 +78,7 @@ class Others:
 
     @contextlib.contextmanager
     def at_work(self):
-        """Let them work while a ``with`` lasts."""
+        """Run the processes inside of a ``with`` block."""
         with futures.ThreadPoolExecutor(self.writers + 1) as pool:
             works = [pool.submit(self._write, number) for number in range(self.writers)]
             works.append(pool.submit(self._read))

@@ -162,7 +162,7 @@ def serve(make: Callable[[str], Any], worker: Callable[[Any, str], Any] = Worker
     The first argument of the program is the database's URL.
     """
     url = sys.argv[1]
-    # What anybody prints is no answer.
+    # Output that is printed does not count as an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _answer(worker(make(url), url), answers)

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that mend what rows hold: in batches, and such that they can be run again."""
+"""The steps that correct the contents of rows: in batches, and repeatable."""
 
+import datetime
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from alembic.util import CommandError
-from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 from . import session, steps
 
-#: The longest name, and what is kept of it when something is put behind it.
+#: The longest name, and what is kept of it when something is appended.
 NAME = 63
-#: Times to begin again where somebody stores what a step has mended.
-TRIES = 10
 #: The index in which names are looked for while audits are renamed.
 _INDEX = "audits__renamed"
 
@@ -31,25 +29,56 @@ _strategies = sa.table("strategies", sa.column("id"), sa.column("name"))
 def fill(table: str, column: str, value: Any) -> None:
     """Put a value where there is none."""
     empty = sa.table(table, sa.column(column))
-    update = sa.update(empty).values({column: sa.literal(value)}).where(empty.c[column].is_(None))
-    session.in_batches(table, update.where)
+    update = sa.update(empty).values({column: sa.literal(value)})
+    session.in_batches(table, update, empty.c[column].is_(None))
 
 
 def copy_missing(table: str, target: str, source: str) -> None:
-    """Let two columns that are to say the same say what the second does, or else the first."""
+    """Copy the second of two columns to the first, or the first to the second if that is NULL."""
     row = sa.table(table, sa.column(target), sa.column(source))
     said = sa.func.coalesce(row.c[source], row.c[target])
     differs = sa.or_(row.c[target].is_distinct_from(said), row.c[source].is_distinct_from(said))
-    update = sa.update(row).values({target: said, source: said}).where(differs)
-    session.in_batches(table, update.where)
+    session.in_batches(table, sa.update(row).values({target: said, source: said}), differs)
 
 
 def mark_deleted(table: str) -> None:
     """Let every row say whether it is deleted: its id if it has a time of that, else 0."""
     row = sa.table(table, *map(sa.column, ("id", "deleted", "deleted_at")))
     mark = sa.case((row.c.deleted_at.is_(None), sa.literal(0)), else_=row.c.id)
-    update = sa.update(row).values(deleted=mark).where(row.c.deleted.is_(None))
-    session.in_batches(table, update.where)
+    session.in_batches(table, sa.update(row).values(deleted=mark), row.c.deleted.is_(None))
+
+
+def clear_zero_dates(table: str, *names: str) -> None:
+    """Store NULL for MariaDB's dates of no year, month or day, which are no times."""
+    if session.dialect() != "mysql":
+        return
+    rows = sa.table(table, *map(sa.column, names))
+    parts = (sa.func.month, sa.func.dayofmonth)
+    zero = {n: sa.or_(*(part(rows.c[n]) == 0 for part in parts)) for n in names}
+    fresh = {n: sa.case((zero[n], sa.null()), else_=rows.c[n]) for n in names}
+    session.in_batches(table, sa.update(rows).values(fresh), sa.or_(*zero.values()))
+
+
+def wrap_objects(table: str, column: str) -> None:
+    """Store a list where a document is a single JSON object: of that one, of none for ``{}``."""
+    row = sa.table(table, sa.column(column, sa.Text()))
+    text = sa.func.trim(row.c[column])
+    is_empty = sa.func.replace(text, " ", "") == "{}"
+    wrapped = sa.case((is_empty, sa.literal("[]")), else_=sa.literal("[") + text + sa.literal("]"))
+    update = sa.update(row).values({column: wrapped})
+    session.in_batches(table, update, text.like("{%"))
+
+
+def advance_sequence(table: str) -> None:
+    """Move PostgreSQL's sequence of ids to the highest id, where rows were copied with theirs."""
+    if session.dialect() != "postgresql":
+        return
+    rows = sa.table(table, sa.column("id"))
+    newest = sa.func.max(rows.c.id)
+    sequence = sa.func.pg_get_serial_sequence(table, "id")
+    drawn = sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS))
+    is_behind = newest > sa.func.coalesce(drawn, 0)
+    op.execute(sa.select(sa.func.setval(sequence, newest)).having(is_behind))
 
 
 def name_audits() -> None:
@@ -63,47 +92,57 @@ def name_audits() -> None:
     unnamed = sa.select(_audits, owner).select_from(source).where(_audits.c.name.is_(None))
 
     def wanted(row: Any) -> tuple[str, str]:
-        return row.owner, f"{row.created_at:%Y-%m-%dT%H:%M:%S}" if row.created_at else "unknown"
+        # A zero date of MariaDB is text.
+        is_time = isinstance(row.created_at, datetime.datetime)
+        return row.owner, f"{row.created_at:%Y-%m-%dT%H:%M:%S}" if is_time else "unknown"
 
-    def try_it() -> None:
+    def try_it() -> bool:
         for _ in _renamed(unnamed, unnamed, wanted):
             pass
+        return op.get_bind().execute(unnamed.limit(1)).first() is None
 
-    _until_done(try_it, session.DUPLICATE)
+    _until_done("audits", try_it, session.DUPLICATE)
 
 
 def require(table: str, column: str, kind: Any, value: Any) -> None:
     """Put a value where there is none, until the column can be NOT NULL."""
 
-    def try_it() -> None:
+    def try_it() -> bool:
         fill(table, column, value)
         steps.require(table, column, kind)
+        return True
 
-    _until_done(try_it, session.HAS_NULL)
+    _until_done(table, try_it, session.HAS_NULL)
 
 
 def create_name_key() -> None:
-    """Let the name of an audit that is not deleted be its alone.
+    """Make the names of audits that are not deleted unique.
 
-    Of several with one name the oldest keeps it, and the others have their ids put behind it.
+    Of several with one name the oldest keeps it; the ids of the others are appended to theirs.
     """
 
-    def try_it() -> None:
+    def try_it() -> bool:
         _part_names()
         steps.create_unique("uniq_audits0name", "audits", "name", "deleted")
+        return True
 
-    _until_done(try_it, session.DUPLICATE)
+    _until_done("audits", try_it, session.DUPLICATE)
 
 
-def _until_done(try_it: Callable[[], None], refused: Collection[Any]) -> None:
-    """Mend rows and bind them to a rule, again where somebody has stored another meanwhile."""
-    for _ in range(TRIES):
+def _until_done(table: str, try_it: Callable[[], bool], refused: Collection[Any]) -> None:
+    """Correct rows and add a constraint, again where somebody has stored another row since.
+
+    :param try_it: returns whether all rows are correct
+    """
+    for _ in range(session.TRIES):
         try:
-            return try_it()
-        except exc.SQLAlchemyError as error:
+            if try_it():
+                return
+        except Exception as error:
+            # The library's engine wraps the errors of the driver in its own way.
             if not session.tells(error, refused):
                 raise
-    raise CommandError(f"what was mended {TRIES} times is stored again and again: stop who does")
+    raise session.still_wrong(table)
 
 
 def _part_names() -> None:
@@ -127,7 +166,7 @@ def _renamed(
     """Give audits names with an end of their own; yield what they were, and their new names.
 
     :param some: finds something, without an index, if the query for the audits does
-    :param wanted: tells the name that an audit is to have, and the end that must stay of it
+    :param wanted: returns the new name of an audit, and the suffix of it that must be kept
     """
     if op.get_bind().execute(some.limit(1)).first():
         newest = op.get_bind().scalar(sa.select(sa.func.max(_audits.c.id)))
@@ -144,7 +183,7 @@ def _renamed(
 
 
 def _free(rows: Sequence[Any], wanted: Callable[[Any], tuple[str, str]]) -> dict[int, str]:
-    """Return names that no others have, with the ids of the audits behind where they must."""
+    """Return unique names, with the ids of the audits appended where necessary."""
     names: dict[int, str] = {}
     number = 0
     while left := [row for row in rows if row.id not in names]:

@@ -6,6 +6,7 @@
 """
 
 import os
+import warnings
 from typing import Any
 
 from alembic import context
@@ -13,7 +14,8 @@ from alembic.util import CommandError
 from watcher_objects.migrations import data, session, steps  # type: ignore[import-not-found]
 
 from watcher_objects import db
-from watcher_objects.db import models, moving
+from watcher_objects.db import models
+from watcher_objects.db.migration.lock import migration_lock
 
 
 def _run(connection: Any = None) -> None:
@@ -29,9 +31,16 @@ def _run(connection: Any = None) -> None:
         data=data,
         progress=attributes.get("progress", lambda *told: None),
     )
-    if connection is not None:
+    if connection is None:
+        session.begin_script(context.get_context())
+    else:
         session.begin(connection)
-    context.run_migrations()
+    with warnings.catch_warnings():
+        # Where SQLite's tables are rewritten: SQLAlchemy 1.3 made a check, without a name, of each
+        # boolean; and indexes of expressions are created again from their own text.
+        warnings.filterwarnings("ignore", "Unnamed CHECK constraint")
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based")
+        context.run_migrations()
 
 
 if (handed := context.config.attributes.get("connection")) is not None:
@@ -42,5 +51,5 @@ elif "WATCHER_OBJECTS_DATABASE" not in os.environ:
     raise CommandError("say which database: WATCHER_OBJECTS_DATABASE=sqlite:///FILE alembic ...")
 else:
     db.configure(os.environ["WATCHER_OBJECTS_DATABASE"])
-    with moving.moving() as own:
+    with migration_lock() as own:
         _run(own)

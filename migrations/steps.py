@@ -10,24 +10,30 @@ Revisions reach these by ``op.get_context().opts["steps"]``: they import alembic
 only, and what is in here must go on meaning what it means.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
+from alembic.operations import BatchOperations
 
-from . import beside
+from . import beside, collation
 from .session import (
-    NOT_IN_PLACE,
     ONLINE,
     alter,
     columns,
     ddl,
     dialect,
+    index_concurrently,
     is_offline,
     patiently,
     quoted,
-    tells,
+)
+
+_ROW_FORMAT = sa.text(
+    "SELECT row_format FROM information_schema.tables"
+    " WHERE table_schema = database() AND table_name = :table"
 )
 
 
@@ -39,8 +45,15 @@ def create_table(name: str, *items: Any) -> None:
         mysql_engine="InnoDB",
         mysql_default_charset="utf8mb4",
         mysql_collate="utf8mb4_nopad_bin",
+        mysql_row_format="DYNAMIC",
         if_not_exists=True,
     )
+
+
+def restore(revision: str) -> None:
+    """Do again what an earlier revision does, where its tables may be missing."""
+    if not is_offline():
+        context.script.get_revision(revision).module.upgrade()
 
 
 def drop_table(name: str) -> None:
@@ -65,7 +78,7 @@ def drop_columns(table: str, *names: str) -> None:
 
 
 def _exact(item: Any) -> Any:
-    """Let the text of a new column compare exactly; MariaDB's tables have that by default."""
+    """Make the text of a new column compare exactly; MariaDB's tables have that by default."""
     is_text = isinstance(item, sa.Column) and isinstance(item.type, sa.String)
     if is_text and dialect() == "postgresql":
         item.type = type(item.type)(item.type.length, collation="C")
@@ -77,7 +90,7 @@ def convert(table: str, *wanted: sa.Column[Any]) -> None:
     there = columns(table)
     other = [c for c in wanted if is_offline() or not _is_of(c.type, there[c.name]["type"])]
     if other and (is_offline() or dialect() == "sqlite"):
-        with op.batch_alter_table(table) as batch:
+        with _batch(table) as batch:
             for column in other:
                 using = f"CAST({quoted(column.name)} AS {ddl(column.type)})"
                 batch.alter_column(
@@ -86,93 +99,57 @@ def convert(table: str, *wanted: sa.Column[Any]) -> None:
                     existing_nullable=column.nullable,
                     postgresql_using=using,
                 )
-    elif other:
-        beside.replace(table, other, there)
+    else:
+        beside.replace(table, other + _inexact_too(table, other, there), there)
+
+
+def _inexact_too(
+    table: str, other: Collection[sa.Column[Any]], there: Mapping[str, Any]
+) -> list[sa.Column[Any]]:
+    """Return what else is to be replaced where rows of MariaDB are written anyway."""
+    if not other or dialect() != "mysql":
+        return []
+    inexact = {c.name: c for c in collation.inexact_on_mariadb(table, there)}
+    more = [column for name, column in inexact.items() if name not in {c.name for c in other}]
+    return [] if "id" in inexact else more
 
 
 def _is_of(wanted: Any, found: Any) -> bool:
-    # What comes behind the first word is a collation.
+    # What follows the first word is a collation.
     return ddl(wanted).split()[0] == ddl(found).split()[0]
+
+
+@contextmanager
+def _batch(table: str) -> Iterator[BatchOperations]:
+    """Rewrite a table on SQLite, and keep the triggers and indexes that alembic does not know."""
+    before = _extras(table)
+    with op.batch_alter_table(table) as batch:
+        yield batch
+    for extra in before.keys() - _extras(table).keys():
+        op.get_bind().exec_driver_sql(before[extra])
+
+
+def _extras(table: str) -> dict[tuple[str, str], str]:
+    if dialect() != "sqlite":
+        return {}
+    extras = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND type <> 'table'"
+    found = op.get_bind().exec_driver_sql(extras, (table,))
+    return {(kind, name): statement for kind, name, statement in found if statement}
 
 
 def compare_exactly(table: str) -> None:
     """Let text compare by code point, and on MariaDB with its trailing blanks."""
-    for_dialect = {"postgresql": _c_collation, "mysql": _nopad_bin}
+    for_dialect = {"postgresql": collation.on_postgresql, "mysql": collation.on_mariadb}
     if not is_offline() and dialect() in for_dialect:
         for_dialect[dialect()](table)
 
 
-def _texts(there: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the types of the columns that hold text."""
-    return {name: c["type"] for name, c in there.items() if isinstance(c["type"], sa.String)}
-
-
-def _c_collation(table: str) -> None:
-    texts = _texts(columns(table))
-    inexact = {name: kind for name, kind in texts.items() if kind.collation != "C"}
-    # The unique keys would be built anew under a lock. These, of the collation to come, stay.
-    for key in (keys := _keys_of(table, inexact)):
-        parts = (f'{quoted(n)} COLLATE "C"' if n in texts else quoted(n) for n in keys[key])
-        _index_concurrently("UNIQUE INDEX", f"{key}__new", table, ", ".join(parts))
-    changes = [
-        f'ALTER COLUMN {quoted(name)} TYPE {ddl(kind)} COLLATE "C"'
-        for name, kind in inexact.items()
-    ]
-    if changes:
-        patiently(
-            table,
-            *(f"ALTER TABLE {table} DROP CONSTRAINT {key}" for key in keys),
-            f"ALTER TABLE {table} {', '.join(changes)}",
-            *(f"ALTER TABLE {table} {_unique_using(key, f'{key}__new')}" for key in keys),
-        )
-
-
-def _keys_of(table: str, names: Collection[str]) -> dict[Any, list[str]]:
-    """Return the unique keys in which one of the columns is, and their columns."""
-    keys = sa.inspect(op.get_bind()).get_unique_constraints(table)
-    found = {key["name"]: key["column_names"] for key in keys}
-    return {key: listed for key, listed in found.items() if set(listed) & set(names)}
-
-
-def _index_concurrently(what: str, name: str, table: str, listed: str) -> None:
-    # What an interrupted run leaves is invalid.
-    patiently(table, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-    patiently(table, f"CREATE {what} CONCURRENTLY {name} ON {table} ({listed})")
-
-
-def _unique_using(key: str, index: str) -> str:
-    return f"ADD CONSTRAINT {key} UNIQUE USING INDEX {index}"
-
-
-def _nopad_bin(table: str) -> None:
-    exact = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-    there = columns(table)
-    texts = _texts(there)
-    wanted = [
-        sa.Column(name, _exact_on_mariadb(kind), nullable=there[name]["nullable"])
-        for name, kind in texts.items()
-        if kind.collation != "utf8mb4_nopad_bin"
-    ]
-    if not wanted:
+def widen_rows(table: str) -> None:
+    """Let rows of MariaDB's old formats be of the one in which long text can be indexed."""
+    if dialect() != "mysql" or is_offline():
         return
-    changes = [
-        f"MODIFY {quoted(c.name)} {ddl(c.type)} {'NULL' if c.nullable else 'NOT NULL'}"
-        for c in wanted
-    ]
-    try:
-        # The scheduler's jobs, whose names are their key, are copied; they are few.
-        alter(table, *changes, how="" if "id" in texts else ONLINE)
-    except Exception as error:
-        if not tells(error, NOT_IN_PLACE):
-            raise
-        beside.replace(table, wanted, there)
-    alter(table, f"DEFAULT {exact}", how="ALGORITHM=INSTANT")
-
-
-def _exact_on_mariadb(kind: Any) -> Any:
-    """Return the type of text with MariaDB's collation that compares exactly."""
-    exact = {"charset": "utf8mb4", "collation": "utf8mb4_nopad_bin"}
-    return type(kind)(kind.length, **exact) if kind.length else type(kind)(**exact)
+    if op.get_bind().scalar(_ROW_FORMAT, {"table": table}) in ("Compact", "Redundant"):
+        alter(table, "ROW_FORMAT=DYNAMIC", how=ONLINE)
 
 
 def default(table: str, column: str, value: str) -> None:
@@ -181,28 +158,36 @@ def default(table: str, column: str, value: str) -> None:
     if there and there[column]["default"] is not None:
         return
     if dialect() == "sqlite":
-        with op.batch_alter_table(table) as batch:
+        with _batch(table) as batch:
             batch.alter_column(column, server_default=sa.text(value))
     else:
         alter(table, f"ALTER COLUMN {quoted(column)} SET DEFAULT {value}")
 
 
 def require(table: str, column: str, kind: Any) -> None:
-    """Let a column that has a value in every row be NOT NULL."""
+    """Make a column that has a value in every row NOT NULL."""
     there = columns(table)
     if there and not there[column]["nullable"]:
         return
     name = quoted(column)
-    if dialect() == "mysql":
+    if dialect() == "mysql" and is_offline():
         alter(table, f"MODIFY {name} {ddl(kind)} NOT NULL", how=ONLINE)
+    elif dialect() == "mysql":
+        # In place the whole table would be written anew, for which a cluster stands still.
+        beside.replace(table, [sa.Column(column, kind, nullable=False)], there)
     elif dialect() == "postgresql":
         check = f"{table}_{column}_is_there"
         alter(table, f"DROP CONSTRAINT IF EXISTS {check}")
         alter(table, f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID")
-        alter(table, f"VALIDATE CONSTRAINT {check}")
+        try:
+            alter(table, f"VALIDATE CONSTRAINT {check}")
+        except Exception:
+            # A step that corrects such a row otherwise could not write it.
+            alter(table, f"DROP CONSTRAINT {check}")
+            raise
         alter(table, f"ALTER COLUMN {name} SET NOT NULL", f"DROP CONSTRAINT {check}")
     else:
-        with op.batch_alter_table(table) as batch:
+        with _batch(table) as batch:
             batch.alter_column(column, nullable=False, existing_type=kind)
 
 
@@ -217,10 +202,10 @@ def create_unique(name: str, table: str, *names: str) -> None:
     if dialect() == "mysql":
         alter(table, f"ADD CONSTRAINT {name} UNIQUE ({listed})", how=ONLINE)
     elif dialect() == "postgresql":
-        _index_concurrently("UNIQUE INDEX", name, table, listed)
-        alter(table, _unique_using(name, name))
+        index_concurrently("UNIQUE INDEX", name, table, listed)
+        alter(table, collation.unique_using(name, name))
     else:
-        with op.batch_alter_table(table) as batch:
+        with _batch(table) as batch:
             batch.create_unique_constraint(name, list(names))
 
 
@@ -232,7 +217,7 @@ def drop_unique(name: str, table: str) -> None:
         kind = "INDEX" if dialect() == "mysql" else "CONSTRAINT"
         alter(table, f"DROP {kind} IF EXISTS {name}")
     else:
-        with op.batch_alter_table(table) as batch:
+        with _batch(table) as batch:
             batch.drop_constraint(name, type_="unique")
 
 
@@ -247,7 +232,7 @@ def create_index(name: str, table: str, *names: str) -> None:
     if dialect() != "postgresql" and name in _indexes(table):
         return
     if dialect() == "postgresql":
-        _index_concurrently("INDEX", name, table, ", ".join(names))
+        index_concurrently("INDEX", name, table, ", ".join(names))
     elif dialect() == "mysql":
         alter(table, f"ADD INDEX {name} ({', '.join(names)})", how=ONLINE)
     else:
@@ -265,7 +250,7 @@ def drop_index(name: str, table: str, column: str) -> None:
     if dialect() == "mysql":
         if column.endswith("_id") and column not in _indexes(table):
             alter(table, f"ADD INDEX IF NOT EXISTS {column} ({column})", how=ONLINE)
-        patiently(table, f"DROP INDEX IF EXISTS {name} ON {table}")
+        alter(table, f"DROP INDEX IF EXISTS {name}")
     else:
         how = "CONCURRENTLY " if dialect() == "postgresql" else ""
         patiently(table, f"DROP INDEX {how}IF EXISTS {name}")

@@ -35,26 +35,26 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 
 @pytest.fixture(scope="session")
-def lent(tmp_path_factory) -> Iterator[Callable[[str], str]]:
+def database_urls(tmp_path_factory) -> Iterator[Callable[[str], str]]:
     """Lends the URL of the one database of a kind that all tests of this process share."""
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def lent(kind: str) -> str:
+        def create(kind: str) -> str:
             folder = tmp_path_factory.mktemp("database")
             return stack.enter_context(servers.scratch(kind, folder))
 
-        yield lent
+        yield create
 
 
 @pytest.fixture(scope="session", params=servers.KINDS)
-def shared_url(request, lent) -> str:
+def shared_url(request, database_urls) -> str:
     """The URL of a database, one of each kind; pytest asks for it anew in each module."""
-    return lent(request.param)
+    return database_urls(request.param)
 
 
 @pytest.fixture(params=servers.KINDS)
-def blank(request, tmp_path) -> Iterator[str]:
+def empty_database(request, tmp_path) -> Iterator[str]:
     """The URL of a configured database with nothing in it, which one test has for itself."""
     with servers.scratch(request.param, tmp_path, "_blank") as url:
         db.configure(url)
@@ -76,7 +76,7 @@ def database(url) -> Iterator[str]:
 
 
 @pytest.fixture
-def bare(database) -> Iterator[str]:
+def no_schema(database) -> Iterator[str]:
     """A configured database without tables; afterwards it has ours again."""
     migration.downgrade("base")
     yield database
@@ -102,12 +102,12 @@ def context() -> RequestContext:
 
 
 @pytest.fixture
-def all_seeing() -> RequestContext:
+def show_deleted_context() -> RequestContext:
     return RequestContext(show_deleted=True)
 
 
 @pytest.fixture
-def told() -> Iterator[list[events.Event]]:
+def published() -> Iterator[list[events.Event]]:
     """The events that subscribers are told of, in order."""
     told: list[events.Event] = []
     end = events.subscribe(told.append)

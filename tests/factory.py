@@ -7,14 +7,19 @@ from oslo_versionedobjects import base as ovo
 
 import watcher_objects
 from watcher_objects import base, fields, testing
+from watcher_objects.db import models
 
 watcher_objects.register_all()
 
-CLASSES = [
-    versions[0]
-    for versions in ovo.VersionedObjectRegistry.obj_classes().values()
-    if issubclass(versions[0], base.WatcherPersistentObject)
-]
+#: The classes, those that others refer to first.
+CLASSES = sorted(
+    (
+        versions[0]
+        for versions in ovo.VersionedObjectRegistry.obj_classes().values()
+        if issubclass(versions[0], base.WatcherPersistentObject)
+    ),
+    key=lambda cls: models.metadata.sorted_tables.index(cls.table),
+)
 MOMENT = datetime.datetime(2026, 11, 22, 20, 28, 41, 123456, tzinfo=datetime.UTC)
 SAMPLES = {
     fields.BooleanField: True,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fingerprints of the objects, and the command that writes them down."""
+"""The fingerprints of the objects, and the command that writes them and the stubs down."""
 
 import json
 from pathlib import Path
 
 from oslo_versionedobjects import fixture
 
-from tests import factory
+from tests import factory, stubs
 
 FILE = Path(__file__).parents[1] / "watcher_objects/fingerprints.json"
 
@@ -29,10 +29,11 @@ def refused(old, new):
 
 
 def main():
-    """Write the fingerprints down, unless one changed without a new version."""
+    """Write the fingerprints and the stubs down, unless one changed without a new version."""
     if names := refused(known(), found()):
         raise SystemExit(f"give these a new VERSION, and say what it changed: {', '.join(names)}")
     FILE.write_text(json.dumps(found(), indent=1) + "\n")
+    stubs.write()
 
 
 if __name__ == "__main__":

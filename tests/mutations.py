@@ -41,9 +41,9 @@ METHODS = [
     *("create", "save", "refresh", "soft_delete", "destroy", "get", "list", "get_by_id"),
     *("get_by_uuid", "get_by_name", "get_by_type", "supersede_expired", "_obj_related", ""),
     *("create_many", "__init__", "__class__", "__reduce__", "__subclasses__", "mro", "table"),
-    *("obj_from_primitive", "_obj_get", "_obj_update_all", "obj_load_attr", "obj_clone"),
+    *("obj_from_primitive", "_get", "_bulk_update", "obj_load_attr", "obj_clone"),
     *("obj_reset_changes", "fields", "indirection_api", "original_fn", "__setattr__", "as_dict"),
-    *("update", "items", "_obj_become", "_obj_pointed_at"),
+    *("update", "items", "_load_row", "_get_if_referenced"),
 ]
 NAMES = [
     *("id", "uuid", "state", "deleted", "created_at", "updated_at", "deleted_at", "name"),

@@ -93,6 +93,8 @@ def normal(table, name, row):
         return 0 if row["deleted_at"] is None else row["id"]
     if table == "audits" and name == "interval":
         return None if value is None else str(value)
+    if name == "global_efficacy" and value is not None and value.startswith("{"):
+        return f"[{value}]"
     if name == "force":
         return bool(value)
     if name in ("value", "data"):

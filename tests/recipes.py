@@ -54,13 +54,14 @@ _MEMO = '''# SPDX-License-Identifier: Apache-2.0
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
+from watcher_objects.versions.history import Released
 
 
 @base.WatcherObjectRegistry.register
 class Memo(base.Identified, base.Named, base.WatcherPersistentObject):
     """A memo."""
 
-    VERSION = "1.0"
+    history = {"1.0": Released("2026.2")}
     fields = {
         "id": fields.IntegerField(),
         "uuid": fields.UUIDField(),
@@ -73,11 +74,11 @@ class Memo(base.Identified, base.Named, base.WatcherPersistentObject):
     already_exists = exception.MemoAlreadyExists
 '''
 _ERRORS = '''class MemoNotFound(ResourceNotFound):
-    """There is no memo %(memo)s"""
+    """Memo %(memo)s not found"""
 
 
-class MemoAlreadyExists(Conflict):
-    """There is a memo %(name)s already"""
+class MemoAlreadyExists(AlreadyExists):
+    """Memo %(name)s already exists"""
 
 
 class GoalNotFound(ResourceNotFound):'''
@@ -90,9 +91,14 @@ _MAKER = '''    def memo(self, **given: Any) -> Memo:
 
 FINGERPRINTS = "``tox run -e fingerprints``"
 _MODELS, _MIGRATIONS = "watcher_objects/db/models.py", "migrations/versions/0099_take_a_step.py"
-_VERSIONS = "tests/data/watcher_versions.json"
-_NEWEST = '"2026.2": {"Action": "2.1", "ActionDescription": "1.0", "ActionPlan": "2.3", '
-_NEWEST += '"Audit": "1.8", "AuditTemplate": "1.2", "EfficacyIndicator": "1.0", '
+_AUDIT, _ACTION = "watcher_objects/audit.py", "watcher_objects/action.py"
+_STEPS = 'op.get_context().opts["steps"].'
+_ADD_COLUMNS = f"""add_columns("audits", sa.Column("priority", sa.Integer))
+    {_STEPS}add_columns("actions", sa.Column("critical", sa.Boolean))"""
+_DROP_COLUMNS = f"""drop_columns("audits", "priority")
+    {_STEPS}drop_columns("actions", "critical")"""
+_PRIORITY = ' "1.9": Released("2026.2", Added("priority")),'
+_CRITICAL = ' "2.2": Released("2026.2", Added("critical", False)),'
 
 
 def _revision(up, down, creates=""):
@@ -100,6 +106,10 @@ def _revision(up, down, creates=""):
     return [
         (_MIGRATIONS, "", _REVISION.format(newest="{newest}", creates=creates, up=up, down=down))
     ]
+
+
+def _before(path, anchor, added):
+    return path, anchor, added + anchor
 
 
 def _behind(path, anchor, added):
@@ -119,50 +129,21 @@ MIGRATION = {
 }
 FIELD = {
     "``db/models.py``": [
-        _behind(_MODELS, '"scoring_engines",\n    _id(),', ' sa.Column("contact", _text(63)),')
+        _before(_MODELS, '_unique("audits", "uuid"),', 'sa.Column("priority", sa.Integer), '),
+        _before(
+            _MODELS,
+            '_unique("actions", "uuid"),',
+            'sa.Column("critical", sa.Boolean), ',
+        ),
     ],
-    "``migrations/versions/``": _revision(
-        'add_columns("scoring_engines", sa.Column("contact", sa.String(63)))',
-        'drop_columns("scoring_engines", "contact")',
-    ),
+    "``migrations/versions/``": _revision(_ADD_COLUMNS, _DROP_COLUMNS),
     "``fields``": [
-        _behind(
-            "watcher_objects/scoring_engine.py",
-            '"id": fields.IntegerField(),',
-            ' "contact": fields.StringField(nullable=True),',
-        )
+        _before(_AUDIT, '"goal": fields.Obj', '"priority": fields.IntegerField(nullable=True), '),
+        _before(_ACTION, '"action_plan": f', '"critical": fields.BooleanField(default=False), '),
     ],
     "``history``": [
-        _behind(
-            "watcher_objects/scoring_engine.py",
-            "from watcher_objects.db import models",
-            "\nfrom watcher_objects.history import Added",
-        ),
-        (
-            "watcher_objects/scoring_engine.py",
-            'VERSION = "1.0"',
-            'VERSION = "1.1"; history = {"1.0": (), "1.1": (Added("contact"),)}',
-        ),
-    ],
-    "``versions.RELEASES``": [
-        _behind(
-            "watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "ScoringEngine": "1.1"'
-        )
-    ],
-    "``tests/data/watcher_versions.json``": [
-        _behind(
-            _VERSIONS,
-            '"1.0": ["description", "id", "metainfo", "name", "uuid"]',
-            ', "1.1": ["contact", "description", "id", "metainfo", "name", "uuid"]',
-        ),
-        (
-            _VERSIONS,
-            _NEWEST + '"Goal": "1.0", "ScoringEngine": "1.0"',
-            _NEWEST + '"Goal": "1.0", "ScoringEngine": "1.1"',
-        ),
-    ],
-    "``tests/inputs/fields.py``": [
-        _behind("tests/inputs/fields.py", '"ScoringEngine": {', ' "contact": optional(text(63)),')
+        _behind(_AUDIT, '"1.8": Released("2025.2", Added("status_message")),', _PRIORITY),
+        _behind(_ACTION, '"2.1": Released("2025.2", Added("status_message")),', _CRITICAL),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
 }
@@ -183,9 +164,6 @@ ENTITY = {
         ),
         _behind("watcher_objects/__init__.py", '"Goal",', ' "Memo",'),
     ],
-    "``versions.RELEASES``": [
-        _behind("watcher_objects/versions.py", '"AuditTemplate": "1.2"', ', "Memo": "1.0"')
-    ],
     "``cli/entity.py``": [
         _behind("watcher_objects/cli/entity.py", "    Goal,", " Memo,"),
         _behind(
@@ -199,27 +177,6 @@ ENTITY = {
     "``testing/factory.py``": [
         _behind("watcher_objects/testing/factory.py", "    Goal,", " Memo,"),
         ("watcher_objects/testing/factory.py", "    def goal(self", _MAKER),
-    ],
-    "drawing": [_behind("README.rst", "15  goal,", " memo,")],
-    "``tests/test_floors.py``": [_behind("tests/test_floors.py", '{"goal",', ' "memo",')],
-    "``tests/data/watcher_versions.json``": [
-        _behind(
-            _VERSIONS, '"fields": {', ' "Memo": {"1.0": ["description", "id", "name", "uuid"]},'
-        ),
-        _behind(_VERSIONS, _NEWEST, '"Memo": "1.0", '),
-    ],
-    "``tests/inputs/``": [
-        _behind(
-            "tests/inputs/fields.py",
-            "\nFIELDS = {",
-            ' "Memo": {"name": _NAME, "description": _WORDS},',
-        ),
-        _behind(
-            "tests/inputs/calls.py",
-            "NOT_FOUND = {",
-            ' "Memo": (exception.MemoNotFound, "There is no memo {}"),',
-        ),
-        _behind("tests/inputs/calls.py", 'NAMES |= {"EfficacyIndicator": 63,', ' "Memo": 63,'),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Databases that tests make, also on the servers that they find."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -22,6 +23,8 @@ SERVERS = {
     "mariadb": os.environ.get("WATCHER_OBJECTS_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1/"),
 }
 KINDS = ("sqlite", *SERVERS)
+#: The second driver of MariaDB, for the tests of the contract.
+MYSQLCLIENT = "mysqlclient"
 SCRATCH = f"watcher_objects_test_{os.getpid()}"
 
 
@@ -38,6 +41,10 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
     if name == "sqlite":
         yield f"sqlite:///{folder / 'audits.sqlite'}"
         return
+    if name == MYSQLCLIENT:
+        with _through_mysqlclient(folder, suffix) as url:
+            yield url
+        return
     with ExitStack() as stack:
         try:
             url = stack.enter_context(created(SERVERS[name], SCRATCH + suffix))
@@ -45,6 +52,16 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
             place = sa.make_url(SERVERS[name]).render_as_string(hide_password=True)
             missing(f"no {name} server at {place}", f": {error.orig}")
         yield url
+
+
+@contextmanager
+def _through_mysqlclient(folder: Path, suffix: str) -> Iterator[str]:
+    """Lend the URL of a new database on MariaDB with the second driver, which CI must have."""
+    if importlib.util.find_spec("MySQLdb") is None:
+        missing("mysqlclient is not installed")
+    with scratch("mariadb", folder, f"{suffix}_{MYSQLCLIENT}") as url:
+        place = sa.make_url(url).set(drivername="mysql+mysqldb")
+        yield place.render_as_string(hide_password=False)
 
 
 #: What a password is in tests that look for it in messages.

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from watcher_objects import db
-from watcher_objects.db import chain, migration
+from watcher_objects.db import migration
+from watcher_objects.db.migration import revisions
 
 ROOT = Path(__file__).parents[1]
 HEAD = migration.history()[-1].revision
@@ -33,9 +34,9 @@ def alembic(url, *words, folder=ROOT):
     return ran.stdout
 
 
-def test_it_makes_a_schema_and_finds_that_it_is_right(blank):
-    alembic(blank, "upgrade", "head")
-    assert "No new upgrade operations detected." in alembic(blank, "check")
+def test_it_makes_a_schema_and_finds_that_it_is_right(empty_database):
+    alembic(empty_database, "upgrade", "head")
+    assert "No new upgrade operations detected." in alembic(empty_database, "check")
     assert migration.check() == []
 
 
@@ -95,7 +96,7 @@ def test_a_column_that_is_new_in_the_models_is_added_by_a_revision(copy):
 
 def ours():
     """The revisions behind those of Watcher."""
-    return list(chain.script().iterate_revisions("head", FOREIGN_HEAD))
+    return list(revisions.script().iterate_revisions("head", FOREIGN_HEAD))
 
 
 @pytest.mark.parametrize("step", ours(), ids=lambda step: step.revision)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.documents import block, page, rows
 from watcher_objects import Action, ActionPlan, exception, testing
-from watcher_objects.cli.states import LIVES
+from watcher_objects.cli.diagram import STATE_MACHINES
 
 pytest_plugins = ["pytester"]
 PAGE = page("engine")
@@ -121,7 +121,7 @@ def test_each_move_that_a_profile_adds_is_told_with_its_place():
     }
     assert told == {
         (kind.lower(), initial, new)
-        for kind, life in LIVES.items()
+        for kind, life in STATE_MACHINES.items()
         for initial, following in life.WATCHER_MOVES.items()
         for new in following
     }

@@ -24,7 +24,7 @@ LATER = {
 FOREIGN_HEAD = "f56ba02662b4"
 
 
-def test_rows_keep_their_values_on_the_whole_way_up_and_down(bare):
+def test_rows_keep_their_values_on_the_whole_way_up_and_down(no_schema):
     before = {}
     for revision in REVISIONS:
         migration.upgrade(revision)
@@ -45,7 +45,7 @@ def test_rows_keep_their_values_on_the_whole_way_up_and_down(bare):
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_from_each_revision_the_way_leads_to_one_schema(bare, revision):
+def test_from_each_revision_the_way_leads_to_one_schema(no_schema, revision):
     migration.upgrade(revision)
     for table in tables():
         fill(table)
@@ -53,7 +53,7 @@ def test_from_each_revision_the_way_leads_to_one_schema(bare, revision):
     assert differences() == []
 
 
-def test_unnamed_audits_are_named_by_their_strategies_or_goals_and_times(bare):
+def test_unnamed_audits_are_named_by_their_strategies_or_goals_and_times(no_schema):
     migration.upgrade("3cfc94cecf4e")
     for table in tables():
         fill(table)
@@ -65,7 +65,7 @@ def test_unnamed_audits_are_named_by_their_strategies_or_goals_and_times(bare):
     assert unnamed.startswith(f"{TEXT} 1-")
 
 
-def test_of_audits_that_share_a_name_the_oldest_keeps_it(bare, caplog):
+def test_of_audits_that_share_a_name_the_oldest_keeps_it(no_schema, caplog):
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():
         if table.name in ("goals", "strategies"):
@@ -82,7 +82,7 @@ def test_of_audits_that_share_a_name_the_oldest_keeps_it(bare, caplog):
     assert caplog.text.count("shared its name") == 2
 
 
-def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(bare):
+def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(no_schema):
     migration.upgrade()
     for table in tables():
         if table.name in ("goals", "strategies", "audits"):
@@ -97,7 +97,7 @@ def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(bare):
 
 
 @pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
-def test_text_in_a_character_set_of_old_is_changed_beside_itself(bare, monkeypatch):
+def test_text_in_a_character_set_of_old_is_changed_beside_itself(no_schema, monkeypatch):
     monkeypatch.setattr(population, "TEXT", "café")  # what latin1 has
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():
@@ -127,7 +127,7 @@ def test_a_schema_is_not_moved_inside_a_transaction(database):
 NARROWED = {("audits", "force"): "Watcher 17 always writes it"}
 
 
-def test_no_revision_of_ours_takes_away_what_older_code_uses(bare):
+def test_no_revision_of_ours_takes_away_what_older_code_uses(no_schema):
     migration.upgrade(FOREIGN_HEAD)
     for revision in REVISIONS[REVISIONS.index(FOREIGN_HEAD) + 1 :]:
         before = {table.name: table for table in tables()}
@@ -146,7 +146,7 @@ def test_no_revision_of_ours_takes_away_what_older_code_uses(bare):
             assert all(column.nullable or column.server_default for column in added)
 
 
-def test_progress_is_told(bare):
+def test_progress_is_told(no_schema):
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():
         fill(table)

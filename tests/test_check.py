@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from tests import factory
 from tests.conftest import clean
 from tests.population import HEAD, fill, run, tables
-from watcher_objects import Audit, db
+from watcher_objects import Audit, Goal, db
 from watcher_objects.db import migration, models
-from watcher_objects.db.findings import Need
+from watcher_objects.db.migration.diagnostics import Need
 
 
 @pytest.fixture
@@ -67,6 +67,30 @@ def test_a_schema_that_was_changed_by_hand_needs_a_person(database):
     run(sa.text("ALTER TABLE goals DROP COLUMN extra"))
 
 
+def test_what_others_add_needs_nothing(database):
+    run(sa.text("CREATE TABLE zoo (id INTEGER PRIMARY KEY, cage VARCHAR(9))"))
+    run(sa.text("CREATE UNIQUE INDEX one_each ON zoo (cage)"))
+    run(sa.text("CREATE INDEX own ON audits (hostname, name)"))
+    try:
+        assert told() == [
+            (Need.NOTHING, "the table zoo is not this program's"),
+            (Need.NOTHING, "audits has an additional index own"),
+        ]
+    finally:
+        run(sa.text("DROP TABLE zoo"))
+        of = " ON audits" if db.get_engine().dialect.name == "mysql" else ""
+        run(sa.text(f"DROP INDEX own{of}"))
+
+
+def test_an_additional_unique_index_needs_a_person(database):
+    run(sa.text("CREATE UNIQUE INDEX own ON audits (hostname, name, id)"))
+    try:
+        assert told() == [(Need.PERSON, "the schema differs: remove_index own")]
+    finally:
+        of = " ON audits" if db.get_engine().dialect.name == "mysql" else ""
+        run(sa.text(f"DROP INDEX own{of}"))
+
+
 def test_a_row_that_no_object_could_hold_needs_a_person(database, context):
     audit = factory.stored(Audit, context)
     run(sa.update(models.audits).values(audit_type=None, scope="{"))
@@ -78,5 +102,65 @@ def test_a_row_that_no_object_could_hold_needs_a_person(database, context):
 def test_a_state_that_there_is_not_needs_a_person(database, context):
     audit = factory.stored(Audit, context)
     run(sa.update(models.audits).values(state="BOGUS"))
-    what = f"row {audit.id} of audits is in the state 'BOGUS', which there is not"
+    what = f"row {audit.id} of audits is in the state 'BOGUS', which does not exist"
     assert told() == [(Need.PERSON, what)]
+
+
+@pytest.fixture
+def mariadb(database):
+    """A database on MariaDB, in which a table may be altered."""
+    yield database
+    run(sa.text("ALTER TABLE scoring_engines ENGINE = InnoDB"))
+    run(sa.text("ALTER TABLE scoring_engines MODIFY description VARCHAR(255)"))
+
+
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    "collation", ["latin1_swedish_ci", "utf8mb3_general_ci", "utf8mb4_general_ci"]
+)
+def test_text_that_mariadb_keeps_otherwise_needs_a_person(mariadb, collation):
+    charset = collation.partition("_")[0]
+    kind = f"VARCHAR(255) CHARACTER SET {charset} COLLATE {collation}"
+    run(sa.text(f"ALTER TABLE scoring_engines MODIFY description {kind}"))
+    what = f"text in scoring_engines has the collation {collation}: description"
+    assert told() == [(Need.PERSON, what)]
+
+
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("engine", ["Aria", "MyISAM"])
+def test_a_table_that_is_not_rolled_back_needs_a_person(mariadb, engine):
+    run(sa.text(f"ALTER TABLE scoring_engines ENGINE = {engine}"))
+    ((need, what),) = told()
+    assert need is Need.PERSON
+    assert what.startswith(f"scoring_engines is stored by {engine}, which neither rolls back")
+
+
+ODD_ROWS = {
+    "uuid = upper(uuid)": "has its uuid in another spelling",
+    "deleted = NULL": "says neither that it is deleted nor not",
+}
+
+
+def change(statement, setting="SELECT 1"):
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql(setting)
+        connection.exec_driver_sql(statement)
+        connection.invalidate()
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS)
+def test_a_row_that_can_not_be_found_is_named(database, context, odd):
+    audit = factory.stored(Audit, context, uuid="abcdef00-0000-4000-8000-0000000000ab")
+    change(f"UPDATE audits SET {odd}")
+    found = [finding.what for finding in migration.check()]
+    assert found == [f"row {audit.id} of audits {ODD_ROWS[odd]}"]
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
+def test_a_sequence_behind_its_rows_is_found(database, context):
+    goal = factory.stored(Goal, context)
+    change(f"SELECT setval('goals_id_seq', {goal.id - 1 or 1}, {str(goal.id > 1).lower()})")
+    change(f"UPDATE goals SET id = {goal.id + 5}")
+    what = "the sequence of goals is lower than the ids of its rows"
+    assert what in [finding.what for finding in migration.check()]
+    change(f"SELECT setval('goals_id_seq', {goal.id + 5})")

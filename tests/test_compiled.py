@@ -9,8 +9,11 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from tests import factory
-from watcher_objects import Audit, Goal, base, compiled, db, exception, fields
-from watcher_objects.db import engine, queries, statements, writes
+from watcher_objects import Audit, Goal, base, db, exception, fields
+from watcher_objects.db import statements
+from watcher_objects.db.backend import database as backend
+from watcher_objects.db.sql import dml, queries
+from watcher_objects.persistence import compiled
 
 
 def raw(text):
@@ -22,11 +25,11 @@ def slowly(obj):
     """Return the object again, filled by the fields themselves."""
     columns = {c.name: getattr(obj, c.name, None) for c in obj.table.columns}
     cells = statements.cells(obj.table, {**columns, "deleted": 0, **texts(obj)})
-    return obj._obj_made_slowly(obj._context, cells)
+    return obj._from_row_coerced(obj._context, cells)
 
 
 def texts(obj):
-    return {name: vars(obj)[f"_row_{name}"] for name in obj._obj_documents()}
+    return {name: vars(obj)[f"_row_{name}"] for name in obj._json_fields()}
 
 
 @pytest.mark.parametrize("cls", factory.CLASSES, ids=lambda cls: cls.__name__)
@@ -150,7 +153,7 @@ def test_what_is_compiled_is_bounded(database, context):
     for number in range(statements.SHAPES + 20):
         choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
         Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
-    for cached in (queries._page, queries.lookup, writes._update, compiled.maker):
+    for cached in (queries._page, queries.lookup, dml._update, compiled.row_loader):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})
@@ -159,24 +162,24 @@ def test_what_is_compiled_is_bounded(database, context):
 
 def test_a_thread_waits_for_a_connection_that_another_keeps(database, context):
     audit = factory.stored(Audit, context)
-    held = [engine.lend() for _ in range(15)]
+    held = [backend.current().acquire() for _ in range(15)]
     found = []
     thread = threading.Thread(target=lambda: found.append(Audit.get(context, audit.id)))
     thread.start()
-    engine.keep(held.pop())
+    backend.current().release(held.pop())
     thread.join(timeout=20)
     assert found == [audit]
     for lent in held:
-        engine.keep(lent)
+        backend.current().release(lent)
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 def test_a_connection_that_the_server_closed_is_not_taken(database, context):
     audit = factory.stored(Audit, context)
-    lent, other = engine.lend(), engine.lend()
+    lent, other = backend.current().acquire(), backend.current().acquire()
     kill(database, other.cursor(), lent.dbapi_connection)
     other.close()
-    engine.keep(lent)
+    backend.current().release(lent)
     assert Audit.get(context, audit.id) == audit
 
 
@@ -185,3 +188,15 @@ def kill(dialect, cursor, connection):
         cursor.execute(f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)")
     else:
         cursor.execute(f"KILL {connection.thread_id()}")
+
+
+def test_a_connection_that_is_released_after_dispose_is_closed(database):
+    source = backend.current()
+    early, late = source.acquire(), source.acquire()
+    source.release(early)
+    drivers = [early.dbapi_connection, late.dbapi_connection]
+    source.dispose()
+    source.release(late)
+    for connection in drivers:
+        with pytest.raises(db.get_engine().dialect.loaded_dbapi.Error):
+            connection.cursor().execute("SELECT 1")

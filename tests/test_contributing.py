@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The places that the README's recipes name are all that are needed, and each of them is."""
+"""The recipes for contributors list every file to change, and no other."""
 
 import json
 import re
@@ -29,39 +29,43 @@ def copy(folder):
         shutil.copy2(ROOT / name, folder)
 
 
-def write(folder, place):
-    """Make the changes of a place."""
-    for name, old, new in place:
-        path = folder / name
-        text = path.read_text() if old else ""
-        assert text.count(old) == 1 if old else not path.exists(), (name, old)
+def variant(places):
+    """Return the files that some places change, with their texts."""
+    files = {}
+    for name, old, new in (change for place in places for change in place):
+        text = files.get(name) or ((ROOT / name).read_text() if old else "")
+        assert text.count(old) == 1 if old else not (ROOT / name).exists(), (name, old)
         newest = migration.history()[-1].revision
-        path.write_text(text.replace(old, new) if old else new.replace("{newest}", newest))
+        files[name] = text.replace(old, new) if old else new.replace("{newest}", newest)
+    return files
 
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory):
     """Pytest's exit codes, and what it said, by recipe and by the place that is left out."""
-    folders, seen = {}, set()
+    variants, seen = {}, set()
     for name, recipe in RECIPES.items():
         # A place of several recipes is left out once.
         for left_out in (None, *(place for place in recipe if place not in seen)):
-            folder = folders[name, left_out] = tmp_path_factory.mktemp("tree")
-            copy(folder)
-            for place in recipe.keys() - {left_out}:
-                write(folder, recipe[place])
+            places = (recipe[place] for place in recipe if place != left_out)
+            variants[name, left_out] = variant(places)
         seen |= recipe.keys()
-    program = [sys.executable, "-P", trial.__file__, *map(str, folders.values())]
+    folders = [tmp_path_factory.mktemp("tree") for _ in range(2)]
+    for folder in folders:
+        copy(folder)
     done = subprocess.run(  # noqa: S603 - our own program
-        program, check=True, capture_output=True, text=True
+        [sys.executable, "-P", trial.__file__, *map(str, folders)],
+        input=json.dumps([*variants.values()]),
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    said = [(folder / "told").read_text() for folder in folders.values()]
-    return dict(zip(folders, zip(json.loads(done.stdout), said, strict=True), strict=True))
+    return dict(zip(variants, json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_names_all_places_and_each_of_them_is_needed(name, tried):
-    told = re.search(rf"^{name}\n((?: .*\n)+)", PAGES["README.rst"], flags=re.M)[1]
+    told = re.search(rf"^{name}\n((?: .*\n)+)", PAGES["contributing.rst"], flags=re.M)[1]
     assert [place for place in RECIPES[name] if place not in told] == []
     assert tried[name, None][0] == 0, tried[name, None][1]
     passed = [left_out for (of, left_out), (code, _) in tried.items() if of == name and not code]

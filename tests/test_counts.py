@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from tests import population
 from watcher_objects import exception
-from watcher_objects.db import models, values
+from watcher_objects.db import models
 from watcher_objects.db.counts import count
+from watcher_objects.db.sql import values
 
 AUDITS = models.audits
 HOUR = datetime.timedelta(hours=1)

@@ -14,7 +14,7 @@ from watcher_objects import (
     db,
     exception,
 )
-from watcher_objects.db import values
+from watcher_objects.db.sql import values
 
 
 @pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)
@@ -27,14 +27,14 @@ def built(cls, context, number):
     return [factory.built(cls, context) for _ in range(number)]
 
 
-def test_they_are_stored_as_one_by_one(cls, database, context, told):
+def test_they_are_stored_as_one_by_one(cls, database, context, published):
     objects = built(cls, context, 5)
-    told.clear()
+    published.clear()
     cls.create_many(context, objects)
     assert cls.list(context)[-5:] == objects
     assert all(obj.obj_what_changed() == set() for obj in objects)
-    assert [(event.kind, event.obj) for event in told] == [("create", obj) for obj in objects]
-    assert all(event.obj is obj for event, obj in zip(told, objects, strict=True))
+    assert [(event.kind, event.obj) for event in published] == [("create", obj) for obj in objects]
+    assert all(event.obj is obj for event, obj in zip(published, objects, strict=True))
     for obj in objects:
         with pytest.raises(ovo_exception.ObjectActionError):
             obj.create()
@@ -134,13 +134,13 @@ WRONGS = (
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])
 @pytest.mark.parametrize("wrong", WRONGS, ids=lambda wrong: wrong.__name__)
 def test_of_one_that_is_wrong_its_place_is_told_and_none_is_stored(
-    database, context, told, wrong, inside
+    database, context, published, wrong, inside
 ):
     objects = built(Audit, context, 5)
     expected = wrong(objects)
     before = [(obj.obj_what_changed(), dict(obj.items())) for obj in objects]
     stored = Audit.list(context)
-    told.clear()
+    published.clear()
     if inside:
         with db.transaction(), pytest.raises(expected) as caught:
             Audit.create_many(context, objects)
@@ -150,7 +150,7 @@ def test_of_one_that_is_wrong_its_place_is_told_and_none_is_stored(
     assert caught.value.index == 2
     assert str(caught.value).startswith("objects[2]: ")
     assert Audit.list(context) == stored
-    assert told == []
+    assert published == []
     assert [(obj.obj_what_changed(), dict(obj.items())) for obj in objects] == before
 
 
@@ -182,34 +182,34 @@ def plan_of(context, **wrong):
     return plan, owned, store
 
 
-def test_a_plan_with_all_that_it_owns_is_stored_as_one(database, context, told):
+def test_a_plan_with_all_that_it_owns_is_stored_as_one(database, context, published):
     plan, owned, store = plan_of(context)
-    told.clear()
+    published.clear()
     store()
     mine = {"action_plan_id": plan.id}
     assert Action.list(context, filters=mine) == owned[:200]
     assert EfficacyIndicator.list(context, filters=mine) == owned[200:]
-    assert [event.obj for event in told] == [plan, *owned]
+    assert [event.obj for event in published] == [plan, *owned]
 
 
 @pytest.mark.parametrize("place", [0, 199, 204])
-def test_an_error_anywhere_stores_nothing_of_a_plan(database, context, told, place):
+def test_an_error_anywhere_stores_nothing_of_a_plan(database, context, published, place):
     plan, owned, store = plan_of(context)
     wrong = owned[place]
     wrong.uuid = "7c4ab6b8-77a9-4b52-8a9e-bb2ff1f87f0c"
     factory.stored(type(wrong), context, uuid=wrong.uuid)
     before = ActionPlan.list(context)
-    told.clear()
+    published.clear()
     with pytest.raises(wrong.already_exists):
         store()
     assert ActionPlan.list(context) == before
-    assert told == []
+    assert published == []
     for obj in (plan, *owned):
         assert "id" not in obj
         assert obj.obj_what_changed() >= {"state"} if obj is plan else obj.obj_what_changed()
     wrong.uuid = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
     store()
-    assert len(told) == 206
+    assert len(published) == 206
 
 
 def test_objects_may_come_from_anything_that_yields_them(database, context):

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from contextlib import closing, suppress
 
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 
 from tests import factory
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import engine, migration, transactions
+from watcher_objects.db import migration, transactions
+from watcher_objects.db.backend import database as backend
 
 
 @pytest.fixture
@@ -48,13 +50,12 @@ def test_before_it_is_configured_an_error_says_how(unconfigured, context):
         pass
 
 
-def test_sqlite_is_durable_patient_and_private(path):
+def test_sqlite_is_durable_and_private(path):
     db.configure(f"sqlite:///{path}")
     migration.upgrade()
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2
     assert pragma("foreign_keys") == 1
-    assert pragma("busy_timeout") >= 5000
     modes = {entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
     assert modes == {0o600}
 
@@ -77,10 +78,56 @@ def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(path, context):
         assert began == ["BEGIN IMMEDIATE"]
 
 
+@pytest.fixture
+def locker(path):
+    """A connection of others, which may write."""
+    db.configure(f"sqlite:///{path}")
+    migration.upgrade()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        yield other
+
+
+def test_a_write_waits_for_sqlites_lock(locker, context):
+    locker.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, locker.execute, ["COMMIT"])
+    release.start()
+    began = time.monotonic()
+    factory.stored(Goal, context)
+    release.join()
+    assert time.monotonic() - began > 0.15
+
+
+def test_a_wait_for_sqlites_lock_ends_with_its_call(locker, context):
+    backend.current().timeout = 0.2
+    locker.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(exception.DatabaseUnavailable):
+        factory.stored(Goal, context)
+    assert time.monotonic() - began < 10
+
+
+def test_a_callers_own_timeout_of_sqlite_holds_where_it_is_shorter(locker, path):
+    locker.execute("BEGIN IMMEDIATE")
+    db.configure(f"sqlite:///{path}", connect_args={"timeout": 0.1})
+    began = time.monotonic()
+    with backend.connect() as connection, pytest.raises(sa.exc.DBAPIError):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    assert time.monotonic() - began < 10
+
+
+def test_a_callers_own_factory_of_connections_is_used(unconfigured):
+    class Connection(sqlite3.Connection):
+        pass
+
+    db.configure("sqlite://", connect_args={"factory": Connection})
+    with backend.connect() as connection:
+        assert isinstance(connection.connection.dbapi_connection, Connection)
+
+
 def test_a_connection_that_is_given_up_keeps_no_lock(path, context):
     db.configure(f"sqlite:///{path}")
     migration.upgrade()
-    with engine.connect() as connection, closing(sqlite3.connect(path, timeout=0)) as other:
+    with backend.connect() as connection, closing(sqlite3.connect(path, timeout=0)) as other:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         # What is kept for the next statement, had an interrupt come before its rows.
         connection.info["cursor"] = connection.connection.cursor()
@@ -193,7 +240,7 @@ def test_certificates_are_read_where_tls_is_asked_for(url, database, monkeypatch
     for _ in range(2):
         db.configure(url, connect_args=asked)
         # Not every server speaks TLS.
-        with suppress(exception.WatcherException), engine.connect():
+        with suppress(exception.WatcherException), backend.connect():
             pass
     assert len(read) == times
 

@@ -2,6 +2,7 @@
 """Errors: their messages, their arguments, and their way through pickle."""
 
 import inspect
+import os
 import pickle
 
 import pytest
@@ -26,7 +27,7 @@ def test_every_error_has_a_message_of_its_own_and_survives_pickle(error):
 
 def test_a_message_is_filled_from_the_keywords():
     error = exception.AuditNotFound(audit="nightly")
-    assert str(error) == error.format_message() == "There is no audit nightly"
+    assert str(error) == error.format_message() == "Audit nightly not found"
     assert error.kwargs == {"audit": "nightly", "code": 404}
     assert error.code == 404
 
@@ -57,6 +58,40 @@ def test_a_subclass_may_set_its_message():
     assert str(Mine(audit=1)) == str(Yours(audit=1)) == "gone: 1"
 
 
+class _Mute(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("a\0b\ud800"), "a\ufffdb\ufffd"),
+        (OSError(2, "Not there", os.fsdecode(b"\xfc")), "[Errno 2] Not there: '\\udcfc'"),
+        (ValueError("x" * 256), "x" * 252 + "..."),
+        (ValueError("\U0001f600" * 255), "\U0001f600" * 255),
+        (ValueError("two\nlines"), "two\nlines"),
+        (TimeoutError(), "TimeoutError"),
+        (_Mute(), "_Mute"),
+        ("", ""),
+    ],
+)
+def test_the_text_of_any_error_fits_a_column(error, text):
+    assert exception.storable_text(error) == text
+
+
+@pytest.mark.parametrize(("length", "text"), [(5, "abcde"), (4, "a..."), (2, ".."), (0, "")])
+def test_a_text_is_cut_to_the_length_of_its_column(length, text):
+    assert exception.storable_text("abcde", length) == text
+
+
+def test_an_error_of_a_taken_key_names_its_fields():
+    error = exception.ServiceAlreadyExists(name="n", host="h", fields=("host", "name"))
+    assert str(error) == "Service n on h already exists: its host and name are taken"
+    assert error.fields == ("host", "name")
+    assert str(exception.AuditAlreadyExists(audit="a")) == "Audit a already exists"
+
+
 def test_what_a_caller_of_watcher_catches_catches_it():
     assert issubclass(exception.Invalid, ValueError)
     assert issubclass(exception.AuditNotFound, exception.ResourceNotFound)
@@ -72,4 +107,4 @@ def test_a_refused_transition_tells_what_is_allowed():
     )
     assert (error.initial, error.new) == ("PENDING", "FAILED")
     assert error.allowed == ("CANCELLED", "ONGOING")
-    assert str(error).endswith("is PENDING and can't become FAILED, only CANCELLED, ONGOING")
+    assert str(error).endswith("from PENDING to FAILED; allowed: CANCELLED, ONGOING")

@@ -185,7 +185,7 @@ def test_what_is_made_a_text_in_a_list_is_stored_as_one(database, context):
     assert action.obj_what_changed() == set()
 
 
-def test_a_description_is_found_by_its_type(database, context, all_seeing):
+def test_a_description_is_found_by_its_type(database, context, show_deleted_context):
     found = factory.stored(ActionDescription, context, action_type="nop")
     assert ActionDescription.get_by_type(context, "nop") == found
     with pytest.raises(exception.ActionDescriptionNotFound, match="sleep") as caught:
@@ -194,7 +194,7 @@ def test_a_description_is_found_by_its_type(database, context, all_seeing):
     found.soft_delete()
     with pytest.raises(exception.ActionDescriptionNotFound):
         ActionDescription.get_by_type(context, "nop")
-    assert ActionDescription.get_by_type(all_seeing, "nop") == found
+    assert ActionDescription.get_by_type(show_deleted_context, "nop") == found
     for wrong in (None, 5, "x" * 256):
         with pytest.raises(exception.InvalidValue, match="action_type"):
             ActionDescription.get_by_type(context, wrong)
@@ -238,7 +238,7 @@ def clock(database, monkeypatch):
     return advance
 
 
-def test_the_clock_is_the_one_that_callers_may_set(clock, context, all_seeing):
+def test_the_clock_is_the_one_that_callers_may_set(clock, context, show_deleted_context):
     goal = factory.stored(Goal, context)
     assert goal.created_at.replace(tzinfo=None) == timeutils.utcnow()
     clock(HOUR)
@@ -247,10 +247,12 @@ def test_the_clock_is_the_one_that_callers_may_set(clock, context, all_seeing):
     assert goal.updated_at - goal.created_at == HOUR
     clock(HOUR)
     goal.soft_delete()
-    assert Goal.get(all_seeing, goal.id).deleted_at - goal.created_at == 2 * HOUR
+    assert Goal.get(show_deleted_context, goal.id).deleted_at - goal.created_at == 2 * HOUR
 
 
-def test_recommendations_that_are_due_are_superseded_and_no_others(clock, context, statements):
+def test_recommendations_that_are_due_are_superseded_and_no_others(
+    clock, database, context, statements
+):
     due = [factory.stored(ActionPlan, context) for _ in range(3)]
     pending = factory.stored(ActionPlan, context)
     put(pending, "PENDING")
@@ -261,7 +263,17 @@ def test_recommendations_that_are_due_are_superseded_and_no_others(clock, contex
     end = events.subscribe(told.append)
     statements.clear()
     superseded = ActionPlan.supersede_expired(context, 1.5)
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE"]
+    verbs = [statement.split()[0] for statement in statements]
+    assert (
+        verbs
+        == {
+            "sqlite": ["SELECT", "UPDATE"],
+            # A policy may hide rows from a lock, so that they are counted.
+            "postgresql": ["SELECT", "SELECT", "UPDATE"],
+            # It has no UPDATE ... RETURNING.
+            "mysql": ["SELECT", "UPDATE", "SELECT"],
+        }[database]
+    )
     assert ActionPlan.supersede_expired(context, 1.5) == []
     end()
     assert superseded == [ActionPlan.get(context, plan.id) for plan in due]
@@ -287,6 +299,6 @@ def test_superseding_needs_a_context(database):
 
 @pytest.mark.parametrize("cls", [Service, ActionDescription, Goal])
 def test_a_taken_id_is_told_as_that(database, context, cls):
-    obj = factory.stored(cls, context)
-    with pytest.raises(cls.already_exists, match=f"^There is a row with the id {obj.id} already$"):
+    obj = factory.stored(cls, context, id=7)
+    with pytest.raises(cls.already_exists, match=f"^A row with the id {obj.id} already exists$"):
         factory.stored(cls, context, id=obj.id)

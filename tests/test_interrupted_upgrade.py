@@ -100,7 +100,7 @@ def ended(target, *args):
 
 def test_an_upgrade_that_is_killed_before_any_statement_can_be_run_again(old):
     before = contents()
-    for last in some(statements(migration.upgrade)[0], 10):
+    for last in some(statements(migration.upgrade)[0], 4):
         build()
         assert ended(move_and_die, migration.upgrade, last, 0) == -signal.SIGKILL
         migration.upgrade()
@@ -122,7 +122,7 @@ def test_an_upgrade_that_is_killed_while_a_statement_runs_can_be_run_again(old):
 def test_a_downgrade_that_is_killed_before_any_statement_can_be_run_again(old):
     migration.upgrade()
     before = contents()
-    for last in some(statements(down)[0], 4):
+    for last in some(statements(down)[0], 3):
         migration.upgrade()
         # MariaDB has less to do when it has its own indexes of keys again.
         assert ended(move_and_die, down, last, 0) in (-signal.SIGKILL, 0)
@@ -151,7 +151,7 @@ def test_a_step_waits_for_who_reads_and_tries_again(old, table, difference, move
             connection.exec_driver_sql("BEGIN")
             connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
             reading.set()
-            time.sleep(2.5)
+            time.sleep(1.8)
             connection.exec_driver_sql("ROLLBACK")
 
     reader = threading.Thread(target=read)

@@ -48,7 +48,7 @@ def schema():
 
 
 @pytest.fixture(params=STRANGERS, ids=repr)
-def strange(blank, request):
+def strange(empty_database, request):
     """What is wrong with a database of another program, which is configured."""
     for table in ("users", "goals_of_life"):
         run(sa.text(f"CREATE TABLE {table} (id INTEGER)"))
@@ -69,7 +69,7 @@ def test_a_database_of_another_program_is_left_alone(strange):
     assert schema() == before
 
 
-def test_a_newer_release_is_left_alone(blank):
+def test_a_newer_release_is_left_alone(empty_database):
     migration.upgrade("001")
     run(sa.text("UPDATE alembic_version SET version_num = '0003_new'"))
     before = schema()
@@ -79,7 +79,7 @@ def test_a_newer_release_is_left_alone(blank):
     assert schema() == before
 
 
-def test_a_revision_is_not_stamped_where_its_tables_are_missing(blank):
+def test_a_revision_is_not_stamped_where_its_tables_are_missing(empty_database):
     with pytest.raises(exception.InvalidRevision, match="missing here: action_descriptions, "):
         migration.stamp("head")
     migration.upgrade("0f6042416884")
@@ -90,7 +90,9 @@ def test_a_revision_is_not_stamped_where_its_tables_are_missing(blank):
     assert migration.version() == "0f6042416884"
 
 
-def test_a_downgrade_that_was_interrupted_can_be_run_again_and_an_upgrade_waits_for_it(blank):
+def test_an_interrupted_downgrade_can_be_run_again_and_an_upgrade_waits_for_it(
+    empty_database,
+):
     migration.upgrade("001")
     run(sa.text("DROP TABLE efficacy_indicators"))
     with pytest.raises(exception.InvalidRevision, match="missing here: efficacy_indicators;"):
@@ -126,19 +128,19 @@ def moves():
     return [lambda name=name, to=to: TO[name](to) for name, to in calls.items()]
 
 
-def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(blank):
-    if blank.startswith("sqlite"):
+def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(empty_database):
+    if empty_database.startswith("sqlite"):
         return  # it has no accounts; whose the file is, is asked below
     migration.upgrade(FOREIGN_HEAD)
     run(sa.text("INSERT INTO services (name, host, deleted) VALUES ('a', 'b', 0)"))
     before = schema()
-    with account(blank) as limited:
+    with account(empty_database) as limited:
         db.configure(limited)
         told = refused(moves())
         assert (len(told), CANARY in str(told)) == (3, False)
         assert migration.plan()[0].revision == "0001_repair_schema"
         assert migration.check()[0].what.startswith(f"revision {FOREIGN_HEAD} is older")
-        db.configure(blank)
+        db.configure(empty_database)
     assert schema() == before
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which indexes the lists of audits are read from, as each database explains it."""
 
+import functools
+
 import pytest
 import sqlalchemy as sa
 
@@ -20,7 +22,7 @@ def audits(database, context):
     for number in range(3000 if database == "mysql" else 500):
         made.append(one.obj_clone())
         made[-1].obj_set_defaults()
-        made[-1].hostname, made[-1].name = f"host-{number % 10}", f"audit-{number}"
+        made[-1].hostname, made[-1].name = f"host-{number % 10}", f"indexed-{number}"
     Audit.create_many(context, made)
     with db.get_engine().connect() as connection:
         analyze = "ANALYZE TABLE audits" if database == "mysql" else "ANALYZE"
@@ -70,3 +72,23 @@ def test_a_filter_is_read_from_its_index(audits, context, plan_of, field):
     rare = factory.stored(Audit, context, state="FAILED", hostname="alone")
     plan = plan_of(lambda: Audit.list(context, limit=10, filters={field: rare[field]}))
     assert f"ix_audits_{field}" in plan
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
+def test_rows_of_one_state_are_found_also_where_they_are_the_newest(audits, context, plan_of):
+    with db.get_engine().connect() as connection:
+        newest = len(audits) * 19 // 20
+        connection.exec_driver_sql(f"UPDATE audits SET state = 'ONGOING' WHERE id > {newest}")
+    ongoing = functools.partial(Audit.list, context, filters={"state": "ONGOING"}, limit=10)
+    assert "ix_audits_state" in plan_of(ongoing)
+    assert "ix_audits_state" in plan_of(lambda: ongoing(marker=ongoing()[-1]))
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_pages_of_one_state_are_those_of_its_rows(audits, context, direction):
+    walked, page = [], None
+    find = functools.partial(Audit.list, context, filters={"hostname": "host-3"})
+    while page := find(limit=7, sort_dir=direction, marker=page and page[-1]):
+        walked += [audit.id for audit in page]
+    assert walked == [audit.id for audit in find(sort_dir=direction)]
+    assert len(walked) == len(audits) // 10

@@ -16,7 +16,8 @@ from tests import test_interrupted_upgrade as interrupted
 from tests.conftest import clean
 from tests.population import value_of
 from watcher_objects import db, exception
-from watcher_objects.db import filters, models, purge, transactions
+from watcher_objects.db import models, purge, transactions
+from watcher_objects.db.sql import filters
 
 TABLES = {name: models.metadata.tables[name] for name in purge.TYPES}
 #: The ways to a goal, told apart from the models.
@@ -399,10 +400,10 @@ def test_a_purge_that_is_to_stop_does_so_behind_a_batch(database):
     assert left("scoring_engines") == [3, 4, 5]
 
 
-def test_nobody_is_told_of_what_is_purged(database, told):
+def test_nobody_is_told_of_what_is_purged(database, published):
     family()
     purge.remove(purge.Selection(DAYS))
-    assert told == []
+    assert published == []
 
 
 def test_a_transaction_around_a_purge_is_refused(database):
@@ -438,10 +439,10 @@ def test_what_there_is_not_is_refused_and_told_what_there_is(database):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [({"batch": 0}, "batch"), ({"batch": 10_001}, "batch"), ({"batch": 1.5}, "batch")]
     + [({"rate": rate}, "rate") for rate in (0, "nan", True, 0.5)],
 )
-def test_a_pace_that_is_none_is_refused(given, told):
-    with pytest.raises(exception.InvalidValue, match=f"^{told} takes"):
+def test_a_pace_that_is_none_is_refused(given, expected):
+    with pytest.raises(exception.InvalidValue, match=f"^{expected} takes"):
         purge.Pace(**given)

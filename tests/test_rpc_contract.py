@@ -30,9 +30,9 @@ def url(tmp_path_factory):
 def remote():
     url = messaging.broker()
     with messaging.serving(url, show_deleted=True):
-        made = client.Client(url, messaging.TOPIC, timeout=20)
+        made = client.Client(messaging.calling(url))
         yield made
-        made.transport.cleanup()
+        made.caller.close()
 
 
 @pytest.fixture(autouse=True)

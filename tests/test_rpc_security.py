@@ -12,8 +12,9 @@ import pytest
 from oslo_context.context import RequestContext
 
 from tests import factory
-from watcher_objects import ActionPlan, Audit, Goal, Service, base, bounds, db, exception
+from watcher_objects import ActionPlan, Audit, Goal, Service, base, db, exception
 from watcher_objects.db import migration
+from watcher_objects.fields import json_limits
 from watcher_objects.rpc import server, wire
 
 CANARY = "canary-4711"
@@ -32,13 +33,18 @@ def endpoint(tmp_path):
 
 def told(endpoint, verb, ctxt=None, **said):
     """The answer to a request."""
-    token = {"token": str(uuid.uuid4()), "versions": wire.spoken(), "args": [], "kwargs": {}}
+    token = {
+        "token": str(uuid.uuid4()),
+        "versions": wire.supported_versions(),
+        "args": [],
+        "kwargs": {},
+    }
     return json.loads(getattr(endpoint, verb)(ctxt or {}, json.dumps({**token, **said})))
 
 
 def of_object(endpoint, obj, method, changes=None, ctxt=None, **data):
     """The answer to a method of an object, some of whose data are not what they were."""
-    primitive = obj._obj_alone().obj_to_primitive()
+    primitive = obj._without_relations().obj_to_primitive()
     primitive["watcher_object.data"] |= data
     if changes is not None:
         primitive["watcher_object.changes"] = changes
@@ -70,7 +76,7 @@ def test_only_remotable_methods_of_stored_classes_may_be_called():
     "method",
     [
         *("__init__", "__class__", "__reduce__", "__setattr__", "mro", "create_many", "obj_clone"),
-        *("_obj_get", "_obj_update_all", "_obj_pointed_at", "obj_load_attr", "obj_from_primitive"),
+        *("_get", "_bulk_update", "_get_if_referenced", "obj_load_attr", "obj_from_primitive"),
         *("create.__globals__", "original_fn", "", "save\0"),
     ],
 )
@@ -331,7 +337,7 @@ def test_reading_takes_at_most_twenty_times_the_memory_of_the_text(kind):
         kept = read(text)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak <= bounds.GROWTH * len(text) + 2 * bounds.FREE, kept
+        assert peak <= json_limits.GROWTH * len(text) + 2 * json_limits.FREE, kept
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -346,9 +352,9 @@ def test_reading_takes_time_in_proportion_to_the_text(kind):
 def test_a_request_has_room_for_an_object_of_two_documents(endpoint, context):
     items = [{"name": f"host-{number}", "cpu": number / 7} for number in range(39_000)]
     deep = json.loads("[" * 98 + "]" * 98)
-    filler = "x" * (bounds.MAX_DOCUMENT - len(json.dumps([*items, deep, ""])))
+    filler = "x" * (json_limits.MAX_DOCUMENT - len(json.dumps([*items, deep, ""])))
     scope = [*items, deep, filler]
-    assert len(json.dumps(scope)) == bounds.MAX_DOCUMENT
+    assert len(json.dumps(scope)) == json_limits.MAX_DOCUMENT
     audit = factory.built(Audit, context, scope=scope, parameters={"a": filler[:50], "b": items})
     answer = of_object(endpoint, audit, "create")
     assert refusal(answer) is None
@@ -356,17 +362,17 @@ def test_a_request_has_room_for_an_object_of_two_documents(endpoint, context):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("[" * 101 + "]" * 101, "levels"),
         ("[" + "{}," * 200_000 + "1]", "items"),
-        ('["' + "x" * bounds.MAX_DOCUMENT + '"]', "longer"),
+        ('["' + "x" * json_limits.MAX_DOCUMENT + '"]', "longer"),
     ],
 )
-def test_text_of_a_document_is_held_to_the_bounds_of_one(context, text, told):
+def test_text_of_a_document_is_held_to_the_bounds_of_one(context, text, expected):
     primitive = Audit(context, scope=[]).obj_to_primitive()
     primitive["watcher_object.data"]["scope"] = text
-    with pytest.raises(exception.InvalidValue, match=told):
+    with pytest.raises(exception.InvalidValue, match=expected):
         base.WatcherObjectSerializer().deserialize_entity(context, primitive)
 
 
@@ -387,7 +393,7 @@ def test_an_id_that_no_row_can_have_is_not_found(endpoint, context, method):
 
 def test_a_related_object_s_version_that_there_is_not_is_refused(endpoint, context):
     audit = factory.stored(Audit, context)
-    asked = {**wire.spoken(), "Goal": "0.9"}
+    asked = {**wire.supported_versions(), "Goal": "0.9"}
     said = {"class": "Audit", "method": "get", "args": [audit.id], "kwargs": {"eager": True}}
     answer = told(endpoint, "object_class_action_versions", **said, versions=asked)
     assert refusal(answer) == "InvalidTargetVersion"

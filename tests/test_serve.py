@@ -2,15 +2,18 @@
 """The command that serves, as an operator runs it."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import messaging
+from tests.chaos import proxy
 from watcher_objects import ActionDescription, Goal, db, exception, rpc
 from watcher_objects.db import migration
 
@@ -72,7 +75,7 @@ def test_it_serves_and_says_how_it_goes(serving):
     # On a busy machine a second passes before the first request.
     later = (line for line in serving.stderr if ": 0 requests" not in line)
     line = next(line for line in later if "requests" in line)
-    assert "1 requests, 0 refused, the database answers" in line
+    assert "1 requests, 0 rejected, the database answers" in line
 
 
 def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
@@ -90,15 +93,48 @@ def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
     assert "has stopped: " in serving.stderr.read()
 
 
+def test_hanging_up_does_not_end_it(serving):
+    serving.send_signal(signal.SIGHUP)
+    assert goal("later").name == "later"
+
+
+@pytest.mark.parametrize("database", ["sqlite:///{file}", "postgresql://u@127.0.0.1:{port}/x"])
+def test_it_ends_at_once_where_it_waits_for_what_never_was(configuration, tmp_path, database):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = {"port": silent.getsockname()[1], "file": tmp_path / "served.sqlite"}
+        broker = f"rabbit://guest:guest@127.0.0.1:{place['port']}/"
+        text = f"[DEFAULT]\ntransport_url = {broker}\n[database]\nconnection = {database}\n"
+        configuration.write_text(text.format(**place))
+        with run("--config-file", str(configuration)) as process, silent.accept()[0]:
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+def test_it_ends_where_the_broker_has_gone(configuration):
+    between = proxy.Proxy(sa.make_url(messaging.broker()).set(drivername="mysql"))
+    broker = between.address.replace("mysql:", "rabbit:")
+    text = configuration.read_text().replace(messaging.RABBITMQ, broker)
+    configuration.write_text(text)
+    with run("--config-file", str(configuration)) as process:
+        next(line for line in process.stderr if "serves" in line)
+        between.close()
+        next(line for line in process.stderr if "unreachable" in line)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 def test_what_can_not_be_served_is_told_in_a_line(tmp_path, configuration):
     empty = tmp_path / "empty.conf"
     empty.write_text("")
     bad = tmp_path / "bad.conf"
     bad.write_text("[watcher_objects]\nrelease = nonsense\n")
+    options = "[oslo_messaging_rabbit]\nuse_queue_manager = true\n"
+    configuration.write_text(configuration.read_text() + options)
     for words, told in (
         (("--config-file", str(empty)), "No database"),
         (("--config-file", str(bad)), "release"),
         (("--config-file", str(tmp_path / "none.conf")), "none.conf"),
+        (("--config-file", str(configuration)), "use_queue_manager"),
     ):
         process = run(*words)
         _, log = process.communicate(timeout=30)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``--sql`` prints does what a run does."""
 
+import contextlib
+
 import pytest
 import sqlalchemy as sa
 
@@ -12,9 +14,9 @@ FOREIGN_HEAD = "f56ba02662b4"
 HEAD = migration.history()[-1].revision
 
 
-def run_script(text):
+def run_script(text, session=None):
     """Run it as a client of the database does: each statement of its own."""
-    with db.get_engine().connect() as connection:
+    with contextlib.nullcontext(session) if session else db.get_engine().connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.connection.driver_connection.executescript(text)
             return
@@ -24,7 +26,7 @@ def run_script(text):
                 connection.exec_driver_sql(said)
 
 
-def test_the_sql_of_all_revisions_makes_the_schema_and_takes_it_away(blank):
+def test_the_sql_of_all_revisions_makes_the_schema_and_takes_it_away(empty_database):
     for _ in range(2):
         run_script(migration.sql())
         assert differences() == []
@@ -49,7 +51,22 @@ def test_the_sql_between_two_revisions_needs_no_database(scheme):
     db.dispose()
 
 
-def test_the_sql_of_an_upgrade_keeps_what_is_stored(blank):
+@pytest.mark.parametrize("empty_database", ["mariadb"], indirect=True)
+def test_the_sql_makes_the_same_schema_in_a_session_of_another_mode(empty_database):
+    script = migration.sql()
+    session = sa.create_engine(
+        sa.make_url(empty_database).set(drivername="mysql+pymysql"),
+        isolation_level="AUTOCOMMIT",
+        connect_args={"init_command": "SET sql_mode = 'ORACLE', default_storage_engine = Aria"},
+    )
+    with session.connect() as connection:
+        run_script(script, connection)
+    session.dispose()
+    assert differences() == []
+    assert migration.check() == []
+
+
+def test_the_sql_of_an_upgrade_keeps_what_is_stored(empty_database):
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():
         fill(table)
@@ -60,12 +77,12 @@ def test_the_sql_of_an_upgrade_keeps_what_is_stored(blank):
     same(before, contents())
 
 
-def test_what_the_sql_can_not_do_is_said_where_it_would_be_done(blank):
+def test_what_the_sql_can_not_do_is_said_where_it_would_be_done(empty_database):
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():
         fill(table)
     text = migration.sql()
-    if blank.startswith("sqlite"):
+    if empty_database.startswith("sqlite"):
         run_script(text)
         assert run(sa.text("SELECT 1 FROM audits WHERE name IS NULL")) == []
     else:
@@ -73,7 +90,7 @@ def test_what_the_sql_can_not_do_is_said_where_it_would_be_done(blank):
         assert [line.split(": ")[1].split()[0] for line in said] == ["naming", "parting"]
 
 
-def test_to_ask_for_sql_changes_nothing(blank):
+def test_to_ask_for_sql_changes_nothing(empty_database):
     migration.upgrade(FOREIGN_HEAD)
     before = [str(table.columns) for table in tables()]
     for revision, down in ((HEAD, False), ("base", True)):

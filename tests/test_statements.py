@@ -9,12 +9,13 @@ from oslo_utils import uuidutils
 from tests import factory, wire
 from tests.test_contract import deletable, text_field
 from watcher_objects import ActionPlan, Audit, exception
-from watcher_objects.db import engine
+from watcher_objects.db.backend import database as backend
 
 # On MariaDB, which has no UPDATE ... RETURNING, the row is read behind the UPDATE.
 READS_AGAIN = {"save", "soft_delete"}
 # A plan is locked, and read is what goes with it; that there is nothing here saves the writes.
-OWNED = 3
+# On PostgreSQL, where a policy may hide rows from a lock, those are counted.
+OWNED = {"sqlite": 3, "mysql": 3, "postgresql": 5}
 
 
 @pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)
@@ -84,7 +85,7 @@ def test_a_verb_sends_one_statement(cls, verb, database, context, statements):
     if verb is list_eager:
         expected += len(cls.object_fields)
     if cls is ActionPlan and verb in (soft_delete, destroy):
-        expected += OWNED
+        expected += OWNED[database]
     assert len(statements) == expected, statements
 
 
@@ -95,8 +96,9 @@ def test_over_the_wire_goes_no_more_than_that(verb, database, context):
         call()
     expected = wire.Traffic(statements=1, trips=1, commits=0)
     if verb is create_many:
-        # BEGIN, and COMMIT.
-        expected = wire.Traffic(statements=1, trips=3, commits=1)
+        # BEGIN, and COMMIT. A new connection asks MariaDB how large a statement may be.
+        asked = int(database == "mysql")
+        expected = wire.Traffic(statements=1 + asked, trips=3 + asked, commits=1)
     elif verb is list_eager:
         expected = wire.Traffic(statements=3, trips=3, commits=0)
     elif database == "mysql" and verb.__name__ in READS_AGAIN:
@@ -120,14 +122,14 @@ def test_a_save_that_fails_leaves_nothing_open(database, context):
     with pytest.raises(exception.AuditAlreadyExists):
         audit.save()
     # The only connection that was used; another's lock would wait for it.
-    lent = engine.lend()
+    lent = backend.current().acquire()
     in_transaction = {
         "sqlite": lambda: lent.dbapi_connection.in_transaction,
         "postgresql": lambda: lent.dbapi_connection.info.transaction_status.name != "IDLE",
         "mysql": lambda: asked(lent, "SELECT @@in_transaction") == 1,
     }
     assert not in_transaction[database]()
-    engine.keep(lent)
+    backend.current().release(lent)
 
 
 def asked(lent, text):

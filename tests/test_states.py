@@ -14,6 +14,7 @@ from tests.conftest import clean
 from watcher_objects import Action, ActionPlan, Audit, db, events, exception
 from watcher_objects.audit import AuditStateTransitionManager, AuditType, State
 from watcher_objects.db import api, models, statements
+from watcher_objects.db.sql.write_outcome import RowVersion
 from watcher_objects.states import ActionPlanState, ActionState
 from watcher_objects.transitions import PROFILES
 
@@ -47,8 +48,8 @@ OBSERVED = {
         "PENDING: FAILED SUCCEEDED; SUCCEEDED: CANCELLED; FAILED: CANCELLED; SUSPENDED: CANCELLED"
     ),
     ActionPlan: table_of(
-        "RECOMMENDED: SUCCEEDED ONGOING DELETED; ONGOING: CANCELLED; FAILED: CANCELLED;"
-        "SUCCEEDED: CANCELLED; SUPERSEDED: CANCELLED"
+        "RECOMMENDED: SUCCEEDED ONGOING DELETED; ONGOING: CANCELLED; CANCELLING: SUCCEEDED;"
+        "FAILED: CANCELLED; SUCCEEDED: CANCELLED; SUPERSEDED: CANCELLED"
     ),
     Action: table_of(
         "PENDING: DELETED; ONGOING: CANCELLING; CANCELLING: CANCELLED SUCCEEDED FAILED;"
@@ -146,7 +147,7 @@ def test_every_move_of_the_table_is_allowed_and_no_other(cls, profile, context):
     for initial, new in moves_of(cls):
         obj = in_state(initial, context, cls)
         obj.state = new
-        if initial == new:
+        if initial == new and profile == "watcher":
             obj.save()
             assert row_of(obj)["updated_at"] is None
         elif new in table[initial]:
@@ -168,8 +169,6 @@ def test_the_row_decides_and_not_what_an_object_remembers(cls, database, context
     if believed not in DOCUMENTED[cls]:
         return
     for initial, new in moves_of(cls):
-        if believed == new:
-            continue
         stale = in_state(believed, context, cls)
         put(stale, initial)
         stale.state = new
@@ -177,11 +176,8 @@ def test_the_row_decides_and_not_what_an_object_remembers(cls, database, context
             stale.save()
             assert stale.old_state == initial
             assert row_of(stale)["state"] == new
-        elif initial == new and cls is not Audit:
-            stale.save()
-            assert (stale.state, stale.old_state, row_of(stale)["state"]) == (new, None, new)
         else:
-            with pytest.raises(exception.InvalidStateTransition, match=f"is {initial} and"):
+            with pytest.raises(exception.InvalidStateTransition, match=f"from {initial} to"):
                 stale.save()
             assert row_of(stale)["state"] == initial
 
@@ -203,20 +199,6 @@ def test_a_stale_pending_audit_may_succeed_and_may_not_be_claimed_again(database
     audit.state = State.SUCCEEDED
     audit.save()
     assert audit.old_state == State.ONGOING
-
-
-def test_a_state_that_an_object_says_already_is_not_written_whatever_the_row_says(
-    database, context
-):
-    audit = factory.stored(Audit, context)
-    audit.state = State.ONGOING
-    audit.save()
-    other = Audit.get(context, audit.id)
-    other.state = State.CANCELLED
-    other.save()
-    audit.state, audit.name = State.ONGOING, "stale"
-    audit.save()
-    assert (audit.state, audit.name) == (State.CANCELLED, "stale")
 
 
 def test_only_an_event_audit_may_be_triggered_again(database, context):
@@ -279,12 +261,12 @@ def test_saving_the_state_deleted_is_a_soft_delete(database, context):
     assert row_of(audit)["deleted"] == audit.id
 
 
-def test_there_is_no_way_back_from_a_deleted_row(database, context, all_seeing):
+def test_there_is_no_way_back_from_a_deleted_row(database, context, show_deleted_context):
     audit = in_state(State.CANCELLED, context)
     stale = Audit.get(context, audit.uuid)
     audit.soft_delete()
-    for handle in (stale, audit, Audit.get(all_seeing, audit.uuid)):
-        for state in DOCUMENTED[Audit].keys() - {handle.state}:
+    for handle in (stale, audit, Audit.get(show_deleted_context, audit.uuid)):
+        for state in DOCUMENTED[Audit]:
             handle.state = state
             with pytest.raises(exception.AuditNotFound):
                 handle.save()
@@ -302,17 +284,18 @@ def test_an_unknown_state_is_refused(database, context):
 
 
 def cell_of(done, name):
-    return done.cells[statements.place(models.audits, name)]
+    return done.cells[statements.column_index(models.audits, name)]
 
 
-def test_the_db_api_enforces_the_table_too(database, context, all_seeing):
+def test_the_db_api_enforces_the_table_too(database, context, show_deleted_context):
     audit = factory.stored(Audit, context)
     key = {"uuid": audit.uuid}
-    for believed in (None, "ONGOING", "PENDING", "no state at all"):
+    for state in (None, "ONGOING", "PENDING", "no state at all"):
+        known = RowVersion(state)
         with pytest.raises(exception.InvalidStateTransition):
-            api.update(models.audits, key, {"state": "SUCCEEDED"}, believed)
+            api.update(models.audits, key, {"state": "SUCCEEDED"}, known)
         with pytest.raises(exception.InvalidStateTransition):
-            api.soft_delete(models.audits, key, {"name": "other"}, believed)
+            api.soft_delete(models.audits, key, {"name": "other"}, known)
     with pytest.raises(exception.InvalidState):
         api.update(models.audits, key, {"state": "pending"})
     assert Audit.get(context, audit.id) == audit
@@ -360,8 +343,8 @@ def test_no_sequence_of_stale_handles_leaves_the_table(database, context, kind, 
     end = events.subscribe(told.append)
     truth = State.PENDING
     for who, new in moves:
-        handle = handles[who]
-        loaded = handle.state if not handle.obj_what_changed() else None
+        # A handle that was rejected still requests the state; the next call begins without.
+        handle = handles[who].obj_clone()
         handle.state = new
         again = (truth, new, kind) == (State.SUCCEEDED, State.ONGOING, "EVENT")
         allowed = new in DOCUMENTED[Audit][truth] or again
@@ -369,10 +352,8 @@ def test_no_sequence_of_stale_handles_leaves_the_table(database, context, kind, 
             handle.save()
         except (exception.InvalidStateTransition, exception.AuditNotFound):
             assert not allowed
-            handle.state = loaded
         else:
-            if new == loaded:
-                continue
+            handles[who] = handle
             assert allowed
             assert told[-1].old_state == handle.old_state == truth
             truth = new

@@ -19,7 +19,7 @@ class Rollback(Exception):
 
 
 @pytest.fixture
-def told():
+def published():
     seen = []
     end = events.subscribe(seen.append)
     yield seen
@@ -30,7 +30,7 @@ def kinds(told):
     return [(event.resource, event.kind, event.old_state) for event in told]
 
 
-def test_several_objects_are_stored_together(database, context, told):
+def test_several_objects_are_stored_together(database, context, published):
     with db.transaction():
         goal = factory.stored(Goal, context)
         strategy = factory.stored(Strategy, context, goal_id=goal.id)
@@ -38,19 +38,19 @@ def test_several_objects_are_stored_together(database, context, told):
         audit.state = "ONGOING"
         audit.save()
         assert Audit.get(context, audit.id) == audit
-        assert told == []
-    assert kinds(told) == [
+        assert published == []
+    assert kinds(published) == [
         ("goal", "create", None),
         ("strategy", "create", None),
         ("audit", "create", None),
         ("audit", "update", "PENDING"),
     ]
-    assert [event.obj.state for event in told[2:]] == ["PENDING", "ONGOING"]
+    assert [event.obj.state for event in published[2:]] == ["PENDING", "ONGOING"]
 
 
-def test_a_refused_move_is_told_at_once_and_only_to_who_asks_for_it(database, context, told):
+def test_a_refused_move_is_told_at_once_and_only_to_who_asks_for_it(database, context, published):
     audit = factory.stored(Audit, context)
-    told.clear()
+    published.clear()
     asked = []
     end = events.subscribe(asked.append, refusals=True)
     audit.state = "SUCCEEDED"
@@ -59,15 +59,17 @@ def test_a_refused_move_is_told_at_once_and_only_to_who_asks_for_it(database, co
             audit.save()
         assert asked == [events.Event("audit", "refuse", context, audit, None, caught.value)]
     end()
-    assert told == []
+    assert published == []
 
 
-def test_after_an_error_nothing_is_stored_and_the_objects_are_as_before(database, context, told):
+def test_after_an_error_nothing_is_stored_and_the_objects_are_as_before(
+    database, context, published
+):
     audit = factory.stored(Audit, context)
     audit.parameters["more"] = 1
     audit.state = "ONGOING"
     new = factory.built(Audit, context)
-    told.clear()
+    published.clear()
 
     def fail():
         with db.transaction():
@@ -83,13 +85,13 @@ def test_after_an_error_nothing_is_stored_and_the_objects_are_as_before(database
     assert (audit.state, audit.old_state) == ("ONGOING", None)
     assert not new.obj_attr_is_set("id")
     assert len(Audit.list(context)) == 1
-    assert told == []
+    assert published == []
     new.create()
     audit.save()
     assert audit.old_state == "PENDING"
 
 
-def test_a_transaction_inside_another_is_rolled_back_alone(database, context, told):
+def test_a_transaction_inside_another_is_rolled_back_alone(database, context, published):
     with db.transaction():
         first = factory.stored(Goal, context)
         try:
@@ -102,10 +104,10 @@ def test_a_transaction_inside_another_is_rolled_back_alone(database, context, to
             third = factory.stored(Goal, context)
     assert Goal.list(context) == [first, third]
     assert not second.obj_attr_is_set("id")
-    assert [event.obj.name for event in told] == [first.name, third.name]
+    assert [event.obj.name for event in published] == [first.name, third.name]
 
 
-def test_the_outer_error_takes_the_inner_transaction_along(database, context, told):
+def test_the_outer_error_takes_the_inner_transaction_along(database, context, published):
     goal = factory.built(Goal, context)
 
     def fail():
@@ -118,7 +120,7 @@ def test_the_outer_error_takes_the_inner_transaction_along(database, context, to
         fail()
     assert Goal.list(context) == []
     assert not goal.obj_attr_is_set("id")
-    assert told == []
+    assert published == []
 
 
 def test_a_refused_write_inside_a_savepoint_spoils_nothing(database, context):
@@ -216,14 +218,16 @@ def suspended(context):
         yield
 
 
-def test_transactions_that_cross_are_refused_and_leave_nothing_behind(database, context):
-    outer, inner = suspended(context), suspended(context)
-    next(outer)
-    next(inner)
-    with pytest.raises(exception.DatabaseError, match="the inner before the outer"):
-        next(outer)
-    with pytest.raises(exception.DatabaseError):
-        next(inner)
+def test_transactions_that_cross_are_rejected(database, context):
+    outer, inner = db.transaction(), db.transaction()
+    with contextlib.ExitStack() as stack:
+        outer.__enter__()
+        stack.callback(inner.__exit__, None, None, None)
+        inner.__enter__()
+        with pytest.raises(exception.DatabaseError, match="inner before outer"):
+            outer.__exit__(None, None, None)
+        with pytest.raises(exception.DatabaseError):
+            stack.close()
     assert Goal.list(context) == []
     goal = factory.stored(Goal, context)
     assert Goal.list(context) == [goal]
@@ -391,7 +395,9 @@ def test_threads_that_write_at_once_all_succeed(database, context):
     assert len(Goal.list(context, filters={"display_name": "changed"})) == 40
 
 
-def test_a_subscriber_that_fails_is_logged_and_the_write_stands(database, context, told, caplog):
+def test_a_subscriber_that_fails_is_logged_and_the_write_stands(
+    database, context, published, caplog
+):
     def fail(event):
         raise Rollback
 
@@ -402,7 +408,7 @@ def test_a_subscriber_that_fails_is_logged_and_the_write_stands(database, contex
     end()
     assert "goal.create" in caplog.text
     assert Goal.list(context) == [goal]
-    assert kinds(told) == [("goal", "create", None)]
+    assert kinds(published) == [("goal", "create", None)]
     factory.stored(Goal, context)
     assert caplog.text.count("Traceback") == 1
 

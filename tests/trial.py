@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that runs some tests in each of several copies of this tree, on SQLite.
+"""A program that runs some tests on several variants of this tree, on SQLite.
 
-``python -P tests/trial.py FOLDER...`` prints pytest's exit codes. What the copies share is
-imported once; each is a child of its own, with its own library.
+``python -P tests/trial.py FOLDER...`` reads the variants, of each the files that it changes, and
+prints pytest's exit code and output for each of them. It works in as many copies of the tree at
+once. What the variants share is imported once; each runs in a child, with its own library.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import json
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 
 import hypothesis  # noqa: F401
 import oslo_messaging.rpc  # noqa: F401
@@ -27,16 +29,16 @@ from oslo_db.sqlalchemy import exc_filters  # noqa: F401
 
 #: The tests of what the places of the README's recipes are for, the quickest first.
 TESTS = (
-    "tests/test_floors.py::test_every_module_has_its_floor",
-    "tests/test_docs.py::test_the_architecture_names_every_room",
     "tests/test_contract.py::test_every_column_but_the_mark_of_deletion_is_a_field",
     "tests/test_versions.py::test_a_history_ends_in_the_class_and_leaves_no_version_out",
     "tests/test_versions.py::test_each_release_has_the_versions_that_it_had",
     "tests/test_versions.py::test_the_newest_release_has_the_classes_as_they_are",
     "tests/test_versions.py::test_no_release_leaves_a_version_out",
     "tests/test_versions.py::test_the_fingerprints_are_those_that_were_written_down",
-    "tests/inputs/test_fields.py::test_every_field_is_in_the_table",
-    "tests/inputs/test_calls.py::test_what_means_no_object_is_refused_or_not_found",
+    "tests/test_typing.py::test_stubs_are_current",
+    "tests/boundary_values/test_calls.py::test_what_means_no_object_is_refused_or_not_found",
+    "tests/boundary_values/test_calls.py::test_what_lists_can_not_use_is_refused",
+    "tests/test_audit.py",
     "tests/cli/test_entity.py::test_there_are_commands_for_every_kind",
     "tests/cli/test_documentation.py",
     "tests/test_testing.py::test_the_factory_makes_a_valid_object_of_every_class",
@@ -46,19 +48,40 @@ TESTS = (
 )
 OPTIONS = ["--quiet", "--exitfirst", "--assert=plain", "-n", "0", "-p", "no:cacheprovider", "-k"]
 WHICH = "not postgresql and not maria"
-
-
 #: A file that asks for the fingerprints to be written down before.
 DUE = "fingerprints-are-due"
+_FINGERPRINTS, _STUBS = "watcher_objects/fingerprints.json", "watcher_objects/*.pyi"
 
 
-def run(folder: str) -> int:
-    """Run the tests in a folder, which has what they say in ``told`` afterwards."""
-    os.chdir(folder)
-    told = os.open("told", os.O_CREAT | os.O_WRONLY)
+def enter(folders) -> None:
+    """Let a process work in a copy of its own."""
+    os.chdir(folders.get())
+
+
+def attempt(changes: dict[str, str]) -> tuple[int, str]:
+    """Run the tests with these files, and restore what was there."""
+    paths = {*map(Path, [*changes, _FINGERPRINTS]), *Path().glob(_STUBS)}
+    before = {path: path.read_text() for path in paths if path.exists()}
+    for name, text in changes.items():
+        Path(name).write_text(text)
+    child = os.fork()
+    if child == 0:
+        os._exit(run())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for path in paths | {*Path().glob(_STUBS)}:
+        if path not in before:
+            path.unlink()
+        elif path.read_text() != before[path]:
+            path.write_text(before[path])
+    return code, Path("told").read_text()
+
+
+def run() -> int:
+    """Run the tests here; what they say is in ``told`` afterwards."""
+    told = os.open("told", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(told, 1)
     os.dup2(told, 2)
-    sys.path.insert(0, folder)
+    sys.path.insert(0, os.getcwd())
     if os.path.exists(DUE):
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module("tests.fingerprints").main()
@@ -68,5 +91,9 @@ def run(folder: str) -> int:
 if __name__ == "__main__":
     # What is here already is no work for the collectors of the children.
     gc.freeze()
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        print(json.dumps(pool.map(run, sys.argv[1:], chunksize=1)))
+    context = multiprocessing.get_context("fork")
+    folders = context.SimpleQueue()
+    for folder in sys.argv[1:]:
+        folders.put(folder)
+    with context.Pool(len(sys.argv) - 1, enter, (folders,)) as pool:
+        print(json.dumps(pool.map(attempt, json.load(sys.stdin), chunksize=1)))

@@ -7,7 +7,7 @@ import tempfile
 from typing import NamedTuple
 
 from watcher_objects import db
-from watcher_objects.db import engine
+from watcher_objects.db.backend import database as backend
 
 
 class Traffic(NamedTuple):
@@ -29,8 +29,9 @@ def counted(dialect):
     It counts on the only connection that there is, afterwards.
     """
     db.get_engine().dispose()
-    while (lent := engine.lend()).info.get("returned"):
-        lent.invalidate()
+    while backend.current()._idle:
+        backend.current().acquire().invalidate()
+    lent = backend.current().acquire()
     found = []
     trips: list[int] = []
     with _COUNTERS[dialect](lent.dbapi_connection, lent, trips) as sent:
@@ -44,7 +45,7 @@ def counted(dialect):
 def _on_sqlite(connection, lent, trips):
     sent: list[str] = []
     connection.set_trace_callback(sent.append)
-    engine.keep(lent)
+    backend.current().release(lent)
     yield sent
     connection.set_trace_callback(None)
 
@@ -56,7 +57,7 @@ def _on_postgresql(connection, lent, trips):
     with tempfile.TemporaryFile() as trace:
         copy = os.dup(trace.fileno())
         connection.pgconn.trace(copy)
-        engine.keep(lent)
+        backend.current().release(lent)
         yield sent
         connection.pgconn.untrace()
         os.close(copy)
@@ -75,7 +76,7 @@ def _on_mariadb(connection, lent, trips):
 
     sent = []
     before = told()
-    engine.keep(lent)
+    backend.current().release(lent)
     yield sent
     after = told()
     # The question for these is the last of them.

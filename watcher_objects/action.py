@@ -2,11 +2,10 @@
 """Actions: the steps of an action plan."""
 
 from watcher_objects import base, exception, fields
-from watcher_objects.action_plan import ActionPlan
 from watcher_objects.db import models
-from watcher_objects.history import Added, AddedRelation, Removed
 from watcher_objects.states import ActionState as State
 from watcher_objects.states import ActionStateTransitionManager
+from watcher_objects.versions.history import Added, AddedRelation, Released, Removed
 
 __all__ = ["Action", "ActionStateTransitionManager", "State"]
 
@@ -15,12 +14,11 @@ __all__ = ["Action", "ActionStateTransitionManager", "State"]
 class Action(base.Identified, base.WatcherPersistentObject):
     """One step of an action plan, which follows those that are its ``parents``."""
 
-    VERSION = "2.1"
     history = {
-        "1.0": (),
-        "1.1": (AddedRelation("action_plan"),),
-        "2.0": (Added("parents", []), Removed("next")),
-        "2.1": (Added("status_message"),),
+        "1.0": Released("0.32"),
+        "1.1": Released("0.32", AddedRelation("action_plan")),
+        "2.0": Released("ocata", Added("parents", []), Removed("next")),
+        "2.1": Released("2025.2", Added("status_message")),
     }
 
     fields = {
@@ -34,7 +32,6 @@ class Action(base.Identified, base.WatcherPersistentObject):
         "status_message": fields.StringField(nullable=True),
         "action_plan": fields.ObjectField("ActionPlan", nullable=True),
     }
-    object_fields = {"action_plan": (ActionPlan, "action_plan_id")}
 
     table = models.actions
     resource = "action"

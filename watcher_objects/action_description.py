@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Action descriptions: what the types of actions do."""
 
+from typing import Any, Self
+
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
+from watcher_objects.versions.history import Released
 
 
 @base.WatcherObjectRegistry.register
 class ActionDescription(base.WatcherPersistentObject):
     """What the actions of one type do; of each type there is one, deleted ones included."""
 
-    VERSION = "1.0"
+    history = {"1.0": Released("pike")}
 
     fields = {
         "id": fields.IntegerField(),
@@ -24,9 +27,9 @@ class ActionDescription(base.WatcherPersistentObject):
 
     @classmethod
     @base.remotable
-    def get_by_type(cls, context, action_type):
+    def get_by_type(cls, context: Any, action_type: str) -> Self:
         """Return the description of this type of action; see :meth:`get`.
 
         :raises InvalidValue: there can be no such type
         """
-        return cls._obj_get_by(context, "action_type", action_type)
+        return cls._get_by(context, "action_type", action_type)

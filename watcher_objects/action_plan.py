@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Action plans: what an audit found should be done."""
 
-from typing import Any
+from typing import Any, Self
 
-from watcher_objects import base, coercion, exception, fields
-from watcher_objects.audit import Audit
+from watcher_objects import base, exception, fields
 from watcher_objects.db import models
-from watcher_objects.history import Added, AddedRelation, Changed, Removed
+from watcher_objects.fields import coercion
 from watcher_objects.states import ActionPlanState as State
 from watcher_objects.states import ActionPlanStateTransitionManager
-from watcher_objects.strategy import Strategy
+from watcher_objects.versions.history import Added, AddedRelation, Changed, Released, Removed
 
 __all__ = ["ActionPlan", "ActionPlanStateTransitionManager", "State"]
 
@@ -34,15 +33,14 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
     Its actions and efficacy indicators go with it, when it is deleted and when it is destroyed.
     """
 
-    VERSION = "2.3"
     history = {
-        "1.0": (),
-        "1.1": (AddedRelation("audit"), AddedRelation("strategy")),
-        "1.2": (),  # audit_id can't be None any more
-        "2.0": (Removed("first_action_id"),),
-        "2.1": (Changed("global_efficacy", older=_only, newer=_listed),),
-        "2.2": (Added("hostname"),),
-        "2.3": (Added("status_message"),),
+        "1.0": Released("0.32"),
+        "1.1": Released("0.32", AddedRelation("audit"), AddedRelation("strategy")),
+        "1.2": Released("0.33"),  # audit_id can't be None any more
+        "2.0": Released("ocata", Removed("first_action_id")),
+        "2.1": Released("queens", Changed("global_efficacy", older=_only, newer=_listed)),
+        "2.2": Released("rocky", Added("hostname")),
+        "2.3": Released("2025.2", Added("status_message")),
     }
 
     fields = {
@@ -57,7 +55,6 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
         "strategy": fields.ObjectField("Strategy", nullable=True),
         "status_message": fields.StringField(nullable=True),
     }
-    object_fields = {"audit": (Audit, "audit_id"), "strategy": (Strategy, "strategy_id")}
 
     table = models.action_plans
     resource = "action_plan"
@@ -67,7 +64,7 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
 
     @classmethod
     @base.remotable
-    def supersede_expired(cls, context, hours):
+    def supersede_expired(cls, context: Any, hours: float) -> list[Self]:
         """Set all plans that are RECOMMENDED for longer than that to SUPERSEDED.
 
         :param hours: how long a recommendation holds, 0 or more; fractions count
@@ -75,4 +72,4 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
         :raises InvalidValue: there is no such time
         """
         due = {"state": State.RECOMMENDED, "created_at__lt": coercion.ago("hours", hours, "hours")}
-        return cls._obj_update_all(context, due, {"state": State.SUPERSEDED})
+        return cls._bulk_update(context, due, {"state": State.SUPERSEDED})

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audits: requests to optimise a cluster for one goal, by one strategy."""
 
+import builtins
+from collections.abc import Mapping
+from typing import Any, Self
+
 from oslo_utils import uuidutils
 
-from watcher_objects import base, coercion, exception, fields
+from watcher_objects import base, exception, fields
 from watcher_objects.db import models
-from watcher_objects.goal import Goal
-from watcher_objects.history import Added, AddedRelation, Changed, Data
+from watcher_objects.fields import coercion
 from watcher_objects.states import AuditStateTransitionManager, AuditType, State
-from watcher_objects.strategy import Strategy
+from watcher_objects.versions.history import Added, AddedRelation, Changed, Data, Released
 
 __all__ = ["Audit", "AuditStateTransitionManager", "AuditType", "State"]
 
 
 def _seconds(interval: str) -> int:
-    """Return an interval that is no cron expression as a number."""
+    """Return an interval as a number, unless it is a cron expression."""
     if not interval.isdecimal():
-        raise ValueError("it is a cron expression, which is no number of seconds")
+        raise ValueError("it is a cron expression, not a number of seconds")
     return int(interval)
 
 
@@ -37,17 +40,18 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
     for every writer: a move that the row's state does not allow is refused by the database.
     """
 
-    VERSION = "1.8"
     history = {
-        "1.0": (),
-        "1.1": (AddedRelation("goal"), AddedRelation("strategy")),
-        "1.2": (Added("auto_trigger", False),),
-        "1.3": (Added("next_run_time"), Changed("interval", older=_seconds, newer=_text)),
-        "1.4": (Added("name", _unnamed),),
-        "1.5": (Added("hostname"),),
-        "1.6": (Added("start_time"), Added("end_time")),
-        "1.7": (Added("force", False),),
-        "1.8": (Added("status_message"),),
+        "1.0": Released("0.32"),
+        "1.1": Released("0.32", AddedRelation("goal"), AddedRelation("strategy")),
+        "1.2": Released("ocata", Added("auto_trigger", False)),
+        "1.3": Released(
+            "pike", Added("next_run_time"), Changed("interval", older=_seconds, newer=_text)
+        ),
+        "1.4": Released("queens", Added("name", _unnamed)),
+        "1.5": Released("rocky", Added("hostname")),
+        "1.6": Released("stein", Added("start_time"), Added("end_time")),
+        "1.7": Released("train", Added("force", False)),
+        "1.8": Released("2025.2", Added("status_message")),
     }
 
     fields = {
@@ -71,7 +75,6 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         "strategy": fields.ObjectField("Strategy", nullable=True),
         "status_message": fields.StringField(nullable=True),
     }
-    object_fields = {"goal": (Goal, "goal_id"), "strategy": (Strategy, "strategy_id")}
 
     table = models.audits
     resource = "audit"
@@ -80,12 +83,12 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
     already_exists = exception.AuditAlreadyExists
     referenced = exception.AuditReferenced
 
-    # The remotable methods bear Watcher's parameter names and no annotations, and there is
-    # none but these: all of that is in the fingerprint, by which services see that they agree.
+    # The remotable methods have Watcher's parameter names, and there is none but these: both are
+    # in the fingerprint, by which services see that they agree.
 
     @classmethod
     @base.remotable
-    def get(cls, context, audit_id, eager=False):
+    def get(cls, context: Any, audit_id: int | str, eager: bool = False) -> Self:
         """Return the audit with this id or uuid.
 
         :param context: the caller's context; deleted audits are found if its
@@ -95,37 +98,37 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidIdentity: it is neither an id nor a uuid
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return cls._obj_find(context, audit_id, eager)
+        return cls._find(context, audit_id, eager)
 
     @classmethod
     @base.remotable
-    def get_by_id(cls, context, audit_id, eager=False):
+    def get_by_id(cls, context: Any, audit_id: int | str, eager: bool = False) -> Self:
         """Return the audit with this id.
 
         :param context: as for :meth:`get`
         :param audit_id: an id, as a number or as text
         :param eager: as for :meth:`get`
-        :raises InvalidIdentity: it is no id
+        :raises InvalidIdentity: the argument is not an id
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return cls._obj_find_by_id(context, audit_id, eager)
+        return cls._find_by_id(context, audit_id, eager)
 
     @classmethod
     @base.remotable
-    def get_by_uuid(cls, context, uuid, eager=False):
+    def get_by_uuid(cls, context: Any, uuid: str, eager: bool = False) -> Self:
         """Return the audit with this uuid.
 
         :param context: as for :meth:`get`
         :param uuid: a uuid in any of its spellings
         :param eager: as for :meth:`get`
-        :raises InvalidUUID: it is no uuid
+        :raises InvalidUUID: the argument is not a uuid
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return cls._obj_find_by_uuid(context, uuid, eager)
+        return cls._find_by_uuid(context, uuid, eager)
 
     @classmethod
     @base.remotable
-    def get_by_name(cls, context, name, eager=False):
+    def get_by_name(cls, context: Any, name: str, eager: bool = False) -> Self:
         """Return the audit with this name; with ``show_deleted`` a live one before others.
 
         :param context: as for :meth:`get`
@@ -134,25 +137,25 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :raises InvalidName: no audit could have that name
         :raises AuditNotFound: there is no such audit, or it is deleted
         """
-        return cls._obj_find_by_name(context, name, eager)
+        return cls._find_by_name(context, name, eager)
 
     @classmethod
     @base.remotable
     def list(
         cls,
-        context,
-        limit=None,
-        marker=None,
-        filters=None,
-        sort_key=None,
-        sort_dir=None,
-        eager=False,
-    ):
-        """Return a list of audits, with one statement, and one for each relation if eager.
+        context: Any,
+        limit: int | None = None,
+        marker: Self | int | str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        sort_key: str | None = None,
+        sort_dir: str | None = None,
+        eager: bool = False,
+    ) -> builtins.list[Self]:
+        """Return a list of audits, with one statement, and one more for each relation if eager.
 
         :param context: the caller's context; deleted audits are listed too if its
             ``show_deleted`` is true
-        :param limit: at most so many, 0 or more; None for all
+        :param limit: the maximum number of objects; None for all
         :param marker: the audit that the last page ended with, or its uuid or id
         :param filters: ``field`` or ``field__operator`` to value, all of which must hold. A
             field is a column, or ``goal_...`` or ``strategy_...`` with a column of theirs; an
@@ -161,17 +164,17 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         :param sort_key: any column but the documents ``parameters`` and ``scope``; None is
             ``id``, which also breaks ties. No value at all is the least
         :param sort_dir: ``asc``, the default, or ``desc``
-        :param eager: load goal and strategy too, in the same statement
+        :param eager: load goal and strategy too, with one more statement for each of the two
         :raises InvalidFilter: there is no such field or operator, or a value does not fit
         :raises InvalidSortKey: there is no such column
         :raises InvalidParameter: another argument can't be used
         :raises NegativeLimitError: the limit is below 0
         :raises AuditNotFound: there is no such marker
         """
-        return cls._obj_page(context, limit, marker, filters, sort_key, sort_dir, eager)
+        return cls._list(context, limit, marker, filters, sort_key, sort_dir, eager)
 
     @base.remotable
-    def refresh(self, eager=False):
+    def refresh(self, eager: bool = False) -> None:
         """Read the audit again; it is equal to its row then, and clean.
 
         :param eager: read goal and strategy again, too
@@ -180,7 +183,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         super().refresh(eager=eager)
 
     @base.remotable
-    def create(self):
+    def create(self) -> None:
         """Store the audit; it is equal to its row then, and clean.
 
         It needs a name, an audit_type and a goal. What else was not set is filled in: a uuid,
@@ -195,12 +198,12 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         super().create()
 
     @base.remotable
-    def save(self):
+    def save(self) -> None:
         """Write the fields that have changed; the audit is equal to its row then, and clean.
 
-        A change inside ``parameters`` or ``scope`` counts. A new state is written only if the
-        row, whatever this object says, is in one that leads to it; :attr:`old_state` tells
-        which. Nothing changed, or the state that was loaded, is nothing to write.
+        A change inside ``parameters`` or ``scope`` counts. Assigning a state requests a
+        transition: it is written only if the row, whatever this object says, is in a state that
+        leads to it; :attr:`old_state` is that one. With nothing changed, nothing is written.
 
         :raises AuditNotFound: it is gone, or deleted: a deleted audit takes no write
         :raises InvalidStateTransition: the row's state does not lead to the new one; its
@@ -213,7 +216,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         super().save()
 
     @base.remotable
-    def soft_delete(self):
+    def soft_delete(self) -> None:
         """Go to the state DELETED and out of sight, for good, in one statement.
 
         Changes that were not saved are written with it. A PENDING or ONGOING audit is
@@ -225,7 +228,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
         super().soft_delete()
 
     @base.remotable
-    def destroy(self):
+    def destroy(self) -> None:
         """Remove the audit's row for good, in whatever state it is.
 
         :raises AuditNotFound: it is gone

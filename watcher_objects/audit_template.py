@@ -3,20 +3,17 @@
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
-from watcher_objects.goal import Goal
-from watcher_objects.history import Added, AddedRelation
-from watcher_objects.strategy import Strategy
+from watcher_objects.versions.history import Added, AddedRelation, Released
 
 
 @base.WatcherObjectRegistry.register
 class AuditTemplate(base.Identified, base.Named, base.WatcherPersistentObject):
     """A goal, a strategy and its parameters, from which audits are made."""
 
-    VERSION = "1.2"
     history = {
-        "1.0": (),
-        "1.1": (AddedRelation("goal"), AddedRelation("strategy")),
-        "1.2": (Added("default_parameters"),),
+        "1.0": Released("0.32"),
+        "1.1": Released("0.32", AddedRelation("goal"), AddedRelation("strategy")),
+        "1.2": Released("2026.2", Added("default_parameters")),
     }
 
     fields = {
@@ -31,7 +28,6 @@ class AuditTemplate(base.Identified, base.Named, base.WatcherPersistentObject):
         "goal": fields.ObjectField("Goal", nullable=True),
         "strategy": fields.ObjectField("Strategy", nullable=True),
     }
-    object_fields = {"goal": (Goal, "goal_id"), "strategy": (Strategy, "strategy_id")}
 
     table = models.audit_templates
     resource = "audit_template"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an entity inherits: an oslo.versionedobjects object that is a row of a table.
+"""The base class of entities: an oslo.versionedobjects object that is stored as a row.
 
 An entity is a declaration: its fields, its table, its relations, its rules and its errors;
-see :class:`~watcher_objects.hydration.RowObject` for the names. The verbs come from
-:mod:`watcher_objects.reading` and :mod:`watcher_objects.writing`.
+see :class:`~watcher_objects.persistence.row_mapper.RowMapped` for the names. The verbs come from
+:mod:`watcher_objects.persistence.reading` and :mod:`watcher_objects.persistence.writing`.
 """
 
 import copy
@@ -14,17 +14,17 @@ from typing import Any, ClassVar, TypeVar
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from watcher_objects import compiled, exception, fields, versions
-from watcher_objects.finding import Identified as Identified
-from watcher_objects.finding import Named as Named
-from watcher_objects.hydration import RowObject
-from watcher_objects.primitives import Versioned
-from watcher_objects.reading import Readable
-from watcher_objects.writing import Writable
+from watcher_objects import exception, fields, versions
+from watcher_objects.persistence import compiled
+from watcher_objects.persistence.finding import Identified as Identified
+from watcher_objects.persistence.finding import Named as Named
+from watcher_objects.persistence.reading import Readable
+from watcher_objects.persistence.remotable import remotable as remotable
+from watcher_objects.persistence.row_mapper import RowMapped
+from watcher_objects.persistence.writing import Writable
+from watcher_objects.versions.primitives import Versioned
 
 VersionedObject = TypeVar("VersionedObject", bound=ovo.VersionedObject)
-
-remotable = ovo.remotable
 
 
 def get_attrname(name: str) -> str:
@@ -40,8 +40,12 @@ class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
 
     def registration_hook(self, cls: type[ovo.VersionedObject], index: int) -> None:
         """Compile what the class's objects do most often."""
-        if issubclass(cls, RowObject):
+        if issubclass(cls, RowMapped):
             compiled.install(cls)
+            versions.clear_caches()
+            if hasattr(cls, "table"):
+                # For what reads all rows of a table, like `db check`.
+                cls.table.info.setdefault("load", cls._check_row)
 
     @classmethod
     def register_notification(cls, obj_cls: type[VersionedObject]) -> type[VersionedObject]:
@@ -60,12 +64,27 @@ class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
 class WatcherObject(Versioned):
     """A versioned object that Watcher's services understand.
 
-    Others than those that are stored, like the payloads of notifications, keep attributes of
-    their own beside their fields.
+    Objects that are not stored, such as the payloads of notifications, may have attributes in
+    addition to their fields.
     """
 
     OBJ_SERIAL_NAMESPACE = "watcher_object"
     OBJ_PROJECT_NAMESPACE = "watcher"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Take the version from the history, and reject fields that would hide an attribute.
+
+        :raises TypeError: there is such a field
+        """
+        super().__init_subclass__(**options)
+        if "history" in vars(cls) and "VERSION" not in vars(cls):
+            *_, cls.VERSION = cls.history
+        for name in cls.fields:
+            is_inherited = any(name in getattr(base, "fields", ()) for base in cls.__mro__[1:])
+            # The value of a field is kept under the latter name.
+            is_taken = hasattr(cls, name) or hasattr(cls, get_attrname(name))
+            if is_taken and not is_inherited:
+                raise TypeError(f"{cls.__name__} has an attribute {name}: rename that field")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that are set and their values."""
@@ -128,12 +147,12 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
         is_related = not self.object_fields.keys().isdisjoint(kwargs)
         made_of: Any = type(self)
         usual = compiled.usual(made_of)
-        for name, value in {**self._obj_defaults(), **kwargs}.items():
-            if is_related and name in self._obj_related_names():
+        for name, value in {**self._defaults(), **kwargs}.items():
+            if is_related and name in self._relation_names():
                 setattr(self, name, value)
                 continue
             if name not in usual:
-                raise self._obj_unknown(name)
+                raise self._unknown(name)
             # A new object has no row yet that would forbid it.
             attribute, kind, copied = usual[name]
             if type(value) is kind:
@@ -144,18 +163,18 @@ class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDi
 
     @classmethod
     @functools.cache
-    def _obj_related_names(cls) -> frozenset[str]:
+    def _relation_names(cls) -> frozenset[str]:
         """Return the names of related objects, and of the fields that hold their ids."""
         keys = (key for _, key in cls.object_fields.values())
         return frozenset(cls.object_fields.keys()).union(keys)
 
     @classmethod
-    def _obj_defaults(cls) -> dict[str, Any]:
-        return {name: copy.deepcopy(default) for name, default in cls._obj_given_defaults()}
+    def _defaults(cls) -> dict[str, Any]:
+        return {name: copy.deepcopy(default) for name, default in cls._given_defaults()}
 
     @classmethod
     @functools.cache
-    def _obj_given_defaults(cls) -> Sequence[tuple[str, Any]]:
+    def _given_defaults(cls) -> Sequence[tuple[str, Any]]:
         unset = ovo_fields.UnspecifiedDefault
         return [
             (n, field.default) for n, field in cls.fields.items() if field.default is not unset

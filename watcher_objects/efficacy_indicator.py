@@ -3,13 +3,14 @@
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
+from watcher_objects.versions.history import Released
 
 
 @base.WatcherObjectRegistry.register
 class EfficacyIndicator(base.Identified, base.Named, base.WatcherPersistentObject):
     """One figure of an action plan; its value is kept as a double, and exact as such."""
 
-    VERSION = "1.0"
+    history = {"1.0": Released("0.32")}
 
     fields = {
         "id": fields.IntegerField(),

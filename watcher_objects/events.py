@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened, told after the commit to whoever asked."""
+"""Events: notifications about committed writes, and about rejected transitions."""
 
 import collections
 import logging
-import threading
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from watcher_objects import exception
+from watcher_objects.db.backend import execution
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One write that has happened, or a move that was refused.
+    """A committed write, or a rejected transition.
 
-    :ivar resource: the kind of object: ``audit``, ``goal``, ...
-    :ivar kind: ``create``, ``update``, ``delete`` (softly) or ``destroy``; or ``refuse``
+    :ivar resource: the kind of object: ``audit``, ``goal`` ...
+    :ivar kind: ``create``, ``update``, ``delete`` (soft deletion), ``destroy`` or ``refuse``
     :ivar context: the context of the object that was written
-    :ivar obj: the object as it was written; where it is told later than that, a copy taken then
-    :ivar old_state: the state that the row left in this write; None where it left none
-    :ivar error: the refusal
+    :ivar obj: the object as it was written; in a transaction, a copy made at the time of the write
+    :ivar old_state: the state of the row before a transition; None without a transition
+    :ivar error: the error of a rejected transition
     """
 
     resource: str
@@ -40,23 +43,21 @@ class _Subscription:
         self.refusals = refusals
 
 
-class _Thread(threading.local):
-    def __init__(self) -> None:
-        self.waiting: collections.deque[Event] = collections.deque()
-
-
 _subscriptions: list[_Subscription] = []
-_thread = _Thread()
+# The frame of the running :func:`publish`, and the events that it has yet to publish.
+_publishing: ContextVar[tuple[FrameType, collections.deque[Event]] | None] = ContextVar(
+    "publishing", default=None
+)
 
 
 def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Callable[[], None]:
     """Call ``callback`` with every :class:`Event` from now on, in the thread that wrote.
 
-    What it raises is logged: the write has happened and stands.
+    An error that the callback raises is logged, and does not affect the write.
 
-    :param refusals: tell of each move that is refused, too, at once
-    :returns: a function that ends the subscription; calling it again does nothing
-    :raises InvalidParameter: it can't be called
+    :param refusals: also publish rejected transitions, immediately
+    :returns: a function that ends the subscription; calling it again has no effect
+    :raises InvalidParameter: the callback is not callable
     """
     if not callable(callback):
         raise exception.InvalidParameter(parameter="callback", parameter_type="a function")
@@ -70,29 +71,33 @@ def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Calla
     return unsubscribe
 
 
-def is_telling() -> bool:
-    """Tell whether this thread is in :func:`publish` now."""
-    return bool(_thread.waiting)
+def is_publishing() -> bool:
+    """Return whether the caller was called by :func:`publish`."""
+    found = _publishing.get()
+    return found is not None and execution.is_running(found[0])
 
 
 def publish(event: Event) -> None:
-    """Tell every subscriber; what happens while they are told, they are told after that."""
-    waiting = _thread.waiting
-    waiting.append(event)
-    if len(waiting) > 1:
+    """Call every subscriber; events that subscribers cause are published afterwards."""
+    if not _subscriptions:
         return
+    found = _publishing.get()
+    if found is not None and execution.is_running(found[0]):
+        found[1].append(event)
+        return
+    waiting = collections.deque([event])
+    _publishing.set((sys._getframe(), waiting))
     try:
         while waiting:
-            _tell(waiting[0])
-            waiting.popleft()
+            _notify(waiting.popleft())
     finally:
-        waiting.clear()
+        _publishing.set(None)
 
 
-def _tell(event: Event) -> None:
+def _notify(event: Event) -> None:
     for subscription in tuple(_subscriptions):
-        is_asked_for = event.error is None or subscription.refusals
-        if not is_asked_for or subscription not in _subscriptions:
+        is_wanted = event.error is None or subscription.refusals
+        if not is_wanted or subscription not in _subscriptions:
             continue
         try:
             subscription.callback(event)

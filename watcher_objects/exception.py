@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error that this library raises, but for those that are oslo.versionedobjects' own:
+"""Every error that this library raises, except those of oslo.versionedobjects:
 OrphanedObjectError, ObjectActionError, IncompatibleObjectVersion, InvalidTargetVersion and
 UnsupportedObjectError.
 
 ::
 
-    WatcherException                     the root; what a caller catches to catch all
-    ├── Invalid (ValueError)             400  what was given can't be used
-    │   ├── InvalidValue                      a field can't hold the value
-    │   ├── InvalidFilter                     a list can't be narrowed so
+    WatcherException                     the base class of all errors
+    ├── Invalid (ValueError)             400  invalid input
+    │   ├── InvalidValue                      a field cannot hold the value
+    │   ├── InvalidFilter                     unknown or invalid filter
     │   │   └── InvalidOperator
     │   ├── InvalidSortKey, InvalidIdentity, InvalidUUID, InvalidName, InvalidState, ...
-    │   ├── InvalidPrimitive, InvalidMessage  what was received can't be used
+    │   ├── InvalidPrimitive, InvalidMessage  invalid input from another service
     │   ├── UnknownField (AttributeError)
-    │   ├── MissingReference                  a foreign key points at nothing
-    │   └── Referenced                        other rows still point here
+    │   ├── MissingReference                  a foreign key refers to no row
+    │   └── Referenced                        other rows refer to the row
     │       └── AuditReferenced, GoalReferenced, ...
-    ├── Conflict                         409  what was given clashes with what is stored
+    ├── Conflict                         409  conflict with stored data
     │   ├── DuplicateKey
-    │   ├── AuditAlreadyExists, GoalAlreadyExists, ...
+    │   ├── AlreadyExists                     a unique key exists; ``fields`` names it
+    │   │   └── AuditAlreadyExists, GoalAlreadyExists, ...
     │   └── InvalidStateTransition
     ├── ObjectNotFound
     │   └── ResourceNotFound             404
@@ -26,45 +27,77 @@ UnsupportedObjectError.
     ├── FieldNotSet (NotImplementedError)
     ├── RemoteFailure, ServerUnavailable 503, ReplyTimeout (TimeoutError) 504
     ├── UnsupportedError
-    │   └── NoOlderForm                       a value has no form in an object's older version
-    └── DatabaseError                    500  the database failed; the cause is in __cause__
+    │   └── NoOlderForm                       an older version cannot represent a value
+    └── DatabaseError                    500  the cause is in __cause__
         ├── DatabaseNotConfigured
-        └── DatabaseUnavailable          503  ... and the same call may pass later
-            └── OutcomeUnknown                ... or has happened already; nobody can tell
+        ├── WriteSuppressed                   a trigger or a policy suppressed a write
+        └── DatabaseUnavailable          503  ... the same call may succeed later
+            └── OutcomeUnknown                ... or may already have taken effect
 
-The first line of a class's docstring is its message, filled from the keyword arguments;
-``msg_fmt`` in a subclass takes its place. The names, bases, codes and keywords are those
-that Watcher's callers know.
+The first line of a class's docstring is its message, formatted with the keyword arguments;
+``msg_fmt`` in a subclass replaces it. Names, bases, codes and keyword arguments are those of
+Watcher.
 """
 
+import re
 import types
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-# Whatever else there is, it may hold what is not to be seen.
+# Other types may contain confidential data.
 _SHOWN = (str, int, float, uuid.UUID, types.NoneType)
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message shows it: printable everywhere, not too long, no document."""
+def safe_repr(value: Any) -> str:
+    """Return the representation of a value in messages: printable, short, without JSON data."""
     kind = type(value).__name__
     try:
         text = str(value) if isinstance(value, _SHOWN) else f"a {kind}"
     except ValueError:
         text = f"a huge {kind}"
-    return printable(text if len(text) <= 500 else f"{text[:500]}...")
+    return escape_control(text if len(text) <= 500 else f"{text[:500]}...")
 
 
-def printable(text: str) -> str:
-    """Return a text with escapes in place of what can't be printed, or a terminal obeys."""
+def escape_control(text: str) -> str:
+    """Return a text in which unprintable and control characters are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+# NUL and unpaired surrogates, which stand for the bytes of a file's name that is not UTF-8.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def replace_unstorable(text: str) -> str:
+    """Return a text of the same length, with U+FFFD for each character that no database stores."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_text(error: object, length: int = 255) -> str:
+    """Return the text of an error, or of another object, in a form that a column can store.
+
+    NUL and unpaired surrogates become U+FFFD, and a text that is too long is truncated and ends
+    with ``...``. An error without a text is represented by the name of its class::
+
+        action.status_message = exception.storable_text(error)
+
+    :param length: the length of the column in characters; that of ``status_message`` is 255
+    """
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    if not text and isinstance(error, BaseException):
+        text = type(error).__name__
+    if len(text) > length:
+        text = f"{text[: max(length - 3, 0)]}..."[:length]
+    return replace_unstorable(text)
+
+
 @contextmanager
-def at(index: int) -> Iterator[None]:
-    """Note on an error for which of several objects or rows it was raised: its ``index``."""
+def annotate_index(index: int) -> Iterator[None]:
+    """Set the ``index`` of an error to the position of the object or row that raised it."""
     try:
         yield
     except Exception as error:
@@ -73,8 +106,8 @@ def at(index: int) -> Iterator[None]:
 
 
 @contextmanager
-def placed(name: str) -> Iterator[None]:
-    """Say in an error's message for which of the objects of that name it was raised."""
+def prefix_index(name: str) -> Iterator[None]:
+    """Prefix the message of an error with the name and index of the object that raised it."""
     try:
         yield
     except Exception as error:
@@ -84,12 +117,12 @@ def placed(name: str) -> Iterator[None]:
 
 
 class WatcherException(Exception):
-    """Something went wrong"""
+    """Unknown error"""
 
     code: ClassVar[int] = 500
     headers: ClassVar[dict[str, str]] = {}
     safe: ClassVar[bool] = False
-    msg_fmt: ClassVar[str] = "Something went wrong"
+    msg_fmt: ClassVar[str] = "Unknown error"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -101,83 +134,83 @@ class WatcherException(Exception):
         super().__init__(message if message is not None else self._filled())
 
     def _filled(self) -> str:
-        told = {key: shown(value) for key, value in self.kwargs.items()}
+        shown = {key: safe_repr(value) for key, value in self.kwargs.items()}
         try:
-            return self.msg_fmt % told
+            return self.msg_fmt % shown
         except (KeyError, TypeError, ValueError):
-            del told["code"]
-            return f"{self.msg_fmt} {told}"
+            del shown["code"]
+            return f"{self.msg_fmt} {shown}"
 
     def __str__(self) -> str:
         return str(self.args[0])
 
     def format_message(self) -> str:
-        """Return the message, as Watcher's API asks for it."""
+        """Return the message; Watcher's API calls this method."""
         return str(self)
 
 
 class Invalid(WatcherException, ValueError):
-    """What was given can't be used"""
+    """Invalid input"""
 
     code = 400
 
 
 class Conflict(WatcherException):
-    """What was given clashes with what is stored"""
+    """Conflict with stored data"""
 
     code = 409
 
 
 class ObjectNotFound(WatcherException):
-    """There is no %(name)s %(id)s"""
+    """%(name)s %(id)s not found"""
 
 
 class ResourceNotFound(ObjectNotFound):
-    """There is no resource %(name)s %(id)s"""
+    """%(name)s %(id)s not found"""
 
     code = 404
 
 
 class NotAuthorized(WatcherException):
-    """This is not allowed to you"""
+    """Not authorized"""
 
     code = 403
 
 
 class UnsupportedError(WatcherException):
-    """This is not supported"""
+    """Not supported"""
 
 
 # --- versions -----------------------------------------------------------------------------
 
 
 class NoOlderForm(UnsupportedError):
-    """%(field)s of this %(objname)s can't be told in version %(version)s: %(reason)s"""
+    """Cannot represent %(field)s of %(objname)s in version %(version)s: %(reason)s"""
 
 
 class InvalidPrimitive(Invalid):
-    """This is no primitive of an object: %(reason)s"""
+    """Invalid primitive: %(reason)s"""
 
 
 # --- RPC ----------------------------------------------------------------------------------
 
 
 class InvalidMessage(Invalid):
-    """A message can't be used: %(reason)s"""
+    """Invalid message: %(reason)s"""
 
 
 class RemoteFailure(WatcherException):
-    """The server failed in %(method)s; its log tells why"""
+    """The server failed in %(method)s; see its log"""
 
 
 class ServerUnavailable(WatcherException):
-    """No server could be asked for %(method)s, of which nothing has happened"""
+    """Request %(method)s was not sent: %(reason)s"""
 
     code = 503
 
 
 class ReplyTimeout(WatcherException, TimeoutError):
-    """No answer came to %(method)s within %(seconds)s s: whether it has happened is unknown"""
+    """No reply to %(method)s within %(seconds)s s; its outcome is unknown"""
 
     code = 504
 
@@ -186,7 +219,7 @@ class ReplyTimeout(WatcherException, TimeoutError):
 
 
 class InvalidValue(Invalid):
-    """%(field)s %(allowed)s; given was %(kind)s"""
+    """%(field)s %(allowed)s, got %(kind)s"""
 
 
 class InvalidParameter(Invalid):
@@ -198,57 +231,55 @@ class UnknownField(Invalid, AttributeError):
 
 
 class ReadOnlyField(Invalid):
-    """%(field)s of a stored %(objname)s can't be changed"""
+    """%(field)s of a stored %(objname)s is read-only"""
 
 
 class FieldNotSet(WatcherException, NotImplementedError):
-    """%(field)s of this %(objname)s has not been set, and there is nothing to load it from"""
+    """%(field)s of this %(objname)s is not set and cannot be loaded"""
 
 
 class InvalidIdentity(Invalid):
-    """An id or a uuid was expected, not %(identity)s"""
+    """Expected an id or a uuid, got %(identity)s"""
 
 
 class InvalidUUID(Invalid):
-    """A uuid was expected, not %(uuid)s"""
+    """Expected a uuid, got %(uuid)s"""
 
 
 class InvalidName(Invalid):
-    """A name was expected, not %(name)s"""
+    """Expected a name, got %(name)s"""
 
 
 class InvalidUuidOrName(Invalid):
-    """A uuid or a name was expected, not %(name)s"""
+    """Expected a uuid or a name, got %(name)s"""
 
 
 class InvalidIntervalOrCron(Invalid):
-    """A number of seconds or a cron expression was expected, not %(name)s"""
+    """Expected a number of seconds or a cron expression, got %(name)s"""
 
 
-class CronFormatIsInvalid(WatcherException):
-    """This is no cron expression: %(message)s"""
+class CronFormatIsInvalid(Invalid):
+    """Invalid cron expression: %(message)s"""
 
 
 class InvalidFilter(Invalid):
-    """The filter %(filter)s can't be used: %(reason)s"""
+    """Invalid filter %(filter)s: %(reason)s"""
 
 
 class InvalidOperator(InvalidFilter):
-    """The filter %(filter)s can't be used: its operator must be one of %(valid_operators)s"""
+    """Invalid filter %(filter)s: the operator must be one of %(valid_operators)s"""
 
 
 class InvalidSortKey(Invalid):
-    """%(sort_key)s is no sort key; there are %(allowed)s"""
+    """Unknown sort key %(sort_key)s; expected one of %(allowed)s"""
 
 
 class NegativeLimitError(Invalid):
-    """A limit must be a whole number from 0 up, not %(limit)s"""
-
-    code = 500
+    """The limit must be an integer of at least 0, got %(limit)s"""
 
 
 class MissingReference(Invalid):
-    """%(column)s %(value)s points at nothing"""
+    """%(column)s %(value)s does not exist"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
@@ -261,29 +292,45 @@ class Referenced(Invalid):
 
 
 class DuplicateKey(Conflict):
-    """A row with the same %(columns)s is stored already"""
+    """A row with the same %(columns)s already exists"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.columns: Collection[str] = kwargs.get("columns", ())
         super().__init__(message, **{**kwargs, "columns": ", ".join(self.columns)})
 
 
+class AlreadyExists(Conflict):
+    """The row already exists"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        #: The fields whose values another row has, together.
+        self.fields: Collection[str] = tuple(kwargs.get("fields", ()))
+        super().__init__(message, **kwargs)
+
+    def _filled(self) -> str:
+        message = super()._filled()
+        if not self.fields:
+            return message
+        are = "is" if len(self.fields) == 1 else "are"
+        return f"{message}: its {' and '.join(self.fields)} {are} taken"
+
+
 # --- states -------------------------------------------------------------------------------
 
 
 class NotUnique(Conflict):
-    """Several rows of %(name)s are meant"""
+    """Several rows of %(name)s match"""
 
 
 class InvalidState(Invalid):
-    """%(state)s is no state; there are %(allowed)s"""
+    """Unknown state %(state)s; expected one of %(allowed)s"""
 
 
 class InvalidStateTransition(Conflict):
-    """%(id)s in %(name)s is %(initial)s and can't become %(new)s, only %(choice)s"""
+    """Cannot change %(id)s in %(name)s from %(initial)s to %(new)s; allowed: %(choice)s"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
-        choice = ", ".join(kwargs.get("allowed", ())) or "nothing else"
+        choice = ", ".join(kwargs.get("allowed", ())) or "none"
         super().__init__(message, choice=choice, **kwargs)
         self.initial: str | None = kwargs.get("initial")
         self.new: str | None = kwargs.get("new")
@@ -291,15 +338,15 @@ class InvalidStateTransition(Conflict):
 
 
 class DeleteError(Invalid):
-    """Nothing in state %(state)s can be deleted"""
+    """Objects in state %(state)s cannot be deleted"""
 
 
 class StartError(Invalid):
-    """Nothing in state %(state)s can be started"""
+    """Objects in state %(state)s cannot be started"""
 
 
 class PatchError(Invalid):
-    """The patch %(patch)s can't be applied: %(reason)s"""
+    """Cannot apply the patch %(patch)s: %(reason)s"""
 
 
 class NotSoftDeletedStateError(WatcherException):
@@ -310,15 +357,15 @@ class NotSoftDeletedStateError(WatcherException):
 
 
 class InvalidGoal(Invalid):
-    """The goal %(goal)s can't be used"""
+    """Invalid goal %(goal)s"""
 
 
 class GoalNotFound(ResourceNotFound):
-    """There is no goal %(goal)s"""
+    """Goal %(goal)s not found"""
 
 
-class GoalAlreadyExists(Conflict):
-    """There is a goal %(uuid)s already"""
+class GoalAlreadyExists(AlreadyExists):
+    """Goal %(uuid)s already exists"""
 
 
 class GoalReferenced(Referenced):
@@ -326,15 +373,15 @@ class GoalReferenced(Referenced):
 
 
 class InvalidStrategy(Invalid):
-    """The strategy %(strategy)s can't be used"""
+    """Invalid strategy %(strategy)s"""
 
 
 class StrategyNotFound(ResourceNotFound):
-    """There is no strategy %(strategy)s"""
+    """Strategy %(strategy)s not found"""
 
 
-class StrategyAlreadyExists(Conflict):
-    """There is a strategy %(uuid)s already"""
+class StrategyAlreadyExists(AlreadyExists):
+    """Strategy %(uuid)s already exists"""
 
 
 class StrategyReferenced(Referenced):
@@ -345,15 +392,15 @@ class StrategyReferenced(Referenced):
 
 
 class AuditTemplateNotFound(ResourceNotFound):
-    """There is no audit template %(audit_template)s"""
+    """Audit template %(audit_template)s not found"""
 
 
-class AuditTemplateAlreadyExists(Conflict):
-    """There is an audit template %(audit_template)s already"""
+class AuditTemplateAlreadyExists(AlreadyExists):
+    """Audit template %(audit_template)s already exists"""
 
 
 class InvalidAudit(Invalid):
-    """The audit %(audit)s can't be used"""
+    """Invalid audit %(audit)s"""
 
 
 class EagerlyLoadedAuditRequired(InvalidAudit):
@@ -361,11 +408,11 @@ class EagerlyLoadedAuditRequired(InvalidAudit):
 
 
 class AuditNotFound(ResourceNotFound):
-    """There is no audit %(audit)s"""
+    """Audit %(audit)s not found"""
 
 
-class AuditAlreadyExists(Conflict):
-    """There is an audit %(audit)s already"""
+class AuditAlreadyExists(AlreadyExists):
+    """Audit %(audit)s already exists"""
 
 
 class AuditReferenced(Referenced):
@@ -377,7 +424,7 @@ class AuditCancelled(WatcherException):
 
 
 class AuditTypeNotFound(Invalid):
-    """%(audit_type)s is no audit type"""
+    """Unknown audit type %(audit_type)s"""
 
 
 class AuditTypeNotAllowed(Invalid):
@@ -393,22 +440,22 @@ class AuditParameterNotAllowed(Invalid):
 
 
 class AuditIntervalNotSpecified(Invalid):
-    """An audit of type %(audit_type)s needs an interval"""
+    """An audit of type %(audit_type)s requires an interval"""
 
 
 class AuditIntervalNotAllowed(Invalid):
-    """An audit of type %(audit_type)s has no interval"""
+    """An audit of type %(audit_type)s must not have an interval"""
 
 
 class AuditStartEndTimeNotAllowed(Invalid):
-    """An audit of type %(audit_type)s has no start or end time"""
+    """An audit of type %(audit_type)s must not have a start or end time"""
 
 
 # --- action plans, actions and what belongs to them ---------------------------------------
 
 
 class InvalidActionPlan(Invalid):
-    """The action plan %(action_plan)s can't be used"""
+    """Invalid action plan %(action_plan)s"""
 
 
 class EagerlyLoadedActionPlanRequired(InvalidActionPlan):
@@ -420,11 +467,11 @@ class EagerlyLoadedActionRequired(InvalidActionPlan):
 
 
 class ActionPlanNotFound(ResourceNotFound):
-    """There is no action plan %(action_plan)s"""
+    """Action plan %(action_plan)s not found"""
 
 
-class ActionPlanAlreadyExists(Conflict):
-    """There is an action plan %(uuid)s already"""
+class ActionPlanAlreadyExists(AlreadyExists):
+    """Action plan %(uuid)s already exists"""
 
 
 class ActionPlanReferenced(Referenced):
@@ -440,11 +487,11 @@ class ActionPlanIsOngoing(Conflict):
 
 
 class ActionNotFound(ResourceNotFound):
-    """There is no action %(action)s"""
+    """Action %(action)s not found"""
 
 
-class ActionAlreadyExists(Conflict):
-    """There is an action %(uuid)s already"""
+class ActionAlreadyExists(AlreadyExists):
+    """Action %(uuid)s already exists"""
 
 
 class ActionReferenced(Referenced):
@@ -452,39 +499,39 @@ class ActionReferenced(Referenced):
 
 
 class EfficacyIndicatorNotFound(ResourceNotFound):
-    """There is no efficacy indicator %(efficacy_indicator)s"""
+    """Efficacy indicator %(efficacy_indicator)s not found"""
 
 
-class EfficacyIndicatorAlreadyExists(Conflict):
-    """There is an efficacy indicator %(uuid)s already"""
+class EfficacyIndicatorAlreadyExists(AlreadyExists):
+    """Efficacy indicator %(uuid)s already exists"""
 
 
 class ScoringEngineNotFound(ResourceNotFound):
-    """There is no scoring engine %(scoring_engine)s"""
+    """Scoring engine %(scoring_engine)s not found"""
 
 
-class ScoringEngineAlreadyExists(Conflict):
-    """There is a scoring engine %(uuid)s already"""
+class ScoringEngineAlreadyExists(AlreadyExists):
+    """Scoring engine %(uuid)s already exists"""
 
 
 class ServiceNotFound(ResourceNotFound):
-    """There is no service %(service)s"""
+    """Service %(service)s not found"""
 
 
-class ServiceAlreadyExists(Conflict):
-    """There is a service %(name)s on %(host)s already"""
+class ServiceAlreadyExists(AlreadyExists):
+    """Service %(name)s on %(host)s already exists"""
 
 
 class ActionDescriptionNotFound(ResourceNotFound):
-    """There is no action description %(action_id)s"""
+    """Action description %(action_id)s not found"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
-        # Alone among its kind it is not called as the resource is.
+        # Watcher's keyword differs from the name of the resource here.
         super().__init__(message, **{"action_id": kwargs.get("action_description"), **kwargs})
 
 
-class ActionDescriptionAlreadyExists(Conflict):
-    """There is an action description of type %(action_type)s already"""
+class ActionDescriptionAlreadyExists(AlreadyExists):
+    """Action description of type %(action_type)s already exists"""
 
 
 class NotificationPayloadError(WatcherException):
@@ -495,45 +542,49 @@ class NotificationPayloadError(WatcherException):
 
 
 class DatabaseError(WatcherException):
-    """The database refused: %(reason)s"""
+    """Database error: %(reason)s"""
 
 
 class InvalidRevision(Invalid):
-    """The schema can't be moved there: %(reason)s"""
+    """Cannot migrate the schema: %(reason)s"""
 
 
 class DatabaseNotConfigured(DatabaseError):
     """No database: call watcher_objects.db.configure('sqlite:///audits.sqlite') first"""
 
 
+class WriteSuppressed(DatabaseError):
+    """The database did not write %(id)s in %(name)s: %(reason)s"""
+
+
 class DatabaseUnavailable(DatabaseError):
-    """The database can't be reached or is too busy: %(reason)s"""
+    """The database is unavailable or too busy: %(reason)s"""
 
     code = 503
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
-        #: Whether it is certain that nothing has happened, so that the call can be repeated.
+        #: Whether the call certainly had no effect, so that it can be repeated.
         self.may_retry: bool = kwargs.get("may_retry", False)
-        #: Whether the connection went away before the answer came.
+        #: Whether the connection was lost before the answer arrived.
         self.is_lost: bool = kwargs.get("is_lost", False)
-        #: What the state was left from, and when the row was written last, as a lost UPDATE knew.
-        self.believed: tuple[Any, Any] = (None, None)
+        #: The version of the row that a lost UPDATE expected.
+        self.expected: Any = None
 
     def nothing_happened(self) -> None:
-        """Note that the call can be repeated, as it would have changed nothing by then."""
+        """Mark the call as repeatable, because it had not changed anything."""
         if self.is_lost:
             self.may_retry, self.is_lost = True, False
 
 
 class OutcomeUnknown(DatabaseUnavailable):
-    """Whether this has happened can't be known: %(reason)s"""
+    """The outcome of the write is unknown: %(reason)s"""
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
-        #: What the transaction would have returned and told, if it has happened.
+        #: The result and the callbacks of the transaction, in case it was committed.
         self.answer: Any = None
         self.untold: Collection[Callable[[], None]] = ()
 
     def nothing_happened(self) -> None:
-        """Note nothing: of a COMMIT that is not so."""
+        """Do nothing: a lost COMMIT may have taken effect."""

@@ -3,13 +3,14 @@
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
+from watcher_objects.versions.history import Released
 
 
 @base.WatcherObjectRegistry.register
 class Goal(base.Identified, base.Named, base.WatcherPersistentObject):
     """What an optimisation is to reach, and by which indicators that is judged."""
 
-    VERSION = "1.0"
+    history = {"1.0": Released("0.32")}
 
     fields = {
         "id": fields.IntegerField(),

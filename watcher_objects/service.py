@@ -4,6 +4,7 @@
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
 from watcher_objects.states import ServiceStatus
+from watcher_objects.versions.history import Released
 
 __all__ = ["Service", "ServiceStatus"]
 
@@ -12,7 +13,7 @@ __all__ = ["Service", "ServiceStatus"]
 class Service(base.Named, base.WatcherPersistentObject):
     """A service on a host, one of several with its name."""
 
-    VERSION = "1.0"
+    history = {"1.0": Released("0.32")}
 
     fields = {
         "id": fields.IntegerField(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The states, and the tables of which may follow which; what a table means is said in
-:mod:`watcher_objects.transitions`.
+"""The states, and the tables of legal transitions.
+
+:mod:`watcher_objects.transitions` explains the tables.
 """
 
 import enum
@@ -33,12 +34,12 @@ class ActionPlanState:
     SUPERSEDED = "SUPERSEDED"
     DELETED = "DELETED"
 
-    #: Those of a plan that somebody has told to stop.
+    #: The states of a plan whose cancellation was requested.
     CANCEL_STATES = (CANCELLING, CANCELLED)
 
 
 class ActionState:
-    """The states of an action; CANCELLING is known in the profile ``watcher`` only."""
+    """The states of an action; CANCELLING is used only in the profile ``watcher``."""
 
     PENDING = "PENDING"
     ONGOING = "ONGOING"
@@ -51,14 +52,14 @@ class ActionState:
 
 
 class ServiceStatus:
-    """Whether a service has been heard of lately."""
+    """The status of a service, by its last heartbeat."""
 
     ACTIVE = "ACTIVE"
     FAILED = "FAILED"
 
 
 class AuditType(enum.Enum):
-    """How often an audit runs: once, every interval, or whenever it is triggered."""
+    """The type of an audit: it runs once, at an interval, or when it is triggered."""
 
     ONESHOT = "ONESHOT"
     CONTINUOUS = "CONTINUOUS"
@@ -66,10 +67,10 @@ class AuditType(enum.Enum):
 
 
 class AuditStateTransitionManager(StateTransitionManager):
-    """The life-cycle of an audit, as OpenStack Watcher documents it.
+    """The life cycle of an audit, as OpenStack Watcher documents it.
 
-    An audit of type EVENT may be triggered again after it succeeded: the one conditional
-    move, which :meth:`check_transition` does not know.
+    An audit of type EVENT may be triggered again after it succeeded. This is the only conditional
+    transition; :meth:`check_transition` ignores it.
     """
 
     INITIAL = State.PENDING
@@ -89,7 +90,7 @@ class AuditStateTransitionManager(StateTransitionManager):
         ConditionalMove(State.SUCCEEDED, State.ONGOING, {"audit_type": AuditType.EVENT.value}),
     )
     WATCHER_MOVES = {
-        # It failed, or its end time passed, before it was said to be going on.
+        # It failed, or its end time passed, before ONGOING was saved.
         State.PENDING: frozenset({State.FAILED, State.SUCCEEDED}),
         # Its goal or strategy was changed or removed.
         State.SUSPENDED: frozenset({State.CANCELLED}),
@@ -99,7 +100,7 @@ class AuditStateTransitionManager(StateTransitionManager):
 
 
 class ActionPlanStateTransitionManager(StateTransitionManager):
-    """The life-cycle of an action plan, as OpenStack Watcher documents it."""
+    """The life cycle of an action plan, as OpenStack Watcher documents it."""
 
     INITIAL = ActionPlanState.RECOMMENDED
     TRANSITIONS = {
@@ -125,25 +126,27 @@ class ActionPlanStateTransitionManager(StateTransitionManager):
         ActionPlanState.DELETED,
     )
     WATCHER_MOVES = {
-        # It has no actions; the applier starts what nobody asked for; the API deletes it.
+        # It has no actions; the applier starts it without a request; the API deletes it.
         ActionPlanState.RECOMMENDED: frozenset(
             {ActionPlanState.SUCCEEDED, ActionPlanState.ONGOING, ActionPlanState.DELETED}
         ),
         # The applier was restarted.
         ActionPlanState.ONGOING: frozenset({ActionPlanState.CANCELLED}),
+        # It was cancelled while its last action ran.
+        ActionPlanState.CANCELLING: frozenset({ActionPlanState.SUCCEEDED}),
         # Its audit's goal or strategy was changed or removed.
         ActionPlanState.SUCCEEDED: frozenset({ActionPlanState.CANCELLED}),
         ActionPlanState.FAILED: frozenset({ActionPlanState.CANCELLED}),
         ActionPlanState.SUPERSEDED: frozenset({ActionPlanState.CANCELLED}),
     }
-    MAY_REPEAT = True
+    WATCHER_SELF_TRANSITIONS = True
 
 
 class ActionStateTransitionManager(StateTransitionManager):
-    """The life-cycle of an action, as OpenStack Watcher documents it.
+    """The life cycle of an action, as OpenStack Watcher documents it.
 
-    Nothing leads to CANCELLING there. A PENDING action ends with its plan: of a plan that was
-    superseded, all are.
+    No documented transition leads to CANCELLING. PENDING actions are deleted with their plan: all
+    actions of a superseded plan are PENDING.
     """
 
     INITIAL = ActionState.PENDING
@@ -176,15 +179,15 @@ class ActionStateTransitionManager(StateTransitionManager):
     WATCHER_MOVES = {
         # Its plan is deleted.
         ActionState.PENDING: frozenset({ActionState.DELETED}),
-        # Its plan is cancelled while it runs, ...
+        # Its plan is cancelled while the action runs ...
         ActionState.ONGOING: frozenset({ActionState.CANCELLING}),
         ActionState.CANCELLING: frozenset(
             {ActionState.CANCELLED, ActionState.SUCCEEDED, ActionState.FAILED}
         ),
-        # ... or afterwards; its outcome was checked, and was none.
+        # ... or afterwards; a check of its outcome failed.
         ActionState.SUCCEEDED: frozenset({ActionState.FAILED, ActionState.CANCELLED}),
         ActionState.FAILED: frozenset({ActionState.CANCELLED}),
         ActionState.SKIPPED: frozenset({ActionState.CANCELLED}),
     }
-    MAY_REPEAT = True
+    WATCHER_SELF_TRANSITIONS = True
     END_WITH_OWNER = frozenset({ActionState.PENDING})

@@ -3,16 +3,17 @@
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import models
-from watcher_objects.goal import Goal
-from watcher_objects.history import AddedRelation
+from watcher_objects.versions.history import AddedRelation, Released
 
 
 @base.WatcherObjectRegistry.register
 class Strategy(base.Identified, base.Named, base.WatcherPersistentObject):
     """One way to pursue a goal, and the parameters that it takes."""
 
-    VERSION = "1.1"
-    history = {"1.0": (), "1.1": (AddedRelation("goal"),)}
+    history = {
+        "1.0": Released("0.32"),
+        "1.1": Released("0.32", AddedRelation("goal")),
+    }
 
     fields = {
         "id": fields.IntegerField(),
@@ -23,7 +24,6 @@ class Strategy(base.Identified, base.Named, base.WatcherPersistentObject):
         "parameters_spec": fields.FlexibleDictField(nullable=True),
         "goal": fields.ObjectField("Goal", nullable=True),
     }
-    object_fields = {"goal": (Goal, "goal_id")}
 
     table = models.strategies
     resource = "strategy"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a life-cycle is: a table of moves, the questions to it, and its drawing.
+"""Life cycles: tables of transitions, queries on them, and their diagrams.
 
-The tables are total: every state is a key, a final one has an empty set. They are asked by
-people through :meth:`StateTransitionManager.check_transition` and by every write of a state
-through :meth:`StateTransitionManager.condition`, which the UPDATE carries in its WHERE.
+The tables are total: every state is a key, and a final state has an empty set. Callers query
+them with :meth:`StateTransitionManager.check_transition`. Every UPDATE of a state has the result
+of :meth:`StateTransitionManager.condition` in its WHERE clause.
 
-There are two profiles. ``strict`` is what Watcher documents. ``watcher`` adds the moves that
-Watcher's own services make besides, for those who run them on this library.
+There are two profiles. ``strict`` is what Watcher documents: assigning a state requests a
+transition, which the table must list, even if it is the state that was read. ``watcher`` adds the
+transitions of Watcher's own services; in it, assigning the state that was read requests nothing.
 """
 
 import functools
@@ -14,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 PROFILES = ("strict", "watcher")
-#: The state of a row that is soft-deleted, in every life-cycle.
+#: The state of soft-deleted rows in every life cycle.
 DELETED = "DELETED"
 
 
 class ConditionalMove(NamedTuple):
-    """A move beside the table, legal only for rows whose columns hold these values."""
+    """A transition that is legal only for rows with these values."""
 
     initial: str
     new: str
@@ -27,13 +28,13 @@ class ConditionalMove(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A move as it is told to people."""
+    """A transition, for lists and diagrams."""
 
     initial: str
     new: str
-    #: What must be so besides, in words; empty: nothing.
+    #: A further condition in words, or an empty text.
     condition: str = ""
-    #: The first of the ``PROFILES`` that allows it.
+    #: The first of ``PROFILES`` in which it is legal.
     profile: str = PROFILES[0]
 
     def __str__(self) -> str:
@@ -42,56 +43,59 @@ class Move(NamedTuple):
 
 
 class HasState(Protocol):
-    """Anything with a state."""
+    """An object with a state."""
 
     state: Any
 
 
 class StateTransitionManager:
-    """The rules of one stateful object; a subclass fills in the tables."""
+    """The rules of one class of objects; subclasses define the tables."""
 
     #: The state of a new row.
     INITIAL: ClassVar[str]
     #: Every state, and the states that may follow it.
     TRANSITIONS: ClassVar[Mapping[str, frozenset[str]]]
-    #: The states in which nothing is going on, and nothing is expected to.
+    #: The states in which an object is neither running nor waiting to run.
     INACTIVE_STATES: ClassVar[tuple[str, ...]]
-    #: Moves that some rows may make beside the table.
+    #: Further transitions that are legal for some rows.
     CONDITIONAL_MOVES: ClassVar[tuple[ConditionalMove, ...]] = ()
-    #: What the profile ``watcher`` adds to the table.
+    #: The transitions that the profile ``watcher`` adds.
     WATCHER_MOVES: ClassVar[Mapping[str, frozenset[str]]] = {}
-    #: Whether to write the state that the row has already is no change; else it is refused.
-    MAY_REPEAT: ClassVar[bool] = False
-    #: The states, besides those that lead to DELETED, that end when the row's owner is deleted.
+    #: Whether self-transitions are no-ops in the profile ``watcher``.
+    WATCHER_SELF_TRANSITIONS: ClassVar[bool] = False
+    #: Whether self-transitions are no-ops under these rules; set by :meth:`under`.
+    SELF_TRANSITIONS: ClassVar[bool] = False
+    #: Further states in which a row may be deleted together with its owner.
     END_WITH_OWNER: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     @functools.cache
     def under(cls, profile: str) -> type["StateTransitionManager"]:
-        """Return these rules as they are under one of the ``PROFILES``."""
+        """Return the rules for one of ``PROFILES``."""
         if profile == "strict":
             return cls
         nothing: frozenset[str] = frozenset()
         more = {s: to | cls.WATCHER_MOVES.get(s, nothing) for s, to in cls.TRANSITIONS.items()}
-        return type(cls.__name__, (cls,), {"TRANSITIONS": more, "__doc__": cls.__doc__})
+        rules = {"TRANSITIONS": more, "SELF_TRANSITIONS": cls.WATCHER_SELF_TRANSITIONS}
+        return type(cls.__name__, (cls,), {**rules, "__doc__": cls.__doc__})
 
     @classmethod
     def check_transition(cls, initial: str | None, new: str | None) -> bool:
-        """Tell whether the table allows the move; False for a state it does not know."""
+        """Return whether the table contains the transition; False for unknown states."""
         return new in cls.TRANSITIONS.get(initial, ())  # type: ignore[arg-type]
 
     @classmethod
     def is_inactive(cls, obj: HasState) -> bool:
-        """Tell whether the object is in one of ``INACTIVE_STATES``."""
+        """Return whether the object is in one of ``INACTIVE_STATES``."""
         return obj.state in cls.INACTIVE_STATES
 
     @classmethod
     def condition(cls, initial: str | None, new: str) -> Mapping[str, Any] | None:
-        """Return what a row in ``initial`` must hold to go to ``new``; None: it never may.
+        """Return the values that a row must have for a transition, or None if it is illegal.
 
-        :returns: a mapping of column to value, empty where the table itself allows the move
+        :returns: a mapping of column to value; empty if the transition is unconditional
         """
-        if cls.check_transition(initial, new) or (cls.MAY_REPEAT and initial == new):
+        if cls.check_transition(initial, new) or (cls.SELF_TRANSITIONS and initial == new):
             return {}
         for move in cls.CONDITIONAL_MOVES:
             if (move.initial, move.new) == (initial, new):
@@ -100,28 +104,31 @@ class StateTransitionManager:
 
     @classmethod
     def allowed(cls, row: Mapping[str, Any], with_owner: bool = False) -> tuple[str, ...]:
-        """Return the states that this row may go to now, sorted by name.
+        """Return the states that a row may change to, sorted by name.
 
-        :param with_owner: the row's owner is being deleted
+        :param with_owner: whether the owner of the row is being deleted
         """
+        initial = row["state"]
 
         def may(new: str) -> bool:
-            if with_owner and new == DELETED and row["state"] in cls.END_WITH_OWNER:
+            if with_owner and new == DELETED and initial in (DELETED, *cls.END_WITH_OWNER):
                 return True
-            needed = cls.condition(row["state"], new)
+            if new == initial and not cls.check_transition(initial, new):
+                return False
+            needed = cls.condition(initial, new)
             return needed is not None and needed.items() <= row.items()
 
-        return tuple(sorted(new for new in cls.TRANSITIONS if new != row["state"] and may(new)))
+        return tuple(sorted(filter(may, cls.TRANSITIONS)))
 
     @classmethod
     def moves(cls, profile: str = "strict") -> Iterator[Move]:
-        """Yield every move that some row may make, by the order of the states."""
+        """Yield all transitions in the order of the states."""
         for initial, following in cls.TRANSITIONS.items():
             yield from (Move(initial, new) for new in cls.TRANSITIONS if new in following)
             for move in cls.CONDITIONAL_MOVES:
                 if move.initial == initial:
-                    told = (f"{name} is {value}" for name, value in move.condition.items())
-                    yield Move(initial, move.new, ", ".join(told))
+                    parts = (f"{name} is {value}" for name, value in move.condition.items())
+                    yield Move(initial, move.new, ", ".join(parts))
             if initial in cls.END_WITH_OWNER:
                 yield Move(initial, DELETED, "its owner is deleted")
             if profile == "watcher":
@@ -130,9 +137,9 @@ class StateTransitionManager:
 
     @classmethod
     def diagram(cls, profile: str = "strict") -> str:
-        """Return the tables as a drawing: each state, and arrows to those that may follow.
+        """Return a diagram in text: each state, with arrows to those that may follow.
 
-        A double arrow is a move that the profile ``watcher`` adds.
+        Double arrows are transitions that the profile ``watcher`` adds.
         """
         moves = [*cls.moves(profile)]
         entered = {move.new for move in moves}

@@ -90,7 +90,7 @@ class Driver:
         return now.isoformat(" ", "microseconds") if self.kind == "sqlite" else now
 
     def new(self, values: dict[str, Any]) -> list[Any]:
-        """Return what an INSERT takes; this is no object, and so is no construction."""
+        """Return the arguments of an INSERT; the driver constructs no objects."""
         return list(rows.stored(values).values())
 
     def create(self, values: list[Any]) -> Any:

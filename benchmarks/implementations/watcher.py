@@ -25,7 +25,7 @@ class Watcher(Versioned):
         # It makes a notification of each write as ever; without a level it sends none.
         cfg.CONF.set_override("notification_level", None)
         objects.register_all()
-        # It has asked for warnings again meanwhile.
+        # It has enabled warnings again.
         warnings.simplefilter("ignore")
         self.audits, self.context = objects.Audit, context.make_context()
 

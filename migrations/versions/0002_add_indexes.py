@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Add the indexes that lists by state, host, owner and time are read from.
 
-The id at their ends lets a list that is narrowed by the first column come in pages.
+The id at their ends serves pages of a list that is filtered by the first column.
 """
 
 from alembic import op

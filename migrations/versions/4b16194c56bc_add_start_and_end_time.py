@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let a continuous audit begin and end at a time."""
+"""Add the times at which a continuous audit begins and ends."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let an audit run although others of its goal do."""
+"""Allow an audit to run while others of its goal do."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -14,4 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the names: nobody could tell them from those that people gave."""
+    """Keep the names: they look like those that people gave."""

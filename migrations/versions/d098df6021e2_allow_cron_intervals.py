@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let an interval be a cron expression, and note when a continuous audit runs next."""
+"""Allow cron expressions as intervals, and store when a continuous audit runs next."""
 
 import sqlalchemy as sa
 from alembic import context, op
@@ -9,6 +9,8 @@ revision = "d098df6021e2"
 down_revision = "0f6042416884"
 branch_labels = None
 depends_on = None
+
+changes_types = True
 
 
 def upgrade() -> None:
@@ -25,7 +27,7 @@ def downgrade() -> None:
             sa.select(audits).where(audits.c.interval.is_not(None))
         ):
             if not str(audit.interval).isdecimal():
-                reason = f"audit {audit.uuid} has a cron interval, which is no number of seconds"
+                reason = f"audit {audit.uuid} has a cron interval, not a number of seconds"
                 raise CommandError(f"{reason}: end or change it first")
     steps.drop_columns("audits", "next_run_time")
     steps.convert("audits", sa.Column("interval", sa.Integer()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let an audit template hold parameters of its strategy."""
+"""Add parameters of the strategy to audit templates."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -10,11 +10,15 @@ import subprocess
 import sys
 
 import pytest
+from cliff.display import DisplayCommandBase
+from cliff.lister import Lister
 
+from tests import fingerprints
 from tests.cli.conftest import one_line
 from tests.population import HEAD
 from tests.servers import CANARY, UNREACHABLE
-from watcher_objects import db, exception, versions
+from watcher_objects import Audit, db, exception, versions
+from watcher_objects.cli import columns
 from watcher_objects.cli.app import COMMANDS, WatcherObjects, discreet
 
 UNUSABLE = (
@@ -96,8 +100,65 @@ def test_a_command_lets_the_database_and_the_log_go(on):
 
 
 def test_an_error_of_the_library_shows_its_traceback_with_debug_only(on):
-    assert one_line(on("audit", "show", "nobody")) == "There is no audit nobody"
+    assert one_line(on("audit", "show", "nobody")) == "Audit nobody not found"
     assert "Traceback" in on("--debug", "audit", "show", "nobody").err
+
+
+def test_a_library_s_traceback_is_for_those_who_ask(on, filled):
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON audits BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    start = "audit", "start", "one", "-f", "value"
+    result = on(*start)
+    assert (result.code, result.out.strip()) == (1, "")
+    (line,) = result.err.splitlines()
+    assert line.startswith("Database error: ")
+    assert "Traceback" in on("-v", *start).err
+
+
+#: The required arguments of commands.
+NEEDED = {
+    **{f"audit {verb}": ["one"] for verb in ("cancel", "delete", "resume", "start", "suspend")},
+    **{name: ["1"] for name in COMMANDS if name.endswith(" show")},
+    "audit create": ["--goal", "cool"],
+    "db purge": ["--older-than", "1"],
+}
+PRINTERS = [name for name, command in COMMANDS.items() if issubclass(command, columns.Columns)]
+
+
+@pytest.mark.parametrize("name", PRINTERS)
+def test_an_unknown_column_is_rejected_before_anything_is_done(run, home, name):
+    words = [*name.split(), *NEEDED.get(name, [])]
+    (known, *_) = known_columns(name, words)
+    options = ["--sort-column", "-c"] if issubclass(COMMANDS[name], Lister) else ["-c"]
+    for option in options:
+        result = run(*words, "-c", known, option, "colour")
+        assert (result.code, result.out) == (2, "")
+        (line,) = result.err.splitlines()
+        assert line.startswith(f"Unknown column colour; expected {known}")
+    assert not home.exists()
+
+
+def known_columns(name, words):
+    app = WatcherObjects()
+    command = COMMANDS[name](app, None, cmd_name=name)
+    return command.columns(command.get_parser(name).parse_args(words[len(name.split()) :]))
+
+
+def test_every_command_that_prints_columns_knows_them():
+    printing = [n for n, command in COMMANDS.items() if issubclass(command, DisplayCommandBase)]
+    assert printing == PRINTERS
+
+
+def test_an_argument_is_text_in_utf_8(on):
+    assert json.loads(on("audit", "list", "--name", "\udcc3\udcbc", "-f", "json").out) == []
+    for word in ("Z\udcfcrich", "sqlite:///\udcff", f"postgresql://u:{CANARY}\udcff@h/x"):
+        result = on("audit", "show", word)
+        assert (result.code, result.out) == (2, "")
+        (line,) = result.err.splitlines()
+        assert line.endswith("is not UTF-8; encode it as UTF-8")
+        assert CANARY not in line
 
 
 # --- passwords ------------------------------------------------------------------------------
@@ -155,8 +216,8 @@ def test_an_unknown_revision_is_refused(run, empty):
 
 def test_version_tells_the_revision_and_the_newest(on):
     result = on("db", "version", "-f", "json")
-    told = json.loads(result.out)
-    assert told["revision"] == told["newest"] is not None
+    reported = json.loads(result.out)
+    assert reported["revision"] == reported["newest"] is not None
 
 
 def test_version_of_a_database_without_tables_is_none(run, empty):
@@ -176,7 +237,7 @@ def test_a_file_that_is_no_database_is_refused(run, empty, command):
     empty.write_text("Dear diary, today I audited the whole cluster.")
     before = empty.read_bytes()
     line = one_line(run("--database", f"sqlite:///{empty}", *command.split()))
-    assert line == f"{empty} is no SQLite database"
+    assert line == f"{empty} is not an SQLite database"
     assert empty.read_bytes() == before
 
 
@@ -255,11 +316,20 @@ def test_check_prints_nothing_where_nothing_is_wrong(on, filled):
     assert on("db", "check", "-f", "json").out == "[]\n"
 
 
+def test_check_of_a_database_with_others_tables_passes(on, filled):
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    assert on("db", "check") == (0, "", "")
+    assert "recipes" in on("-v", "db", "check").out
+    found = on("db", "check", "-f", "json")
+    assert (found.code, json.loads(found.out)[0]["severity"]) == (0, "none")
+
+
 def test_check_exits_with_what_is_needed(on, filled):
     on("db", "downgrade", "--revision", "-2")
     found = on("db", "check", "-f", "json")
     assert found.code == 1
-    assert json.loads(found.out)[0]["need"] == "upgrade"
+    assert json.loads(found.out)[0]["severity"] == "upgrade"
     on("db", "upgrade")
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute("DROP INDEX ix_audits_state")
@@ -277,8 +347,8 @@ def test_versions_lists_the_objects_as_a_release_has_them(run):
     audit = next(row for row in listed if row["object"] == "Audit")
     assert audit == {
         "object": "Audit",
-        "version": "1.8",
-        "fingerprint": "9cadb11a1fbe7200fb32891b37672a62",
+        "version": Audit.VERSION,
+        "fingerprint": fingerprints.known()["Audit"].partition("-")[2],
         "sent at pike": "1.3",
     }
     old = json.loads(run("versions", "--release", "ocata", "-f", "json").out)

@@ -25,9 +25,9 @@ def created(create, rows):
     def created(*words):
         result = create(*words, "-f", "json")
         assert (result.code, result.err) == (0, "")
-        told = json.loads(result.out)
-        assert told == rows("audit", "show", told["uuid"])
-        return told
+        expected = json.loads(result.out)
+        assert expected == rows("audit", "show", expected["uuid"])
+        return expected
 
     return created
 
@@ -94,9 +94,41 @@ def test_a_name_that_is_made_is_not_too_long(created, filled):
     assert len(created("--goal", "g" * 63)["name"]) == 63
 
 
+def piped(monkeypatch, text):
+    """Give a command these bytes on its standard input, in a locale that is not UTF-8."""
+    stdin = io.TextIOWrapper(io.BytesIO(text), encoding="ascii", errors="surrogateescape")
+    monkeypatch.setattr("sys.stdin", stdin)
+
+
+@pytest.mark.parametrize("place", ["-", "@p.json"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_documents_are_text_in_utf_8(created, tmp_path, monkeypatch, place, encoding):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.json").write_text('{"a": "é"}', encoding)
+    piped(monkeypatch, (tmp_path / "p.json").read_bytes())
+    assert created("--goal", "cool", "--parameters", place)["parameters"] == {"a": "é"}
+
+
+@pytest.mark.parametrize("place", ["-", "@p.json"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_documents_in_another_encoding_are_rejected(
+    create, tmp_path, monkeypatch, place, encoding
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.json").write_text('{"a": "é"}', encoding)
+    piped(monkeypatch, (tmp_path / "p.json").read_bytes())
+    line = one_line(create("--goal", "cool", "--parameters", place))
+    assert line == f"Cannot read {place}: it is not UTF-8"
+
+
+def test_a_command_without_standard_input_reads_none(create, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    assert "standard input" in one_line(create("--goal", "cool", "--parameters", "-"))
+
+
 def test_documents_are_read_from_files_and_from_stdin(created, tmp_path, monkeypatch):
     (tmp_path / "scope.json").write_text('[{"compute": ["é"]}]')
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"limit": 2}'))
+    piped(monkeypatch, b'{"limit": 2}')
     documents = "--scope", f"@{tmp_path / 'scope.json'}", "--parameters", "-"
     audit = created("--goal", "cool", *documents)
     assert (audit["scope"], audit["parameters"]) == ([{"compute": ["é"]}], {"limit": 2})
@@ -118,25 +150,28 @@ def test_another_interval_is_refused(create, interval):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
-        (["--type", "CONTINUOUS"], "An audit of type CONTINUOUS needs an interval"),
-        (["--interval", "60"], "An audit of type ONESHOT has no interval"),
-        (["--end-time", "2027-01-01"], "An audit of type ONESHOT has no start or end time"),
+        (["--type", "CONTINUOUS"], "An audit of type CONTINUOUS requires an interval"),
+        (["--interval", "60"], "An audit of type ONESHOT must not have an interval"),
+        (
+            ["--end-time", "2027-01-01"],
+            "An audit of type ONESHOT must not have a start",
+        ),
         (["--type", "EVENT", "--start-time", "soon"], "start_time takes a datetime"),
         (["--parameters", "[1]"], "parameters takes a dict, or JSON text of one"),
         (["--parameters", '{"a": 1, "a": 2}'], "parameters takes a dict"),
         (["--scope", "{"], "scope takes a list, or JSON text of one"),
-        (["--scope", "@/nowhere/at/all"], "@/nowhere/at/all can't be read: No such file"),
-        (["--scope", f"@{sys.executable}"], f"@{sys.executable} can't be read: it is no text"),
-        (["--strategy", "spread"], "The strategy spread is not for the goal cool"),
-        (["--strategy", "nobody"], "There is no strategy nobody"),
-        (["--name", "one"], "There is an audit one already"),
+        (["--scope", "@/nowhere/at/all"], "Cannot read @/nowhere/at/all: No such file"),
+        (["--scope", f"@{sys.executable}"], f"Cannot read @{sys.executable}: it is not UTF-8"),
+        (["--strategy", "spread"], "Strategy spread does not belong to goal cool"),
+        (["--strategy", "nobody"], "Strategy nobody not found"),
+        (["--name", "one"], "Audit one already exists"),
         (["--name", "n" * 64], "name takes at most 63 characters"),
     ],
 )
-def test_what_can_not_be_used_is_told_in_a_line(create, rows, words, told):
-    assert one_line(create("--goal", "cool", *words)).startswith(told)
+def test_what_can_not_be_used_is_told_in_a_line(create, rows, words, expected):
+    assert one_line(create("--goal", "cool", *words)).startswith(expected)
     assert len(rows("audit", "list")) == 4
 
 

@@ -98,21 +98,30 @@ def test_a_configuration_tells_the_profile_of_states(run, filled, configured):
     assert run("--config-file", config, *strict, "cancel", "one").code == 0
 
 
+def test_an_audit_is_started_once_under_both_profiles(run, filled, configured):
+    strict = "--database", f"sqlite:///{filled}", "audit"
+    config = configured("[watcher_objects]\ntransitions = watcher\n")
+    assert run(*strict, "start", "one").code == 0
+    for options in ((), ("--config-file", config)):
+        line = one_line(run(*options, *strict, "start", "one", "-f", "value"))
+        assert "from ONGOING to ONGOING" in line
+
+
 # --- what can't be read ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
-        (f"[database]\npassword {CANARY}\n", "watcher.conf has no sections and options in line 2"),
+        (f"[database]\npassword {CANARY}\n", "neither a section nor an option in line 2"),
         (f"[database]\nconnection = mysql://u:a${CANARY}@h/x\n", "$$"),
         ("[watcher_objects]\ntransitions = wild\n", "transitions"),
         ("[database]\nconnection = gold://h/x\n", "url must be"),
     ],
 )
-def test_a_configuration_that_can_not_be_used_is_told_in_a_line(run, configured, text, told):
+def test_a_configuration_that_can_not_be_used_is_told_in_a_line(run, configured, text, expected):
     config = configured(text)
-    assert told in one_line(run("--config-file", config, "audit", "list"))
+    assert expected in one_line(run("--config-file", config, "audit", "list"))
     assert CANARY not in run("--debug", "--config-file", config, "audit", "list").err
 
 
@@ -120,7 +129,7 @@ def test_a_configuration_that_can_not_be_read_is_told_in_a_line(run, tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for name in ("missing.conf", ".", "bytes"):
         line = one_line(run("--config-file", tmp_path / name, "audit", "list"))
-        assert line.startswith("The configuration can't be used: ")
+        assert line.startswith("Invalid configuration: ")
 
 
 # --- the user's own -------------------------------------------------------------------------
@@ -143,14 +152,53 @@ def test_the_users_own_database_is_theirs_alone(run, home):
     assert modes == [0o700, 0o600]
 
 
-def test_the_users_own_database_is_upgraded_when_it_is_made_and_never_again(run):
-    run("db", "downgrade", "--revision", "base")
-    assert "db upgrade" in one_line(run("audit", "list"))
+def test_the_users_own_database_is_upgraded_when_it_is_made_and_else_by_name(run, home):
+    run("audit", "list")
+    own = f"sqlite:///{home}/watcher-objects/audits.sqlite"
+    run("--database", own, "db", "downgrade", "--revision", "base")
+    line = one_line(run("audit", "list"))
+    assert f"watcher-objects --database {own} db upgrade" in line
+    assert run("--database", own, "db", "upgrade").code == 0
+    assert run("audit", "list").code == 0
+
+
+ADMINISTRATION = [
+    ("serve",),
+    ("db", "check"),
+    ("db", "downgrade", "--revision", "base"),
+    ("db", "purge", "--older-than", "1", "--yes"),
+    ("db", "stamp", "head"),
+    ("db", "upgrade"),
+    ("db", "version"),
+]
+
+
+@pytest.mark.parametrize("words", ADMINISTRATION, ids=" ".join)
+def test_administration_is_of_a_database_that_is_named(run, home, monkeypatch, words):
+    misspelled = VARIABLE.replace("OBJECTS", "OBJECT")
+    monkeypatch.setenv(misspelled, NOWHERE)
+    for made in (False, True):
+        if made:
+            run("audit", "list")
+        line = one_line(run(*words))
+        assert line == f"No database: name one with --database, --config-file or {VARIABLE}"
+        assert home.exists() is made
+
+
+@pytest.mark.parametrize("words", [("audit", "list"), ("db", "check")], ids=" ".join)
+def test_an_empty_name_of_a_database_is_rejected(run, home, configured, monkeypatch, words):
+    empty = configured("[database]\nconnection =\n")
+    assert "connection in [database] is empty" in one_line(run("--config-file", empty, *words))
+    for name in ("", " "):
+        assert "--database is empty" in one_line(run("--database", name, *words))
+        monkeypatch.setenv(VARIABLE, name)
+        assert f"{VARIABLE} is empty" in one_line(run(*words))
+    assert not home.exists()
 
 
 def test_a_data_folder_that_can_not_be_made_is_told_in_a_line(run, home):
     home.write_text("in the way")
-    assert "can't be made" in one_line(run("audit", "list"))
+    assert "Cannot create" in one_line(run("audit", "list"))
 
 
 def test_the_demo_takes_no_configuration(run, watchers):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: what it makes, what it leaves alone, and that it tells what happened."""
+"""The demo: the rows it creates, the files it keeps, and the log that it prints."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import pytest
 from watcher_objects.audit import AuditStateTransitionManager
 from watcher_objects.cli.app import main
 
-STEP, AUDIT, WHO, WHAT, WAS, IS, OUTCOME = range(7)
+STEP, AUDIT, WHO, WHAT, FROM, TO, OUTCOME = range(7)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def story(output):
 def read(output):
     """Return the steps of the demo's first table, each a list of its cells."""
     steps = []
-    for line in output.split("Those that are there now")[0].splitlines():
+    for line in output.split("The audits that are not deleted")[0].splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if cells and cells[STEP].isdigit():
             steps.append(cells)
@@ -62,9 +62,9 @@ def cells(place, query):
 
 
 def test_the_story_ends_with_what_the_database_holds(story, place, capsys):
-    told = {step[AUDIT]: step[IS] for step in story}
+    expected = {step[AUDIT]: step[TO] for step in story}
     stored = audits(place, capsys, "--deleted")
-    assert told == {name: row["state"] for name, row in stored.items()}
+    assert expected == {name: row["state"] for name, row in stored.items()}
 
 
 def test_the_story_of_each_audit_is_a_chain(story):
@@ -72,20 +72,20 @@ def test_the_story_of_each_audit_is_a_chain(story):
     for step in story:
         chains[step[AUDIT]].append(step)
     for chain in chains.values():
-        assert chain[0][WAS] == ""
-        assert [step[WAS] for step in chain[1:]] == [step[IS] for step in chain[:-1]]
+        assert chain[0][FROM] == ""
+        assert [step[FROM] for step in chain[1:]] == [step[TO] for step in chain[:-1]]
 
 
 def test_of_two_workers_at_once_one_wins(story):
-    first, second = (step for step in story if "at once" in step[WHAT])
+    first, second = (step for step in story if "concurrently" in step[WHAT])
     won, lost = sorted((first, second), key=lambda step: step[OUTCOME], reverse=True)
-    assert (won[WAS], won[IS], won[OUTCOME]) == ("PENDING", "ONGOING", "event audit.update")
+    assert (won[FROM], won[TO], won[OUTCOME]) == ("PENDING", "ONGOING", "event audit.update")
     assert lost[OUTCOME].startswith("InvalidStateTransition: ")
     assert {won[WHO], lost[WHO]} == {"engine-1", "engine-2"}
 
 
 def test_the_story_shows_every_kind_of_life(story, place, capsys):
-    moves = {(step[WAS], step[IS]) for step in story if step[OUTCOME].startswith("event")}
+    moves = {(step[FROM], step[TO]) for step in story if step[OUTCOME].startswith("event")}
     assert {("ONGOING", "SUSPENDED"), ("SUSPENDED", "ONGOING")} <= moves
     assert {("ONGOING", "FAILED"), ("PENDING", "CANCELLED"), ("SUCCEEDED", "DELETED")} <= moves
     kinds = {row["audit_type"] for row in audits(place, capsys).values()}
@@ -94,13 +94,13 @@ def test_the_story_shows_every_kind_of_life(story, place, capsys):
 
 def test_a_failure_comes_with_its_message(story, place):
     (message,) = cells(place, "SELECT status_message FROM audits WHERE state = 'FAILED'")
-    (failed,) = (step for step in story if step[IS] == "FAILED")
+    (failed,) = (step for step in story if step[TO] == "FAILED")
     assert failed[OUTCOME] == f"event audit.update: {message}"
 
 
 def test_an_event_audit_is_triggered_again_and_a_oneshot_is_not(story):
     again = {step[AUDIT]: step for step in story if step[WHAT] == "trigger again"}
-    assert again["host-down"][IS] == "ONGOING"
+    assert again["host-down"][TO] == "ONGOING"
     assert again["try-basic"][OUTCOME].startswith("InvalidStateTransition: ")
 
 
@@ -108,19 +108,19 @@ def test_nothing_in_the_story_is_written_beforehand(place, capsys, monkeypatch):
     monkeypatch.setattr(AuditStateTransitionManager, "CONDITIONAL_MOVES", ())
     assert main(["demo", str(place)]) == 0
     again = {step[AUDIT]: step for step in read(capsys.readouterr().out)}
-    assert again["host-down"][IS] == "SUCCEEDED"
+    assert again["host-down"][TO] == "SUCCEEDED"
     assert again["host-down"][OUTCOME].startswith("InvalidStateTransition: ")
 
 
 def test_the_deleted_audit_is_not_listed(output, place, capsys):
-    listing = output.split("Those that are there now")[1]
+    listing = output.split("The audits that are not deleted")[1]
     assert "try-basic" not in listing
     assert all(row["uuid"] in listing for row in audits(place, capsys).values())
     assert audits(place, capsys, "--deleted")["try-basic"]["state"] == "DELETED"
 
 
 def test_the_goals_and_strategies_are_watchers(output, place):
-    assert "4 of goal, 6 of strategy" in output
+    assert "goal: 4, strategy: 6" in output
     assert set(cells(place, "SELECT name FROM strategies WHERE goal_id = 1")) == {
         "basic",
         "vm_workload_consolidation",

@@ -36,15 +36,15 @@ def options(command, app):
 
 def test_the_page_tells_every_command_and_its_options():
     app = WatcherObjects()
-    told = {}
+    documented = {}
     for heading, text in re.findall(r"^(``.*``)\n((?:   .*\n)+)", PAGE.read_text(), flags=re.M):
         for name in re.findall("``(.+?)``", heading):
-            told[name] = set(re.findall(r"``(--[a-z-]+)", text))
-    assert told.keys() == COMMANDS.keys() | {"help", "complete"}
+            documented[name] = set(re.findall(r"``(--[a-z-]+)", text))
+    assert documented.keys() == COMMANDS.keys() | {"help", "complete"}
     plain = set.union(*(options(base, app) for base in (PlainList, PlainShow)))
     for name, command in COMMANDS.items():
         own = options(command, app) - plain
-        assert own <= told[name], name
-        # What several commands have in common is told once.
-        alike = {n for n in COMMANDS if told[n] == told[name]}
-        assert told[name] <= set.union(*(options(COMMANDS[n], app) for n in alike)), name
+        assert own <= documented[name], name
+        # Options that several commands share are documented once.
+        alike = {n for n in COMMANDS if documented[n] == documented[name]}
+        assert documented[name] <= set.union(*(options(COMMANDS[n], app) for n in alike)), name

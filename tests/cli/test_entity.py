@@ -122,7 +122,7 @@ def test_list_is_narrowed_by_options_for_what_is_asked_often(listed):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "expected"),
     [
         (["--filter", "colour=red"], "colour"),
         (["--filter", "name__like=o"], "operator"),
@@ -133,8 +133,8 @@ def test_list_is_narrowed_by_options_for_what_is_asked_often(listed):
         (["--filter", "state=FAILED", "--state", "FAILED"], "twice"),
     ],
 )
-def test_list_refuses_filters_as_the_library_does(on, asked, told):
-    assert told in one_line(on("audit", "list", *asked))
+def test_list_refuses_filters_as_the_library_does(on, asked, expected):
+    assert expected in one_line(on("audit", "list", *asked))
 
 
 # --- audit show -----------------------------------------------------------------------------
@@ -155,15 +155,15 @@ def test_show_finds_a_name_that_looks_like_an_id(shown, filled):
 
 
 def test_show_has_every_field_and_documents_as_json(shown):
-    told = json.loads(shown("two", "-f", "json").out)
-    assert told.keys() == Audit.fields.keys()
-    assert (told["parameters"], told["scope"]) == ({"limit": 0.5}, [{"compute": []}])
+    expected = json.loads(shown("two", "-f", "json").out)
+    assert expected.keys() == Audit.fields.keys()
+    assert (expected["parameters"], expected["scope"]) == ({"limit": 0.5}, [{"compute": []}])
     for form in ("table", "value"):
         assert '{"limit": 0.5}' in shown("two", "-f", form).out
 
 
 def test_show_finds_deleted_audits_only_when_asked(shown):
-    assert one_line(shown("five")) == "There is no audit five"
+    assert one_line(shown("five")) == "Audit five not found"
     assert json.loads(shown("five", "--deleted", "-f", "json").out)["state"] == "DELETED"
 
 

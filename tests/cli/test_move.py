@@ -43,13 +43,14 @@ def test_a_move_is_made_or_refused_as_the_table_says(moved, filled, verb, state)
         query = "SELECT uuid, state FROM audits WHERE name = 'one'"
         ((uuid, now),) = connection.execute(query).fetchall()
     if AuditStateTransitionManager.check_transition(state, VERBS[verb]):
-        row = {"uuid": uuid, "name": "one", "was": state, "is": VERBS[verb]}
+        row = {"uuid": uuid, "name": "one", "from": state, "to": VERBS[verb]}
         assert (listing, errors, code, now) == ([row], [], 0, VERBS[verb])
     else:
-        gone = "There is no audit one"
-        told = gone if state == State.DELETED else f"{uuid} in audits is {state} and can't become"
+        gone = "Audit one not found"
+        change = f"Cannot change {uuid} in audits from {state} to {VERBS[verb]}"
+        message = gone if state == State.DELETED else change
         (line,) = errors
-        assert (listing, line.startswith(told), code, now) == ([], True, 1, state)
+        assert (listing, line.startswith(message), code, now) == ([], True, 1, state)
 
 
 def test_an_event_audit_that_succeeded_is_started_again(on, rows, filled):
@@ -62,7 +63,7 @@ def test_an_event_audit_that_succeeded_is_started_again(on, rows, filled):
     audit.save()
     db.dispose()
     (row,) = rows("audit", "start", "again")
-    assert (row["was"], row["is"]) == ("SUCCEEDED", "ONGOING")
+    assert (row["from"], row["to"]) == ("SUCCEEDED", "ONGOING")
 
 
 def test_of_several_audits_those_that_may_are_moved(moved, rows):
@@ -70,7 +71,7 @@ def test_of_several_audits_those_that_may_are_moved(moved, rows):
     assert moved("start", "four")[2] == 0
     listing, errors, code = moved("start", "1", "four", uuid, "nobody", "three")
     assert [row["name"] for row in listing] == ["one", "two", "three"]
-    assert [line.split()[-1] for line in errors] == ["SUSPENDED", "nobody"]
+    assert [line.split()[-1] for line in errors] == ["SUSPENDED", "found"]
     assert code == 1
 
 
@@ -86,12 +87,12 @@ def test_what_it_was_is_what_the_row_said_at_the_write(moved, monkeypatch):
         return audit
 
     monkeypatch.setattr(Audit, "get_by_name", read_and_overtaken)
-    told = []
-    end = events.subscribe(told.append)
+    expected = []
+    end = events.subscribe(expected.append)
     listing, _, _ = moved("cancel", "one")
     end()
-    assert [(row["was"], row["is"]) for row in listing] == [("ONGOING", "CANCELLED")]
-    assert [event.old_state for event in told] == ["PENDING", "ONGOING"]
+    assert [(row["from"], row["to"]) for row in listing] == [("ONGOING", "CANCELLED")]
+    assert [event.old_state for event in expected] == ["PENDING", "ONGOING"]
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "value", "yaml"])

@@ -234,8 +234,9 @@ class Model(Rows):
         plan = self._row(handle.kind, handle.values["uuid"], sees=False)
         for row in self._rows("action", sees=False):
             if row["action_plan_id"] == plan["id"]:
-                is_pending = row["state"] == "PENDING"
-                old_state = "PENDING" if is_pending else self._left(row, "DELETED")
+                goes_along = row["state"] in ("PENDING", "DELETED")
+                left = row["state"] if goes_along else self._left(row, "DELETED")
+                old_state = None if left == "DELETED" else left
                 row.update(state="DELETED", updated_at=True, deleted_at=True)
                 self._note("action", "delete", row, old_state)
 

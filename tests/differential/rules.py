@@ -18,8 +18,6 @@ CLASSES = {
 KINDS = {cls: kind for kind, cls in CLASSES.items()}
 MOVES = {KINDS[cls]: moves for cls, moves in DOCUMENTED.items()}
 INITIAL = {KINDS[cls]: {"state": state} for cls, state in FIRST.items()}
-#: Whose rows may be told the state that they are in.
-PATIENT = ("action_plan", "action")
 SPOILED = "DatabaseError"
 OPERATORS = {
     "eq": operator.eq,
@@ -58,7 +56,7 @@ class Handle:
         self.tell = set() if row else set(values)
 
     def changed(self):
-        compared = {"state", "parameters"} & self.known.keys()
+        compared = {"parameters"} & self.known.keys()
         differ = {name for name in compared if exact(self.values[name]) != exact(self.known[name])}
         return (self.tell - compared) | differ
 

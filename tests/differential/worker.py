@@ -12,7 +12,8 @@ from oslo_context.context import RequestContext
 from tests import conftest
 from tests.differential.rules import CLASSES
 from watcher_objects import db, events, exception
-from watcher_objects.db import engine, migration
+from watcher_objects.db import migration
+from watcher_objects.db.backend import database as backend
 
 SHOWN = {
     "goal": ("uuid", "name", "display_name"),
@@ -151,7 +152,7 @@ class Actor:
 
 
 def _serve(url, pipe):
-    engine.LOCK_TIMEOUT = LOCK_TIMEOUT[sa.make_url(url).get_backend_name()]
+    backend.LOCK_TIMEOUT = LOCK_TIMEOUT[sa.make_url(url).get_backend_name()]
     db.configure(url, retry_for=0)
     migration.upgrade()
     actor = Actor()

@@ -10,7 +10,8 @@ import watcher
 from oslo_config import cfg
 
 import watcher_objects
-from watcher_objects import AuditTemplate, base, coercion, events, exception
+from watcher_objects import AuditTemplate, base, events, exception
+from watcher_objects.fields import coercion
 
 MODULES = (
     "action",

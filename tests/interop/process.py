@@ -8,7 +8,7 @@ import tempfile
 
 _PRELUDE = """
 import json, sys, threading, time
-from tests.fire import peer
+from tests.chaos import peer
 from watcher import objects
 from watcher.db.sqlalchemy import migration
 context = peer.configured(sys.argv[1])

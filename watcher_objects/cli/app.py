@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``watcher-objects``, an application of cliff."""
+"""The command ``watcher-objects``, a cliff application."""
 
 import argparse
 import io
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,38 +56,58 @@ COMMANDS: Mapping[str, type[Command]] = {
     "states": states.States,
     "versions": versions.Versions,
 }
-# Greedy, to take a password with an @ or a / in it whole; %40 is how SQLAlchemy writes an @.
+# Greedy, to match a password that contains @ or /; SQLAlchemy writes @ as %40.
 _PASSWORD = re.compile(r"(://[^:@/\s]*):.+(@|%40)")
 _OPTION = re.compile(r"([?&][^=&\s]*pass[^=&\s]*=)[^&\s]+")
 
 
 def discreet(text: str) -> str:
-    """Return a text without the passwords of the URLs in it."""
+    """Return a text with the passwords of its URLs masked."""
     return _OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***\2", text))
 
 
+def decoded(argument: str) -> str:
+    """Return an argument, decoded as UTF-8 if the locale could not decode it.
+
+    :raises Invalid: it is not UTF-8 either
+    """
+    # Python represents undecoded bytes by surrogates.
+    if not any("\udc80" <= character <= "\udcff" for character in argument):
+        return argument
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeError:
+        shown = exception.safe_repr(discreet(argument))
+        raise exception.Invalid(f"Argument {shown} is not UTF-8; encode it as UTF-8") from None
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Return whether to log a record; the tracebacks of libraries are left out."""
+    return not record.exc_info or record.name.startswith((WatcherObjects.NAME, "watcher_objects"))
+
+
 class Discreet(logging.Formatter):
-    """A formatter that shows no passwords, also not in a traceback."""
+    """A formatter that masks passwords, including those in tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's text."""
+        """Return the text of a record."""
         return discreet(super().format(record))
 
 
 class WatcherObjects(App):
-    """The application: what is common to all commands."""
+    """The application, with the options that all commands share."""
 
     NAME = "watcher-objects"
     LOG = logging.getLogger(NAME)
-    # Warnings only; what alembic and SQLAlchemy tell besides is for -v and -vv.
+    # Only warnings; -v and -vv also log what alembic and SQLAlchemy report.
     DEFAULT_VERBOSE_LEVEL = 0
 
     def __init__(self) -> None:
         super().__init__(
-            description="Look after audits and the database that they are in.",
+            description="Manage audits and their database.",
             version=metadata.version("watcher-objects"),
             command_manager=CommandManager(),
-            # Or a --help behind a command would be this application's, not the command's.
+            # Otherwise --help after a command would print the help of the application.
             deferred_help=True,
         )
         self.handlers: list[logging.Handler] = []
@@ -96,13 +117,13 @@ class WatcherObjects(App):
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: Any = None
     ) -> argparse.ArgumentParser:
-        """Return the parser of the options that all commands have."""
+        """Return the parser of the options that all commands share."""
         parser = super().build_option_parser(description, version, {"prog": self.NAME})
         connection.add_options(parser)
         return parser
 
     def configure_logging(self) -> None:
-        """Log to stderr, and to a file if one was asked for, without passwords."""
+        """Log to stderr, and to the file of ``--log-file``, with passwords masked."""
         root = logging.getLogger()
         others = list(root.handlers)
         super().configure_logging()
@@ -111,33 +132,43 @@ class WatcherObjects(App):
             is_file = isinstance(handler, logging.FileHandler)
             form = self.LOG_FILE_MESSAGE_FORMAT if is_file else self.CONSOLE_MESSAGE_FORMAT
             handler.setFormatter(Discreet(form))
+            if not (self.options.debug or self.options.verbose_level or is_file):
+                handler.addFilter(is_ours)
 
     def initialize_app(self, argv: list[str]) -> None:
-        """Refuse a URL in the wrong place: whoever complained about it would show it."""
+        """Reject a misplaced URL, whose password another error message would show."""
         if any(discreet(word) != word for word in argv):
-            raise exception.Invalid("The URL of a database goes behind --database")
+            raise exception.Invalid("Pass the URL of a database with --database")
 
     def interact(self) -> None:
-        """Show the help: nobody who gave no command meant to enter a shell."""
+        """Show the help instead of cliff's shell."""
         self.run_subcommand(["help"])
 
     def clean_up(self, cmd: Any, result: int, err: BaseException | None) -> None:
-        """Let the database go."""
+        """Close the connections to the database."""
         db.dispose()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; the process's arguments by default."""
+    """Run one command and return its exit code.
+
+    :param argv: the arguments; those of the process by default
+    """
     root = logging.getLogger()
     level = root.level
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that knows less than Unicode shows the rest as escapes.
+        # Characters that the terminal's encoding lacks are escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     app = WatcherObjects()
     try:
-        return app.run(list(sys.argv[1:] if argv is None else argv))
+        words = [decoded(word) for word in (sys.argv[1:] if argv is None else argv)]
+    except exception.Invalid as error:
+        app.stderr.write(f"{error}\n")
+        return 2
+    try:
+        return app.run(words)
     except exception.WatcherException:
-        # Before a command runs, cliff raises with --debug what it has shown already.
+        # With --debug, cliff raises an error again that it has already shown.
         return 1
     finally:
         root.setLevel(level)

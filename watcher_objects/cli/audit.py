@@ -2,39 +2,40 @@
 """The command ``audit create``."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cliff.show import ShowOne
 from croniter import CroniterError, croniter
 from oslo_context.context import RequestContext
 from oslo_utils import timeutils
 
-from watcher_objects import Audit, AuditTemplate, Goal, Strategy, coercion, exception
+from watcher_objects import Audit, AuditTemplate, Goal, Strategy, exception
 from watcher_objects.cli import connection, entity
+from watcher_objects.cli.columns import Record
+from watcher_objects.fields import coercion
 from watcher_objects.states import AuditType
 
-#: What is taken from the command line as it is.
-TAKEN = (
+#: Options that become fields without conversion.
+PLAIN_OPTIONS = (
     *("name", "audit_type", "interval", "start_time", "end_time", "hostname"),
     *("auto_trigger", "force"),
 )
 
 
-class Create(ShowOne):
-    """Ask for an optimisation: by a goal, or as a template says; the new audit is shown."""
+class Create(Record):
+    """Create an audit for a goal or from an audit template, and show it."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
-        made_of = parser.add_mutually_exclusive_group(required=True)
-        made_of.add_argument("--goal", metavar="GOAL", help="its name, uuid or id")
-        told = "its name, uuid or id; what is not given here is as there"
-        made_of.add_argument("--audit-template", metavar="TEMPLATE", help=told)
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--goal", metavar="GOAL", help="its name, uuid or id")
+        help_ = "its name, uuid or id; provides defaults for the other options"
+        source.add_argument("--audit-template", metavar="TEMPLATE", help=help_)
         add = parser.add_argument
         add("--strategy", metavar="STRATEGY", help="its name, uuid or id")
-        add("--name", metavar="TEXT", help="by default what it is made of, and the time")
+        add("--name", metavar="TEXT", help="default: the strategy, template or goal, and the time")
         add(
             "--type",
             dest="audit_type",
@@ -43,20 +44,24 @@ class Create(ShowOne):
             default=AuditType.ONESHOT.value,
             help="%(default)s by default",
         )
-        add("--interval", metavar="SECONDS|CRON", help="how often a CONTINUOUS one runs")
+        add("--interval", metavar="SECONDS|CRON", help="how often a CONTINUOUS audit runs")
         add("--parameters", metavar="JSON", help="for the strategy: JSON, @FILE, or - for stdin")
         add("--scope", metavar="JSON", help="of the cluster: JSON, @FILE, or - for stdin")
-        add("--start-time", metavar="TIME", help="ISO 8601, in UTC unless it tells its zone")
-        add("--end-time", metavar="TIME", help="ISO 8601, in UTC unless it tells its zone")
-        add("--hostname", metavar="HOST", help="the engine's that works on it")
-        add("--auto-trigger", action="store_true", help="carry out its plan without being asked")
-        add("--force", action="store_true", help="also while a plan is being carried out")
+        add("--start-time", metavar="TIME", help="ISO 8601, in UTC unless it has a UTC offset")
+        add("--end-time", metavar="TIME", help="ISO 8601, in UTC unless it has a UTC offset")
+        add("--hostname", metavar="HOST", help="the host of the engine that runs it")
+        add("--auto-trigger", action="store_true", help="start its action plan automatically")
+        add("--force", action="store_true", help="run even while an action plan is ongoing")
         return parser
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return tuple(Audit.fields)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the new audit's fields and their values."""
         _check_schedule(parsed_args)
-        given = {name: getattr(parsed_args, name) for name in TAKEN}
+        given = {name: getattr(parsed_args, name) for name in PLAIN_OPTIONS}
         for name, read in (("parameters", coercion.to_dict), ("scope", coercion.to_list)):
             text = getattr(parsed_args, name)
             given[name] = None if text is None else read(name, self._text(text))
@@ -64,21 +69,30 @@ class Create(ShowOne):
         context = RequestContext()
         audit = Audit(context, **_completed(context, parsed_args, given))
         audit.create()
-        return entity.told(audit, parsed_args.formatter)
+        return entity.field_values(audit, parsed_args.formatter)
 
     def _text(self, given: str) -> str:
-        """Return JSON text that is given as such, in a file or on stdin."""
+        """Return the JSON text of an option: the value itself, a file's content or stdin."""
         if given != "-" and not given.startswith("@"):
             return given
         try:
-            return self.app.stdin.read() if given == "-" else Path(given[1:]).read_text("utf-8")
+            # Read bytes: text would be decoded according to the locale.
+            text = self._piped() if given == "-" else Path(given[1:]).read_bytes()
+            # Windows programs begin text with a byte order mark.
+            return text.decode("utf-8-sig")
         except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise exception.Invalid(f"{exception.shown(given)} can't be read: {why}") from error
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise exception.Invalid(f"Cannot read {exception.safe_repr(given)}: {why}") from error
+
+    def _piped(self) -> bytes:
+        if self.app.stdin is None:
+            raise exception.Invalid("No standard input: pass JSON text or @FILE instead of -")
+        piped: bytes = self.app.stdin.buffer.read()
+        return piped
 
 
 def _check_schedule(asked: argparse.Namespace) -> None:
-    """Refuse times that do not go with the type of an audit, by the rules of Watcher's API."""
+    """Reject times that do not fit the audit's type, by the rules of Watcher's API."""
     kind = asked.audit_type
     if kind == AuditType.CONTINUOUS.value and asked.interval is None:
         raise exception.AuditIntervalNotSpecified(audit_type=kind)
@@ -87,12 +101,12 @@ def _check_schedule(asked: argparse.Namespace) -> None:
             raise exception.AuditIntervalNotAllowed(audit_type=kind)
         if asked.start_time or asked.end_time:
             raise exception.AuditStartEndTimeNotAllowed(audit_type=kind)
-    if asked.interval is not None and not _comes(asked.interval):
+    if asked.interval is not None and not _is_valid(asked.interval):
         raise exception.InvalidIntervalOrCron(name=asked.interval)
 
 
-def _comes(interval: str) -> bool:
-    """Tell whether this is a number of seconds, or a cron expression that comes true some day."""
+def _is_valid(interval: str) -> bool:
+    """Return whether this is a number of seconds, or a cron expression that ever matches."""
     if interval.isascii() and interval.isdigit():
         return interval.strip("0") != ""
     try:
@@ -104,7 +118,7 @@ def _comes(interval: str) -> bool:
 def _completed(
     context: RequestContext, asked: argparse.Namespace, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields of a new audit, with what a template has in place of what is not given."""
+    """Return the fields of a new audit, completed with the defaults of its template."""
     fields = {name: value for name, value in given.items() if value is not None}
     strategy = entity.find(Strategy, context, asked.strategy) if asked.strategy else None
     if asked.audit_template:
@@ -116,11 +130,11 @@ def _completed(
         source = goal = entity.find(Goal, context, asked.goal)
     if strategy:
         if strategy.goal_id != goal.id:
-            names = exception.shown(strategy.name), exception.shown(goal.name)
+            names = exception.safe_repr(strategy.name), exception.safe_repr(goal.name)
             raise exception.InvalidStrategy(
-                "The strategy {} is not for the goal {}".format(*names)
+                "Strategy {} does not belong to goal {}".format(*names)
             )
         source = strategy
-    # As Watcher names those that nobody has named, in the 63 characters that there are.
+    # The default name of Watcher's API; the column has 63 characters.
     fields.setdefault("name", f"{source.name[:36]}-{timeutils.utcnow().isoformat()}")
     return {**fields, "goal": goal, "strategy": strategy}

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which database a command works on, and whether that can be used.
+"""The choice of the database that a command uses.
 
-What goes first is the option ``--database``, then the files of ``--config-file``, then the
-environment; who says nothing has a database of their own, in their data folder.
+The option ``--database`` has precedence over the files of ``--config-file``, and these over the
+environment. Without any of them, commands on objects use a database in the user's data folder;
+administrative commands fail.
 """
 
 import argparse
 import contextlib
 import os
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,33 +21,42 @@ from oslo_config import cfg
 from oslo_db.options import database_opts
 
 from watcher_objects import db, exception
-from watcher_objects.db import chain, migration
+from watcher_objects.db import migration
+from watcher_objects.db.backend import dialects, urls
+from watcher_objects.db.backend.database import UNREADABLE
+from watcher_objects.db.migration import revisions
 from watcher_objects.transitions import PROFILES
 
 VARIABLE = "WATCHER_OBJECTS_DATABASE"
-#: What every SQLite file but an empty one begins with.
+#: The first bytes of an SQLite file that is not empty.
 SQLITE = b"SQLite format 3\0"
 CONNECTION = next(option for option in database_opts if option.name == "connection")
-#: What all commands read in the section [watcher_objects].
+#: The options in the section [watcher_objects] that all commands read.
 OPTIONS = [
-    cfg.StrOpt("transitions", choices=PROFILES, default=PROFILES[0], help="Moves of states."),
+    cfg.StrOpt("transitions", choices=PROFILES, default=PROFILES[0], help="Profile of states."),
+    cfg.StrOpt(
+        "unreadable",
+        choices=UNREADABLE,
+        default=UNREADABLE[0],
+        help="How lists treat a row that no object can hold.",
+    ),
 ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which a user names a database."""
-    told = f"sqlite:///FILE, postgresql://... or mysql://...; or set {VARIABLE}"
-    parser.add_argument("--database", metavar="URL", help=told)
-    told = "a file like /etc/watcher/watcher.conf, of which [database] connection is used; of more"
-    told += " than one the last goes first"
-    parser.add_argument("--config-file", action="append", metavar="FILE", help=told)
+    """Add the options that name a database."""
+    help_ = f"sqlite:///FILE, postgresql://... or mysql://...; or set {VARIABLE}"
+    parser.add_argument("--database", metavar="URL", help=help_)
+    help_ = "a file like /etc/watcher/watcher.conf, whose connection in [database] is used; may be"
+    help_ += " repeated, and the last file has precedence"
+    parser.add_argument("--config-file", action="append", metavar="FILE", help=help_)
 
 
 def configuration(app: Any, options: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
-    """Return what the files of ``--config-file`` say; what others read there is passed over.
+    """Return the configuration from the files of ``--config-file``; unknown options are ignored.
 
-    :param options: what is read in [watcher_objects] besides ``OPTIONS``
-    :raises Invalid: a file can't be read, or a value in it can't be used
+    :param options: options in [watcher_objects] in addition to ``OPTIONS``
+    :raises Invalid: a file cannot be read, or a value is invalid
     """
     conf = cfg.ConfigOpts()
     groups = {"database": [CONNECTION], "watcher_objects": [*OPTIONS, *options]}
@@ -56,114 +67,142 @@ def configuration(app: Any, options: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
         conf([], project="watcher", default_config_files=files, default_config_dirs=[])
         for group, read in groups.items():
             for option in read:
-                conf[group][option.dest]  # a value is judged when it is asked for
+                conf[group][option.dest]  # oslo.config validates values on access
     except (cfg.Error, OSError, UnicodeError) as error:
-        # Without the cause: it may show a line of the file.
-        raise exception.Invalid(f"The configuration can't be used: {_problem(error)}") from None
+        # Without the cause, which may show a line of the file.
+        raise exception.Invalid(f"Invalid configuration: {_problem(error)}") from None
     return conf
 
 
 def _problem(error: Exception) -> str:
     if isinstance(error, cfg.ConfigFileParseError):
         line = getattr(error.__context__, "lineno", "?")
-        return f"{error.config_file} has no sections and options in line {line}"
+        return f"{error.config_file} has neither a section nor an option in line {line}"
     if isinstance(error, cfg.NoSuchOptError):
-        return "a $ in it names no option; a $ that is meant as such is written $$"
+        return "a $ refers to an unknown option; write $$ for a literal $"
     return str(error)
 
 
-def use(app: Any, *, ready: bool = True, may_be_missing: bool = False, **options: Any) -> None:
-    """Configure the library with the database that the user named.
+def use(
+    app: Any,
+    *,
+    ready: bool = True,
+    may_be_missing: bool = False,
+    must_be_named: bool = False,
+    **options: Any,
+) -> None:
+    """Configure the library with the database that the user named, or else the user's own.
 
-    :param ready: its tables must be there and new enough
-    :param may_be_missing: an SQLite file need not be there, and is made then
+    :param ready: require tables at the newest revision
+    :param may_be_missing: create an SQLite file that does not exist
+    :param must_be_named: do not fall back to the user's own database
     :param options: for :func:`watcher_objects.db.configure`
-    :raises WatcherException: it is not what is needed
+    :raises WatcherException: the database does not meet these requirements
     """
     conf = configuration(app)
-    options = {"transitions": conf.watcher_objects.transitions, **options}
-    named = app.options.database or conf.database.connection or os.environ.get(VARIABLE)
-    if named:
+    options = {**{option.dest: conf.watcher_objects[option.dest] for option in OPTIONS}, **options}
+    named, upgrade = _named(app, conf), "db upgrade"
+    if named is not None:
         db.configure(named, **options)
     elif app.options.config_file:
         reason = "the configuration has no connection in the section [database]"
         raise exception.DatabaseNotConfigured(f"No database: {reason}")
+    elif must_be_named:
+        reason = f"name one with --database, --config-file or {VARIABLE}"
+        raise exception.DatabaseNotConfigured(f"No database: {reason}")
     else:
-        _use_own(app, options)
+        upgrade = f"watcher-objects --database {shlex.quote(_use_own(app, options))} db upgrade"
     _check_file(may_be_missing)
     if ready:
-        _check_revision(migration.version())
+        _check_revision(migration.version(), upgrade)
 
 
-def _use_own(app: Any, options: dict[str, Any]) -> None:
-    """Configure the library with the user's own database, which is made where there is none."""
+def _named(app: Any, conf: cfg.ConfigOpts) -> str | None:
+    """Return the first database that is named, and reject an empty name."""
+    places = {
+        "--database": app.options.database,
+        "connection in [database]": conf.database.connection,
+        VARIABLE: os.environ.get(VARIABLE),
+    }
+    for place, named in places.items():
+        if named is not None and not named.strip():
+            raise exception.DatabaseNotConfigured(f"No database: {place} is empty; name one")
+        if named is not None:
+            return str(named)
+    return None
+
+
+def _use_own(app: Any, options: dict[str, Any]) -> str:
+    """Configure the user's own database, create it if necessary, and return its URL."""
     path = platformdirs.user_data_path("watcher-objects") / "audits.sqlite"
-    db.configure(url(path), **options)
+    own = url(path)
+    db.configure(own, **options)
     if path.exists():
-        return
+        return own
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"{path.parent} can't be made: {error.strerror}"
+        reason = f"Cannot create {path.parent}: {error.strerror}"
         raise exception.DatabaseError(reason=reason) from error
-    others = f"--database, --config-file and {VARIABLE} name others"
-    app.stderr.write(f"No database was named: {path} is made, and used from now on; {others}\n")
+    others = f"name another with --database, --config-file or {VARIABLE}"
+    app.stderr.write(f"No database was named; created {path}, the default from now on; {others}\n")
     migration.upgrade()
+    return own
 
 
 def url(path: Path) -> str:
     """Return the URL of an SQLite file.
 
-    :raises Invalid: it has none
+    :raises Invalid: the path cannot be written as a URL
     """
-    made = sa.URL.create("sqlite", database=str(path)).render_as_string()
+    made = urls.of_file(str(path))
     if sa.make_url(made).database != str(path):
-        raise exception.Invalid(f"{path} can't be written as a URL: use another path")
+        raise exception.Invalid(f"Path {path} cannot be written as a URL; use another path")
     return made
 
 
 def _check_file(may_be_missing: bool) -> None:
-    """Refuse a file that SQLite would make when it is opened, or that it could not read."""
-    place = db.get_engine().url
-    if place.get_backend_name() != "sqlite" or place.database in (None, "", ":memory:"):
+    """Reject a file that does not exist, which SQLite would create, or that is not SQLite's."""
+    engine = db.get_engine()
+    if (name := dialects.of(engine).file(engine.url)) is None:
         return
-    path = Path(str(place.database))
+    path = Path(name)
     if not path.exists():
         if not may_be_missing:
-            raise exception.DatabaseError(f"There is no file {path}; db upgrade makes it")
+            raise exception.DatabaseError(f"File {path} does not exist; run db upgrade")
         return
     if not path.is_file():
-        raise exception.DatabaseError(f"{path} is no file")
+        raise exception.DatabaseError(f"{path} is not a file")
     with path.open("rb") as file:
         if file.read(len(SQLITE)) not in (SQLITE, b""):
-            raise exception.DatabaseError(f"{path} is no SQLite database")
+            raise exception.DatabaseError(f"{path} is not an SQLite database")
 
 
-def _check_revision(revision: str | None) -> None:
+def _check_revision(revision: str | None, upgrade: str) -> None:
     newest = migration.history()[-1].revision
     if revision is None:
-        problem = "there are no tables of this program yet; db upgrade makes them"
-    elif why := chain.strange(revision):
+        problem = f"the database has no tables of this program; run {upgrade}"
+    elif why := revisions.unknown_revision(revision):
         problem = why
     elif revision != newest:
-        problem = f"revision {newest} is needed, not {revision}; db upgrade goes there"
+        problem = f"revision {newest} is required, not {revision}; run {upgrade}"
     else:
         return
     raise exception.DatabaseError(reason=problem)
 
 
 def make_file(path: Path, mark: int) -> bool:
-    """Make an SQLite file with an application id, and tell whether there was none before.
+    """Create an SQLite file with an application id, and return whether it is new.
 
-    One with that id is replaced, and what belongs to it; anything else stays as it is.
+    A file with the same id is replaced, together with its log; any other file is left unchanged.
 
-    :raises Conflict: something else is in the way
+    :raises Conflict: another file exists
     """
     family = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))]
     is_new = not _has_mark(path, mark)
     for member in family:
         if is_new and os.path.lexists(member):
-            raise exception.Conflict(f"{member} is not the demo's: left alone; give another PATH")
+            raise exception.Conflict(f"{member} was not created by the demo; pass another PATH")
         member.unlink(missing_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -172,7 +211,7 @@ def make_file(path: Path, mark: int) -> bool:
 
 
 def _has_mark(path: Path, mark: int) -> bool:
-    # Read from the header itself: SQLite might write to a file that it opens.
+    # Read the header directly: SQLite may write to a file that it opens.
     if not path.is_file():
         return False
     with path.open("rb") as file:

@@ -2,19 +2,19 @@
 """The commands ``db ...``."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
 
 from watcher_objects.cli import connection
+from watcher_objects.cli.columns import Record, Table
 from watcher_objects.cli.progress import Progress
 from watcher_objects.db import migration
 
 
 class Upgrade(Command):
-    """Make the database's tables, or bring them up to a revision."""
+    """Create the tables of a database, or upgrade them to a revision."""
 
     is_down = False
 
@@ -22,19 +22,20 @@ class Upgrade(Command):
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         add = parser.add_argument
-        told = "a revision's id, or a number of steps"
+        help_ = "a revision's id, or a number of steps"
         if self.is_down:
-            add("--revision", required=True, help=f"{told} like -1, or base")
+            add("--revision", required=True, help=f"{help_} like -1, or base")
         else:
-            add("--revision", default="head", help=f"{told} like +1; the newest by default")
-        add("--sql", action="store_true", help="print the SQL; that of FROM:TO needs no database")
-        add("--dry-run", action="store_true", help="list the revisions, and change nothing")
+            add("--revision", default="head", help=f"{help_} like +1; the newest by default")
+        add("--sql", action="store_true", help="print the SQL; FROM:TO needs no database")
+        add("--dry-run", action="store_true", help="list the revisions and change nothing")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Move the schema, and tell from where to where."""
-        only_told = parsed_args.sql or parsed_args.dry_run
-        connection.use(self.app, ready=False, may_be_missing=not (only_told or self.is_down))
+        """Migrate the schema, and print the old and the new revision."""
+        changes_nothing = parsed_args.sql or parsed_args.dry_run
+        may_be_missing = not (changes_nothing or self.is_down)
+        connection.use(self.app, ready=False, may_be_missing=may_be_missing, must_be_named=True)
         write, revision = self.app.stdout.write, parsed_args.revision
         if parsed_args.sql:
             write(migration.sql(revision, self.is_down))
@@ -49,12 +50,12 @@ class Upgrade(Command):
             write(f"{before or 'no tables'} -> {after or 'no tables'}{nothing}\n")
 
     def _move(self, revision: str) -> None:
-        with Progress(self.app.stderr) as told:
-            migration.upgrade(revision, progress=told)
+        with Progress(self.app.stderr) as progress:
+            migration.upgrade(revision, progress=progress)
 
 
 class Downgrade(Upgrade):
-    """Take the database's tables down to a revision; what newer ones added is lost."""
+    """Downgrade the tables of a database; what later revisions added is lost."""
 
     is_down = True
 
@@ -63,7 +64,7 @@ class Downgrade(Upgrade):
 
 
 class Stamp(Command):
-    """Say that the database's tables are at a revision, and change nothing of them."""
+    """Record the revision of a database without changing its tables."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
@@ -72,48 +73,66 @@ class Stamp(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Write the revision down."""
-        connection.use(self.app, ready=False)
+        """Record the revision."""
+        connection.use(self.app, ready=False, must_be_named=True)
         migration.stamp(parsed_args.revision)
 
 
-class History(Lister):
-    """List the revisions, from the first on."""
+class History(Table):
+    """List all revisions, the first one first."""
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return migration.Revision._fields
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the revisions."""
         return migration.Revision._fields, migration.history()
 
 
-class Check(Lister):
-    """Tell what is wrong with the database and what to do, reading all of it.
+#: The names of severities, which are also the exit codes.
+SEVERITIES = ("none", "upgrade", "manual")
 
-    Exits with 0 where all is right, 1 where an upgrade is needed, and 2 where a person is.
+
+class Check(Table):
+    """Read the whole database, and report problems and their remedies.
+
+    The exit code is 0 if there are no problems, 1 if an upgrade is required, and 2 if manual
+    intervention is required. The table omits findings that need no action, except with -v.
     """
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return the findings, the worst first."""
-        connection.use(self.app, ready=False)
-        self.found = migration.check()
-        rows = [(finding.need.name.lower(), *finding[1:]) for finding in self.found]
-        return ("need", "what", "advice"), rows
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return ("severity", "problem", "remedy")
 
-    def produce_output(self, parsed_args: argparse.Namespace, *told: Any) -> int:
-        """Print the findings; a table of none is left out, so that cron sends no mail."""
-        if self.found or parsed_args.formatter != "table":
-            super().produce_output(parsed_args, *told)
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
+        """Return the findings, the most severe first."""
+        connection.use(self.app, ready=False, must_be_named=True)
+        self.found = migration.check()
+        rows = [(SEVERITIES[severity], *rest) for severity, *rest in self.found]
+        return self.columns(parsed_args), rows
+
+    def produce_output(self, parsed_args: argparse.Namespace, *columns_and_rows: Any) -> int:
+        """Print the findings; a table without problems is omitted, so that cron sends no mail."""
+        app: Any = self.app
+        has_problems = any(severity for severity, *_ in self.found)
+        if has_problems or app.options.verbose_level or parsed_args.formatter != "table":
+            super().produce_output(parsed_args, *columns_and_rows)
         return 0
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
-        super().run(parsed_args)
-        return max((finding.need for finding in self.found), default=0)
+        return super().run(parsed_args) or max((s for s, *_ in self.found), default=0)
 
 
-class Version(ShowOne):
-    """Show which revision the database's tables are at, and which is the newest."""
+class Version(Record):
+    """Show the revision of the database, and the newest revision."""
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return ("revision", "newest")
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return the two revisions; that of a database without tables is None."""
-        connection.use(self.app, ready=False)
-        return ("revision", "newest"), (migration.version(), migration.history()[-1].revision)
+        """Return the two revisions; the first is None if the database has no tables."""
+        connection.use(self.app, ready=False, must_be_named=True)
+        return self.columns(parsed_args), (migration.version(), migration.history()[-1].revision)

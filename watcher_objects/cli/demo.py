@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``demo``: audits live their lives, in a database of their own.
+"""The command ``demo``: the lives of some audits, in a database of their own.
 
-What it prints as having happened is what the library told: its events and its errors.
+The printed table consists of the events and errors of the library.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from watcher_objects.db import migration
 #: The SQLite application id by which the demo knows its own files.
 MARK = int.from_bytes(b"WaOd")
 _GOALS = {
-    "server_consolidation": "Fewer servers for the same load",
-    "workload_balancing": "The same load for every server",
-    "thermal_optimization": "No server too hot",
-    "saving_energy": "No server on for nothing",
+    "server_consolidation": "Use fewer servers",
+    "workload_balancing": "Balance the load of servers",
+    "thermal_optimization": "Cool hot servers",
+    "saving_energy": "Switch off unused servers",
 }
 _STRATEGIES = {
     "basic": ("server_consolidation", "Empty the least busy servers"),
-    "vm_workload_consolidation": ("server_consolidation", "Pack machines by what they use"),
-    "workload_stabilization": ("workload_balancing", "Bring the spread of the load down"),
-    "workload_balance": ("workload_balancing", "Move a machine off each busy server"),
-    "outlet_temperature": ("thermal_optimization", "Move load away from hot outlets"),
-    "saving_energy": ("saving_energy", "Switch servers off, and on again"),
+    "vm_workload_consolidation": ("server_consolidation", "Pack machines by measured load"),
+    "workload_stabilization": ("workload_balancing", "Reduce the deviation of the load"),
+    "workload_balance": ("workload_balancing", "Migrate a machine from each busy server"),
+    "outlet_temperature": ("thermal_optimization", "Migrate load from hot outlets"),
+    "saving_energy": ("saving_energy", "Switch servers off and on"),
 }
 
 
@@ -45,85 +45,85 @@ def _number(default: float, description: str) -> Mapping[str, Any]:
 
 
 _PARAMETERS = {
-    "vm_workload_consolidation": {"period": _number(3600, "Seconds of measurements to look at")},
-    "workload_balance": {"threshold": _number(25.0, "Percent of CPU that is too much")},
-    "outlet_temperature": {"threshold": _number(35.0, "Degrees Celsius that are too much")},
+    "vm_workload_consolidation": {"period": _number(3600, "Seconds of measurements to use")},
+    "workload_balance": {"threshold": _number(25.0, "Maximum CPU load in percent")},
+    "outlet_temperature": {"threshold": _number(35.0, "Maximum temperature in degrees Celsius")},
     "saving_energy": {"free_used_percent": _number(10.0, "Percent of servers to keep free")},
 }
 
 
 class Journal:
-    """What happened, as the library told it."""
+    """A log of events and errors."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, ...]] = []
         self.stored: Counter[str] = Counter()
-        #: Who is at what; an event or an error tells the rest.
-        self.doing: dict[str, str] = {}
+        #: The current step of each actor.
+        self.steps: dict[str, str] = {}
 
-    def hear(self, event: events.Event) -> None:
-        """Note an event."""
+    def add_event(self, event: events.Event) -> None:
+        """Log an event."""
         self.stored[event.resource] += event.kind == "create"
         if event.resource == "audit":
             message = event.obj.status_message
             outcome = f"event audit.{event.kind}{f': {message}' if message else ''}"
-            self._note(event.obj, event.context, event.old_state or "", outcome)
+            self._add(event.obj, event.context, event.old_state or "", outcome)
 
-    def refused(self, audit: Audit, context: RequestContext, error: Exception) -> None:
-        """Note an error, and in which state the row is after it."""
+    def add_error(self, audit: Audit, context: RequestContext, error: Exception) -> None:
+        """Log an error, and the state of the row after it."""
         row = Audit.get_by_uuid(RequestContext(show_deleted=True), audit.uuid)
-        was = getattr(error, "initial", row.state)
-        self._note(row, context, was, f"{type(error).__name__}: {error}")
+        old = getattr(error, "initial", row.state)
+        self._add(row, context, old, f"{type(error).__name__}: {error}")
 
-    def _note(self, audit: Audit, context: RequestContext, was: str, outcome: str) -> None:
-        who = str(context.user_id)
-        self.lines.append((audit.name, who, self.doing[who], was, audit.state, outcome))
+    def _add(self, audit: Audit, context: RequestContext, old: str, outcome: str) -> None:
+        actor = str(context.user_id)
+        self.lines.append((audit.name, actor, self.steps[actor], old, audit.state, outcome))
 
     def table(self) -> str:
-        """Return the story as a table."""
-        table = PrettyTable(["step", "audit", "who", "what", "was", "is", "outcome"], align="l")
+        """Return the log as a table."""
+        table = PrettyTable(["step", "audit", "who", "what", "from", "to", "outcome"], align="l")
         table.max_width = {"outcome": 56}
         table.add_rows([[number, *line] for number, line in enumerate(self.lines, 1)])
         return str(table.get_string())
 
 
 class Actor:
-    """Somebody who writes audits, with a context of their own."""
+    """A service that writes audits, with its own context."""
 
     def __init__(self, name: str, journal: Journal) -> None:
         self.name = name
         self.journal = journal
         self.context = RequestContext(user_id=name)
 
-    def ask(self, name: str, kind: AuditType, strategy: str, **more: Any) -> Audit:
-        """Create an audit by the strategy of this name."""
-        self.journal.doing[self.name] = f"ask, {kind.value}"
+    def create(self, name: str, kind: AuditType, strategy: str, **fields: Any) -> Audit:
+        """Create an audit for the strategy with this name."""
+        self.journal.steps[self.name] = f"create, {kind.value}"
         chosen = Strategy.get_by_name(self.context, strategy)
-        audit = Audit(self.context, name=name, audit_type=kind.value, **more)
+        audit = Audit(self.context, name=name, audit_type=kind.value, **fields)
         audit.goal_id, audit.strategy_id = chosen.goal_id, chosen.id
         audit.create()
         return audit
 
-    def sees(self, audit: Audit) -> Audit:
-        """Return an object of this actor's for the same row."""
+    def read(self, audit: Audit) -> Audit:
+        """Return another object for the same row."""
         return Audit.get_by_uuid(self.context, audit.uuid)
 
-    def moves(self, audit: Audit, what: str, state: str, **changes: Any) -> bool:
-        """Write a new state and other changes, and tell whether that was allowed."""
+    def save(self, audit: Audit, step: str, state: str, **changes: Any) -> bool:
+        """Save a new state and other changes, and return whether that succeeded."""
         for field, value in {"state": state, **changes}.items():
             setattr(audit, field, value)
-        return self._tries(audit, what, audit.save)
+        return self._try(audit, step, audit.save)
 
-    def deletes(self, audit: Audit, what: str) -> bool:
-        """Soft-delete an audit, and tell whether that was allowed."""
-        return self._tries(audit, what, audit.soft_delete)
+    def delete(self, audit: Audit, step: str) -> bool:
+        """Soft-delete an audit, and return whether that succeeded."""
+        return self._try(audit, step, audit.soft_delete)
 
-    def _tries(self, audit: Audit, what: str, write: Callable[[], None]) -> bool:
-        self.journal.doing[self.name] = what
+    def _try(self, audit: Audit, step: str, write: Callable[[], None]) -> bool:
+        self.journal.steps[self.name] = step
         try:
             write()
         except exception.WatcherException as error:
-            self.journal.refused(audit, self.context, error)
+            self.journal.add_error(audit, self.context, error)
             return False
         return True
 
@@ -139,79 +139,81 @@ def _store_goals(context: RequestContext) -> None:
 
 
 def _race(api: Actor, workers: Sequence[Actor]) -> None:
-    """Let two workers claim one audit at once; who won reports its end."""
+    """Two workers claim one audit at the same time; the winner finishes it."""
     scope = [{"compute": [{"host_aggregates": [{"name": "rack-7"}]}]}]
-    audit = api.ask("pack-rack-7", AuditType.ONESHOT, "vm_workload_consolidation", scope=scope)
+    audit = api.create("pack-rack-7", AuditType.ONESHOT, "vm_workload_consolidation", scope=scope)
     start = threading.Barrier(len(workers), timeout=60)
 
     def claim(worker: Actor) -> tuple[bool, Actor, Audit]:
-        stale = worker.sees(audit)
+        stale = worker.read(audit)
         start.wait()
-        won = worker.moves(stale, "claim, at once", State.ONGOING, hostname=worker.name)
+        won = worker.save(stale, "claim, concurrently", State.ONGOING, hostname=worker.name)
         return won, worker, stale
 
     with ThreadPoolExecutor(len(workers)) as pool:
         ((_, winner, held),) = [claimed for claimed in pool.map(claim, workers) if claimed[0]]
-    winner.moves(held, "report", State.SUCCEEDED)
+    winner.save(held, "report", State.SUCCEEDED)
 
 
 def _failure(api: Actor, engine: Actor) -> None:
-    audit = engine.sees(api.ask("cool-row-b", AuditType.ONESHOT, "outlet_temperature"))
-    engine.moves(audit, "claim", State.ONGOING, hostname=engine.name)
-    engine.moves(audit, "report", State.FAILED, status_message="No outlet has a thermometer")
+    audit = engine.read(api.create("cool-row-b", AuditType.ONESHOT, "outlet_temperature"))
+    engine.save(audit, "claim", State.ONGOING, hostname=engine.name)
+    engine.save(audit, "report", State.FAILED, status_message="No outlet temperature was measured")
 
 
 def _pause(api: Actor, engine: Actor) -> None:
-    given = {"parameters": {"threshold": 30.0, "period": 900}, "auto_trigger": True}
-    ours = api.ask("level-cpu", AuditType.CONTINUOUS, "workload_balance", interval="900", **given)
-    engine.moves(engine.sees(ours), "claim", State.ONGOING, hostname=engine.name)
-    api.moves(ours, "suspend", State.SUSPENDED)
-    api.moves(ours, "resume", State.ONGOING)
+    fields = {"parameters": {"threshold": 30.0, "period": 900}, "auto_trigger": True}
+    ours = api.create(
+        "balance-cpu", AuditType.CONTINUOUS, "workload_balance", interval="900", **fields
+    )
+    engine.save(engine.read(ours), "claim", State.ONGOING, hostname=engine.name)
+    api.save(ours, "suspend", State.SUSPENDED)
+    api.save(ours, "resume", State.ONGOING)
 
 
 def _cancellation(api: Actor, engine: Actor) -> None:
-    audit = api.ask("dim-fridays", AuditType.CONTINUOUS, "saving_energy", interval="0 22 * * 5")
-    late = engine.sees(audit)
-    api.moves(audit, "cancel", State.CANCELLED, status_message="Not this Friday")
-    engine.moves(late, "claim, too late", State.ONGOING)
+    audit = api.create("dim-fridays", AuditType.CONTINUOUS, "saving_energy", interval="0 22 * * 5")
+    late = engine.read(audit)
+    api.save(audit, "cancel", State.CANCELLED, status_message="Not this Friday")
+    engine.save(late, "claim, too late", State.ONGOING)
 
 
 def _triggers(api: Actor, engine: Actor) -> None:
-    audit = engine.sees(api.ask("host-down", AuditType.EVENT, "workload_stabilization"))
-    engine.moves(audit, "claim", State.ONGOING, hostname=engine.name)
-    engine.moves(audit, "report", State.SUCCEEDED)
-    engine.moves(audit, "trigger again", State.ONGOING)
+    audit = engine.read(api.create("host-down", AuditType.EVENT, "workload_stabilization"))
+    engine.save(audit, "claim", State.ONGOING, hostname=engine.name)
+    engine.save(audit, "report", State.SUCCEEDED)
+    engine.save(audit, "trigger again", State.ONGOING)
 
 
 def _deletion(api: Actor, engine: Actor) -> None:
-    audit = engine.sees(api.ask("try-basic", AuditType.ONESHOT, "basic"))
-    engine.moves(audit, "claim", State.ONGOING)
-    api.deletes(api.sees(audit), "delete, too early")
-    engine.moves(audit, "report", State.SUCCEEDED)
-    engine.moves(engine.sees(audit), "trigger again", State.ONGOING)
-    api.deletes(api.sees(audit), "delete")
-    engine.moves(audit, "report on", State.FAILED)
+    audit = engine.read(api.create("try-basic", AuditType.ONESHOT, "basic"))
+    engine.save(audit, "claim", State.ONGOING)
+    api.delete(api.read(audit), "delete, too early")
+    engine.save(audit, "report", State.SUCCEEDED)
+    engine.save(engine.read(audit), "trigger again", State.ONGOING)
+    api.delete(api.read(audit), "delete")
+    engine.save(audit, "report again", State.FAILED)
 
 
 def play() -> Journal:
-    """Let audits live in the configured database, and return what happened."""
+    """Create and run audits in the configured database, and return the log."""
     journal = Journal()
-    stop = events.subscribe(journal.hear)
+    stop = events.subscribe(journal.add_event)
     try:
         _store_goals(RequestContext())
         api, *engines = (Actor(name, journal) for name in ("api", "engine-1", "engine-2"))
         _race(api, engines)
-        for live in (_failure, _pause, _cancellation, _triggers, _deletion):
-            live(api, engines[0])
+        for scene in (_failure, _pause, _cancellation, _triggers, _deletion):
+            scene(api, engines[0])
     finally:
         stop()
     return journal
 
 
 class Demo(Command):
-    """Show audits live their lives, in a new SQLite file.
+    """Create and run some audits in a new SQLite file, and print what happens.
 
-    A file that the demo made before is replaced; any other is left alone.
+    A file that an earlier demo created is replaced; any other file is left unchanged.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -222,21 +224,21 @@ class Demo(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Play, and print what happened and what is there now."""
+        """Run the demo, and print what happened and the audits that exist afterwards."""
         options = self.app.options
         if options.database or options.config_file:
-            raise exception.Invalid("The demo has a database of its own: give a PATH only")
+            raise exception.Invalid("The demo uses a database of its own; pass only a PATH")
         path = Path(parsed_args.path).resolve()
         options.database = url = connection.url(path)
         say = self.app.stdout.write
         is_new = connection.make_file(path, MARK)
-        say(f"The demo's database is {path}{'' if is_new else ', in place of the last one'}\n")
+        say(f"The demo's database is {path}{'' if is_new else ', which replaces the last one'}\n")
         connection.use(self.app, ready=False)
         migration.upgrade()
         journal = play()
-        stored = ", ".join(f"{number} of {name}" for name, number in journal.stored.items())
-        say(f"Stored in it, by kind: {stored}\n\nWhat happened to the audits:\n")
-        say(f"{journal.table()}\n\nThose that are there now, without the deleted:\n")
+        created = ", ".join(f"{name}: {number}" for name, number in journal.stored.items())
+        say(f"Objects created: {created}\n\nWhat happened to the audits:\n")
+        say(f"{journal.table()}\n\nThe audits that are not deleted:\n")
         result = self.app.run_subcommand(["audit", "list"])
-        say(f"\nTo look further: watcher-objects --database {shlex.quote(url)} audit list\n")
+        say(f"\nTo list them again: watcher-objects --database {shlex.quote(url)} audit list\n")
         return result

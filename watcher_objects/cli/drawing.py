@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists that can also be drawn: ``-f`` has the formats of their drawings, and cliff's."""
+"""Lists that can also be drawn: ``-f`` offers the drawings next to cliff's own formats."""
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,15 +7,16 @@ from importlib.metadata import EntryPoint
 from typing import Any, TextIO
 
 from cliff.formatters.base import ListFormatter
-from cliff.lister import Lister
 from stevedore.extension import Extension, ExtensionManager
 
-#: Returns a drawing of the rows of a list: for what was asked, and where it is to be printed.
+from watcher_objects.cli.columns import Table
+
+#: Returns a drawing of a list's rows, given the command's options and the output stream.
 Draw = Callable[[Sequence[Sequence[Any]], argparse.Namespace, TextIO], str]
 
 
 class _Formatter(ListFormatter):
-    """A format that is a drawing."""
+    """The format of a drawing."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
@@ -34,14 +35,14 @@ class _Formatter(ListFormatter):
         stdout.write(self.draw([*data], parsed_args, stdout))
 
 
-class Drawable(Lister):
-    """A list that can also be drawn; a subclass says how, the first is the default."""
+class Drawable(Table):
+    """A list that can also be drawn; the first of a subclass's drawings is the default."""
 
     DRAWINGS: Mapping[str, Draw]
 
     @property
     def formatter_default(self) -> str:
-        """The name of the format that is used where none is named."""
+        """The format to use without ``-f``."""
         return next(iter(self.DRAWINGS))
 
     def _load_formatter_plugins(self) -> ExtensionManager[ListFormatter]:
@@ -54,7 +55,7 @@ class Drawable(Lister):
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any
     ) -> int:
-        """Print the list, or a drawing, which has all columns and an order of its own."""
+        """Print the list or a drawing; a drawing ignores ``-c`` and ``--sort-column``."""
         if parsed_args.formatter in self.DRAWINGS:
             parsed_args.columns, parsed_args.sort_columns = [], []
         return super().produce_output(parsed_args, column_names, data)

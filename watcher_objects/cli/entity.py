@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands ``... list`` and ``... show`` of every kind of object, made from its fields."""
+"""The commands ``... list`` and ``... show`` of every class, generated from its fields."""
 
 import argparse
 import datetime
@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
 from oslo_context.context import RequestContext
 from oslo_utils import uuidutils
 
@@ -27,12 +25,13 @@ from watcher_objects import (
     exception,
 )
 from watcher_objects.cli import connection
+from watcher_objects.cli.columns import Record, Table
 from watcher_objects.states import AuditType
 from watcher_objects.transitions import DELETED
 
 
 class Kind(NamedTuple):
-    """A class of objects, and the fields of them that a list shows."""
+    """A class and the fields that its list shows."""
 
     entity: type[Any]
     columns: Sequence[str]
@@ -64,13 +63,13 @@ def commands() -> Mapping[str, type[Command]]:
         about = {"List": f"List {many}, oldest first.", "Show": f"Show all fields of one {one}."}
         for base in (List, Show):
             name = base.__name__
-            told = {"kind": kind, "__doc__": about[name], "__module__": __name__}
-            made[f"{word} {name.lower()}"] = type(f"{kind.entity.__name__}{name}", (base,), told)
+            body = {"kind": kind, "__doc__": about[name], "__module__": __name__}
+            made[f"{word} {name.lower()}"] = type(f"{kind.entity.__name__}{name}", (base,), body)
     return made
 
 
 def find(entity: type[Any], context: RequestContext, text: str) -> Any:
-    """Return the object with this id or uuid; else, as a name may look like those, so named."""
+    """Return the object with this id or uuid, or else with this name."""
     try:
         return entity.get(context, text, eager=True)
     except (exception.InvalidIdentity, exception.ResourceNotFound):
@@ -80,10 +79,10 @@ def find(entity: type[Any], context: RequestContext, text: str) -> Any:
 
 
 def cell(obj: Any, name: str, form: str) -> Any:
-    """Return a field of an object as the output format ``form`` shows it.
+    """Return the value of a field as the output format ``form`` shows it.
 
-    Times are in UTC, to the second in a table and exact elsewhere; documents are JSON text
-    where the format has no structure of its own; of a related object the name is shown.
+    Times are in UTC, with seconds in a table and exact elsewhere. JSON fields are JSON text unless
+    the format has structures. A related object is represented by its name or uuid.
     """
     value = getattr(obj, name)
     if name in obj.object_fields and value is not None:
@@ -92,19 +91,19 @@ def cell(obj: Any, name: str, form: str) -> Any:
         return f"{value:%Y-%m-%d %H:%M:%S}" if form == "table" else value.isoformat()
     if form in ("json", "yaml"):
         return value
-    # What a terminal would obey is shown, not sent.
+    # Terminal control sequences are escaped.
     text = json.dumps(value) if isinstance(value, dict | list) else value
-    return exception.printable(text) if isinstance(text, str) else text
+    return exception.escape_control(text) if isinstance(text, str) else text
 
 
-def told(obj: Any, form: str) -> tuple[Sequence[str], Sequence[Any]]:
-    """Return all fields of an object and their values, as ShowOne takes them."""
+def field_values(obj: Any, form: str) -> tuple[Sequence[str], Sequence[Any]]:
+    """Return all fields of an object and their values, in the form that ShowOne expects."""
     names = tuple(obj.fields)
     return names, [cell(obj, name, form) for name in names]
 
 
-class List(Lister):
-    """List objects of one kind."""
+class List(Table):
+    """List the objects of one class."""
 
     kind: ClassVar[Kind]
 
@@ -112,12 +111,16 @@ class List(Lister):
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         add = parser.add_argument
-        add("--limit", type=int, metavar="N", help="at most so many")
-        add("--marker", metavar="ID", help="begin after the one with this uuid or id")
+        add("--limit", type=int, metavar="N", help="maximum number of results")
+        add("--marker", metavar="ID", help="begin after the object with this uuid or id")
         add("--sort-key", metavar="FIELD", help="id by default")
         add("--sort-dir", choices=("asc", "desc"), help="asc by default")
         add_filters(parser, self.kind.entity)
         return parser
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return self.kind.columns
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the columns and a row for each object."""
@@ -137,40 +140,40 @@ class List(Lister):
 
 
 def add_filters(parser: argparse.ArgumentParser, entity: type[Any]) -> None:
-    """Add the options that say which objects are meant."""
+    """Add the options that select objects."""
     add = parser.add_argument
-    add("--deleted", action="store_true", help="deleted ones, too")
+    add("--deleted", action="store_true", help="include soft-deleted objects")
     add(
         "--filter",
         action="append",
         default=[],
         metavar="FIELD[__OPERATOR][=VALUE]",
-        help="only those with this value, or with none where there is no =; an operator is eq,"
-        " neq, gt, gte, lt, lte, or in or notin with values between commas; goal_name and"
-        " the like are fields, too; all filters that are given must hold",
+        help="only objects with this value, or with no value if there is no =; the operators are"
+        " eq, neq, gt, gte, lt, lte, and in and notin with values separated by commas; fields of"
+        " related objects, such as goal_name, are allowed; repeated filters must all match",
     )
     for field, details in _shortcuts(entity):
         add(_option(field), dest=field, **details)
 
 
 def shows_deleted(parsed_args: argparse.Namespace) -> bool:
-    """Tell whether deleted objects are meant, too."""
+    """Return whether the options include soft-deleted objects."""
     return parsed_args.deleted or getattr(parsed_args, "state", None) == DELETED
 
 
 def _shortcuts(entity: type[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the fields that have an option of their own, and what argparse is told of it."""
+    """Yield the fields that have an option of their own, and its arguments for argparse."""
     for field in entity.fields:
         if field in entity.object_fields:
             by = "NAME|UUID" if "name" in entity.object_fields[field][0].fields else "UUID"
-            yield field, {"metavar": by, "help": f"only those of this {field.replace('_', ' ')}"}
+            yield field, {"metavar": by, "help": f"only with this {field.replace('_', ' ')}"}
         elif field == "state":
             states = sorted(entity.table.info["moves"].TRANSITIONS)
-            yield field, {"type": str.upper, "choices": states, "help": "only those in this state"}
+            yield field, {"type": str.upper, "choices": states, "help": "only in this state"}
         elif field == "audit_type":
-            yield field, {"type": str.upper, "choices": TYPES, "help": "only those of this type"}
+            yield field, {"type": str.upper, "choices": TYPES, "help": "only of this type"}
         elif field in ("name", "action_type", "host", "hostname"):
-            yield field, {"metavar": "TEXT", "help": f"only those with this {_option(field)[2:]}"}
+            yield field, {"metavar": "TEXT", "help": f"only with this {_option(field)[2:]}"}
 
 
 def _option(field: str) -> str:
@@ -178,17 +181,17 @@ def _option(field: str) -> str:
 
 
 def filters(entity: type[Any], parsed_args: argparse.Namespace) -> Mapping[str, Any]:
-    """Return the filters that were asked for."""
-    asked = [_filter(text) for text in parsed_args.filter]
+    """Return the filters that the options define."""
+    pairs = [_filter(text) for text in parsed_args.filter]
     for field, _ in _shortcuts(entity):
         value = getattr(parsed_args, field)
         if value is not None:
             is_related = field in entity.object_fields
-            asked.append(_related(entity, field, value) if is_related else (field, value))
-    wanted = dict(asked)
-    if len(wanted) < len(asked):
-        raise exception.Invalid("A filter is given twice; both would have to hold")
-    return wanted
+            pairs.append(_related(entity, field, value) if is_related else (field, value))
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise exception.Invalid("The same filter is given twice")
+    return unique
 
 
 def _filter(text: str) -> tuple[str, Any]:
@@ -199,17 +202,14 @@ def _filter(text: str) -> tuple[str, Any]:
 
 
 def _related(entity: type[Any], field: str, text: str) -> tuple[str, Any]:
-    """Return the filter for a related object.
-
-    One that was deleted may have left others; one that never was is a mistake.
-    """
+    """Return the filter for a related object, which may be soft-deleted but must exist."""
     related = entity.object_fields[field][0]
     found = find(related, RequestContext(show_deleted=True), text)
     by = "uuid" if uuidutils.is_uuid_like(text) or "name" not in related.fields else "name"
     return f"{field}_{by}", getattr(found, by)
 
 
-class Show(ShowOne):
+class Show(Record):
     """Show all fields of one object."""
 
     kind: ClassVar[Kind]
@@ -218,13 +218,17 @@ class Show(ShowOne):
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         known = ["id", *(name for name in ("uuid", "name") if name in self.kind.entity.fields)]
-        parser.add_argument("which", metavar="WHICH", help=f"its {' or '.join(known)}")
-        parser.add_argument("--deleted", action="store_true", help="also if it is deleted")
+        parser.add_argument("identity", metavar="ID", help=f"its {' or '.join(known)}")
+        parser.add_argument("--deleted", action="store_true", help="even if it is soft-deleted")
         return parser
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return tuple(self.kind.entity.fields)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the object's fields and their values."""
         connection.use(self.app)
         context = RequestContext(show_deleted=parsed_args.deleted)
-        found = find(self.kind.entity, context, parsed_args.which)
-        return told(found, parsed_args.formatter)
+        found = find(self.kind.entity, context, parsed_args.identity)
+        return field_values(found, parsed_args.formatter)

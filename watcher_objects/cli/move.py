@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that move audits from state to state, as the table of the states allows."""
+"""The commands that change the state of audits."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from cliff.lister import Lister
 from oslo_context.context import RequestContext
 
 from watcher_objects import Audit, exception
 from watcher_objects.cli import connection, entity
-from watcher_objects.db import rules
+from watcher_objects.cli.columns import Table
+from watcher_objects.db.sql import state_guard
 from watcher_objects.states import State
 
+COLUMNS = ("uuid", "name", "from", "to")
 
-class Move(Lister):
-    """Move audits, each for itself; exits with 1 where one was refused."""
+
+class Move(Table):
+    """Change the state of audits one by one; exit with 1 if a transition was rejected."""
 
     state: ClassVar[str]
 
@@ -24,8 +27,12 @@ class Move(Lister):
         parser.add_argument("audits", nargs="+", metavar="AUDIT", help="its id, uuid or name")
         return parser
 
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return COLUMNS
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return a row for each audit that was moved, and say on stderr which was not."""
+        """Return a row for each audit that was changed, and log an error for each other."""
         connection.use(self.app)
         rows = []
         for text in parsed_args.audits:
@@ -35,12 +42,11 @@ class Move(Lister):
                 app: Any = self.app
                 app.LOG.error("%s", error, exc_info=app.options.debug)
         self.is_complete = len(rows) == len(parsed_args.audits)
-        return ("uuid", "name", "was", "is"), rows
+        return COLUMNS, rows
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
-        super().run(parsed_args)
-        return 0 if self.is_complete else 1
+        return super().run(parsed_args) or (0 if self.is_complete else 1)
 
     def _moved(self, text: str, form: str) -> tuple[Any, ...]:
         audit = entity.find(Audit, RequestContext(), text)
@@ -51,25 +57,25 @@ class Move(Lister):
         return uuid, name, audit.old_state, state
 
     def _move(self, audit: Audit) -> None:
-        if audit.state == self.state:
-            # To the library that is no change.
-            rules.check_move(Audit.table, audit.as_dict(), self.state)
         audit.state = self.state
+        if not audit.obj_what_changed():
+            # In the profile ``watcher``, assigning the same state requests nothing.
+            state_guard.check_move(Audit.table, audit.as_dict(), self.state)
         audit.save()
 
 
 class Start(Move):
-    """Let audits run that are PENDING or SUSPENDED, or of type EVENT and SUCCEEDED."""
+    """Start audits that are PENDING or SUSPENDED, or of type EVENT and SUCCEEDED."""
 
     state = State.ONGOING
 
 
 class Resume(Start):
-    """Let suspended audits run again; does what start does."""
+    """Resume suspended audits; the same as start."""
 
 
 class Suspend(Move):
-    """Let audits rest that are ONGOING, until they are resumed."""
+    """Suspend audits that are ONGOING, until they are resumed."""
 
     state = State.SUSPENDED
 
@@ -81,7 +87,7 @@ class Cancel(Move):
 
 
 class Delete(Move):
-    """Delete audits softly: out of sight, for good; PENDING and ONGOING ones are refused."""
+    """Soft-delete audits; PENDING and ONGOING audits are rejected."""
 
     state = State.DELETED
 

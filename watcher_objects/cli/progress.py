@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a long step has come: a bar on a terminal, else a line now and then."""
+"""The progress of long steps: a bar on a terminal, otherwise a line every few seconds."""
 
 import time
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-#: Seconds after which a step is a long one.
+#: The duration in seconds after which a bar is shown.
 LONG = 1
-#: Seconds between two lines, where there is no terminal.
+#: Seconds between two lines.
 PAUSE = 10
 
 
 class Progress:
-    """What :func:`watcher_objects.db.migration.upgrade` tells, shown while a ``with`` lasts."""
+    """A context manager that shows the progress of an upgrade or a purge."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.bar: Any = None
-        self.told = time.monotonic()
+        self.printed = time.monotonic()
 
     def __enter__(self) -> "Progress":
         return self
@@ -29,11 +29,11 @@ class Progress:
         self.bar = None
 
     def __call__(self, table: str, done: int, last: int) -> None:
-        """Show up to which of its rows a table is done."""
+        """Show the number of rows of a table that are done."""
         if self.stream.isatty():
             self._draw(table, done, last)
-        elif time.monotonic() - self.told >= PAUSE:
-            self.told = time.monotonic()
+        elif time.monotonic() - self.printed >= PAUSE:
+            self.printed = time.monotonic()
             self.stream.write(f"{table}: {done} of {last} rows\n")
 
     def _draw(self, table: str, done: int, last: int) -> None:

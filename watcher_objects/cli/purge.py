@@ -8,51 +8,54 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from cliff.lister import Lister
-
 from watcher_objects.cli import connection
+from watcher_objects.cli.columns import Table
 from watcher_objects.cli.progress import Progress
 from watcher_objects.db import purge
 
-#: The exit code where the answer was no.
+#: The exit code if the user declined.
 REFUSED = 3
-#: ... and where Ctrl-C came.
+#: The exit code after Ctrl-C.
 INTERRUPTED = 130
 DONE = ("type", "found", "removed", "kept")
 PLANNED = ("type", "found", "removed", "would remove", "kept")
 
 
-class Purge(Lister):
-    """Remove what was soft-deleted long ago, and nothing else points at.
+class Purge(Table):
+    """Remove rows that were soft-deleted long ago and that no other row refers to.
 
-    On a terminal it asks before. The exit code is 0 when that is done, also where there was
-    nothing to do; 1 after an error; 3 where the answer was no; and 130 after Ctrl-C, upon which
-    it finishes the rows in hand. What was removed by then stays removed; run it again to go on.
+    On a terminal the command asks for confirmation. The exit code is 0 on success, even if there
+    was nothing to do; 1 after an error; 3 if the user declined; and 130 after Ctrl-C, which ends
+    the purge after the current batch. A purge that was interrupted can be run again.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         add = parser.add_argument
-        told = "deleted at least so long ago"
-        add("--older-than", type=float, metavar="DAYS", required=True, help=told)
+        help_ = "only rows that were deleted at least this many days ago"
+        add("--older-than", type=float, metavar="DAYS", required=True, help=help_)
         tables = ", ".join(sorted(purge.TYPES))
-        told = f"only rows of this table, and what goes with them; may be repeated: {tables}"
-        add("--type", action="append", choices=purge.TYPES, metavar="TABLE", help=told)
-        told = "only rows in this state; may be repeated"
-        add("--state", action="append", type=str.upper, help=told)
-        told = "only this goal, and rows that lead to it; may be repeated"
-        add("--goal", action="append", metavar="NAME|UUID", help=told)
-        told = f"remove at most so many rows in a transaction; {purge.BATCH} by default"
-        add("--batch", type=int, metavar="N", default=purge.BATCH, help=told)
-        add("--rate", type=float, metavar="N", help="remove at most so many rows in a second")
-        add("--dry-run", action="store_true", help="only count, and remove nothing")
-        add("--yes", action="store_true", help="do not ask")
+        help_ = f"only rows of this table and those deleted with them; may be repeated: {tables}"
+        add("--type", action="append", choices=purge.TYPES, metavar="TABLE", help=help_)
+        help_ = "only rows in this state; may be repeated"
+        add("--state", action="append", type=str.upper, help=help_)
+        help_ = "only this goal and rows that refer to it; may be repeated"
+        add("--goal", action="append", metavar="NAME|UUID", help=help_)
+        help_ = f"maximum number of rows per transaction; {purge.BATCH} by default"
+        add("--batch", type=int, metavar="N", default=purge.BATCH, help=help_)
+        add("--rate", type=float, metavar="N", help="maximum number of rows removed per second")
+        add("--dry-run", action="store_true", help="count the rows, and remove nothing")
+        add("--yes", action="store_true", help="do not ask for confirmation")
         return parser
 
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns of a purge or of a dry run."""
+        return PLANNED if parsed_args.dry_run else DONE
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Remove the rows, and return how many of each table."""
-        connection.use(self.app)
+        """Remove the rows, and return their numbers by table."""
+        connection.use(self.app, must_be_named=True)
         of = {"goal": parsed_args.goal} if parsed_args.goal else None
         selection = purge.Selection(
             parsed_args.older_than, types=parsed_args.type, states=parsed_args.state, of=of
@@ -69,7 +72,7 @@ class Purge(Lister):
             counts = purge.remove(selection, pace, progress, stop)
         if stop():
             self.code = INTERRUPTED
-            self.app.stderr.write("Interrupted: what is told is done; run it again to go on\n")
+            self.app.stderr.write("Interrupted after the rows below; run it again to continue\n")
         return DONE, counts
 
     def _is_confirmed(self, counts: Sequence[purge.Count]) -> bool:
@@ -84,13 +87,12 @@ class Purge(Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
-        super().run(parsed_args)
-        return self.code
+        return super().run(parsed_args) or self.code
 
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C only be noted, and tell whether it was; the second ends all."""
+    """Yield a function that returns whether Ctrl-C was pressed; a second Ctrl-C interrupts."""
     is_noted = threading.Event()
 
     def note(*ignored: Any) -> None:

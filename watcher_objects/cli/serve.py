@@ -2,57 +2,99 @@
 """The command ``serve``."""
 
 import argparse
+import contextlib
 import logging
 import signal
 import threading
-from typing import Any
+import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from cliff.command import Command
 from oslo_config import cfg
 
 from watcher_objects import versions
 from watcher_objects.cli import connection
-from watcher_objects.rpc import client, server
+from watcher_objects.rpc import client, listener, transport
 
 LOG = logging.getLogger(__name__)
 
 OPTIONS = [
-    cfg.StrOpt("topic", default=client.TOPIC, help="The name under which servers listen."),
-    cfg.StrOpt("release", choices=[*versions.RELEASES], help="Send objects as this one had them."),
-    cfg.BoolOpt("show_deleted", default=False, help="Let callers ask for what is deleted."),
-    cfg.IntOpt("threads", default=server.THREADS, min=1, help="Requests to work on at once."),
-    cfg.IntOpt("health_interval", default=60, min=1, help="Seconds between lines of health."),
+    cfg.StrOpt("topic", default=client.TOPIC, help="The topic that servers listen to."),
+    cfg.StrOpt("release", choices=[*versions.RELEASES], help="The release to send objects in."),
+    cfg.BoolOpt("show_deleted", default=False, help="Allow callers to see soft-deleted objects."),
+    cfg.IntOpt("threads", default=listener.THREADS, min=1, help="Number of concurrent requests."),
+    cfg.IntOpt("health_interval", default=60, min=1, help="Seconds between two health reports."),
 ]
 
 
 class Serve(Command):
-    """Run the methods of objects for processes that have no database, until SIGTERM.
+    """Serve remotable methods to processes without database access, until SIGTERM.
 
-    What is in hand then is finished. Of the files of --config-file, [DEFAULT] transport_url says
-    where the message broker is, and the section [watcher_objects] has the rest.
+    Requests that are being executed are finished first. In the files of --config-file,
+    transport_url in [DEFAULT] names the message broker, [oslo_messaging_rabbit] holds its options,
+    and [watcher_objects] all others.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Serve."""
+        with _handling_signals():
+            self._serve()
+
+    def _serve(self) -> None:
         conf = connection.configuration(self.app, OPTIONS)
         options = conf.watcher_objects
-        connection.use(self.app, pool_size=options.threads)
+        connection.use(self.app, must_be_named=True, pool_size=options.threads)
         versions.pin(options.release)
-        transport = client.transport(None, conf)
+        bus = transport.create(None, conf)
         app: Any = self.app
         for handler in app.handlers:
             handler.setLevel(logging.INFO)
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *ignored: stop.set())
-        _serve(server.Server(transport, options.topic, options.show_deleted), options, stop)
-        transport.cleanup()
+        _run(listener.Server(bus, options.topic, options.show_deleted), options)
+        transport.close(bus)
 
 
-def _serve(serving: server.Server, options: Any, stop: threading.Event) -> None:
-    serving.start(options.threads)
-    LOG.info("%s serves %s", serving.name, options.topic)
-    while not stop.wait(options.health_interval):
-        LOG.info("%s", serving.look_after())
-    serving.stop()
-    LOG.info("%s has stopped: %s", serving.name, serving.look_after())
+@contextlib.contextmanager
+def _handling_signals() -> Iterator[None]:
+    """Exit on SIGTERM and SIGINT, which the first process of a container ignores by default.
+
+    SIGHUP is ignored, since there is nothing to reload.
+    """
+    handlers: dict[int, Any] = {
+        signal.SIGTERM: _end,
+        signal.SIGINT: _end,
+        signal.SIGHUP: signal.SIG_IGN,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(*ignored: Any) -> NoReturn:
+    # Interrupts any wait: for the database, for the broker, or for this signal.
+    raise SystemExit(0)
+
+
+def _run(serving: listener.Server, options: Any) -> None:
+    try:
+        serving.start(options.threads)
+        LOG.info("%s serves %s", serving.name, options.topic)
+        # A daemon: an unavailable database must not delay the end of the program.
+        health = threading.Thread(target=_report, args=(serving, options), daemon=True)
+        health.start()
+        while True:
+            # Short, because a signal just before the call is handled only after it.
+            time.sleep(1)
+    except SystemExit:
+        is_done = serving.stop()
+        left = "" if is_done else "; some answers were not sent: the broker is unavailable"
+        LOG.info("%s has stopped: %s%s", serving.name, serving.counts(), left)
+
+
+def _report(serving: listener.Server, options: Any) -> None:
+    while True:
+        time.sleep(options.health_interval)
+        LOG.info("%s", serving.heartbeat())

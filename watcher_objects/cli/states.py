@@ -2,42 +2,30 @@
 """The command ``states``."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from watcher_objects.cli import diagram, picture
-from watcher_objects.cli.diagram import Lives
+from watcher_objects.cli import diagram
+from watcher_objects.cli.diagram import STATE_MACHINES, StateMachines
 from watcher_objects.cli.drawing import Draw, Drawable
-from watcher_objects.states import (
-    ActionPlanStateTransitionManager,
-    ActionStateTransitionManager,
-    AuditStateTransitionManager,
-)
 from watcher_objects.transitions import PROFILES
 
-LIVES: Lives = {
-    "Audit": AuditStateTransitionManager,
-    "Action plan": ActionPlanStateTransitionManager,
-    "Action": ActionStateTransitionManager,
-}
-LEGEND = (
-    "══▶ in the profile watcher only, of which db.configure(url, transitions='watcher') is told"
-)
-COLUMNS = ("life", "initial", "new", "condition", "profile")
+LEGEND = "══▶ only in the profile watcher: db.configure(url, transitions='watcher')"
+COLUMNS = ("object", "initial", "new", "condition", "profile")
 
 
-def drawn(lives: Lives, profile: str) -> str:
-    """Return the life-cycles as text."""
-    drawings = [f"{name}\n\n{life.diagram(profile)}\n" for name, life in lives.items()]
-    return "\n".join([*drawings, f"{LEGEND}\n"] if profile == "watcher" else drawings)
+def text(machines: StateMachines, profile: str) -> str:
+    """Return the state diagrams as text."""
+    diagrams = [f"{name}\n\n{m.diagram(profile)}\n" for name, m in machines.items()]
+    return "\n".join([*diagrams, f"{LEGEND}\n"] if profile == "watcher" else diagrams)
 
 
-def _draw(draw: Callable[[Lives, str], str]) -> Draw:
-    return lambda rows, asked, out: draw(_lives(asked), asked.profile)
+def _draw(draw: Callable[[StateMachines, str], str]) -> Draw:
+    return lambda rows, options, out: draw(_selected(options), options.profile)
 
 
-def _lives(asked: argparse.Namespace) -> Lives:
-    return {name: life for name, life in LIVES.items() if asked.life in (None, _option(name))}
+def _selected(options: argparse.Namespace) -> StateMachines:
+    return {n: m for n, m in STATE_MACHINES.items() if options.object in (None, _option(n))}
 
 
 def _option(name: str) -> str:
@@ -45,31 +33,36 @@ def _option(name: str) -> str:
 
 
 class States(Drawable):
-    """Draw which states of audits, action plans and actions may follow which.
+    """Draw the states of audits, action plans and actions, and the transitions between them.
 
-    As text, in the languages of Mermaid and Graphviz, or as a picture; or list the moves.
+    Draw them as text, in the language of Mermaid or Graphviz, or as SVG; or list the transitions.
     """
 
     DRAWINGS = {
-        "text": _draw(drawn),
+        "text": _draw(text),
         "mermaid": _draw(diagram.mermaid),
         "dot": _draw(diagram.dot),
-        "svg": _draw(picture.drawn),
+        "svg": _draw(diagram.svg),
     }
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
-        told = "strict: what is documented; watcher, the default: that, and what the profile adds"
-        parser.add_argument("--profile", choices=PROFILES, default="watcher", help=told)
-        parser.add_argument("--life", choices=[*map(_option, LIVES)], help="of these only")
+        help_ = "strict: as documented; watcher (default): also what Watcher's services do"
+        parser.add_argument("--profile", choices=PROFILES, default="watcher", help=help_)
+        objects = [*map(_option, STATE_MACHINES)]
+        parser.add_argument("--object", choices=objects, help="only this object's states")
         return parser
 
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return COLUMNS
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return a row for each move."""
+        """Return a row for each transition."""
         moves = (
             (name, *move)
-            for name, life in _lives(parsed_args).items()
-            for move in life.moves(parsed_args.profile)
+            for name, machine in _selected(parsed_args).items()
+            for move in machine.moves(parsed_args.profile)
         )
         return COLUMNS, moves

@@ -4,21 +4,20 @@
 import argparse
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from oslo_utils import timeutils
 
 from watcher_objects import Audit
-from watcher_objects.cli import chart, connection, entity, svg
+from watcher_objects.cli import chart, connection, entity
 from watcher_objects.cli.chart import Bar
 from watcher_objects.cli.drawing import Drawable
 from watcher_objects.db import counts
-from watcher_objects.exception import printable
+from watcher_objects.exception import escape_control
 from watcher_objects.transitions import DELETED
 
 COLUMNS = ("by", "value", "count")
-#: How old an audit is at most, oldest first; what is older has no limit.
+#: The maximum age of the audits in each class, oldest first.
 AGES = {
     "< 1 year": datetime.timedelta(days=365),
     "< 30 days": datetime.timedelta(days=30),
@@ -30,10 +29,10 @@ OLDEST_FIRST = ("older", *AGES)
 
 
 class Question(NamedTuple):
-    """By what audits are counted."""
+    """A property by which audits are counted."""
 
     column: str
-    #: The values that are told also where no audit has them.
+    #: The values that are listed even if no audit has them.
     known: Sequence[str] = ()
 
 
@@ -46,7 +45,7 @@ QUESTIONS = {
 
 
 def bars(by: str, **options: Any) -> Iterator[Bar]:
-    """Yield how many audits have which value: those that are known, then the most frequent.
+    """Yield the number of audits by value: known values first, then the most frequent.
 
     :param options: for :func:`watcher_objects.db.counts.count`
     """
@@ -68,22 +67,24 @@ def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
 
 
 class Stats(Drawable):
-    """Count audits by state, type, host and age: as bars, or as a list."""
+    """Count audits by state, type, host and age, as bars or as a list."""
 
     DRAWINGS = {"chart": lambda rows, asked, out: chart.text([Bar(*row) for row in rows], out)}
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
-        told = "by this only; may be given again"
-        parser.add_argument("--by", action="append", choices=[*QUESTIONS], help=told)
-        told = "write the bars as a picture, too; only a picture is written over"
-        parser.add_argument("--svg", type=Path, metavar="FILE", help=told)
+        help_ = "count only by this; may be repeated"
+        parser.add_argument("--by", action="append", choices=[*QUESTIONS], help=help_)
         entity.add_filters(parser, Audit)
         return parser
 
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return COLUMNS
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return a row for each value that audits are counted by."""
+        """Return a row for each value."""
         connection.use(self.app)
         options = {
             "wanted": entity.filters(Audit, parsed_args),
@@ -91,10 +92,7 @@ class Stats(Drawable):
         }
         asked = dict.fromkeys(parsed_args.by or QUESTIONS)
         found = [bar for by in asked for bar in bars(by, **options)]
-        if parsed_args.svg:
-            moment = f"{timeutils.utcnow():%Y-%m-%d %H:%M} UTC"
-            svg.write(parsed_args.svg, chart.picture("Audits", moment, found))
         if parsed_args.formatter in ("json", "yaml", "chart"):
             return COLUMNS, found
-        # What a terminal would obey is shown, not sent.
-        return COLUMNS, [(by, v and printable(v), number) for by, v, number in found]
+        # Terminal control sequences are escaped.
+        return COLUMNS, [(by, v and escape_control(v), number) for by, v, number in found]

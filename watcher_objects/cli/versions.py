@@ -3,41 +3,48 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from cliff.lister import Lister
-
 import watcher_objects
 from watcher_objects import versions
+from watcher_objects.cli.columns import Table
 
 
 def fingerprints() -> dict[str, str]:
-    """Return the fingerprint of each object, whose first part is its version."""
+    """Return the fingerprint of each object; its first part is the version."""
     file = resources.files(watcher_objects) / "fingerprints.json"
-    told: dict[str, str] = json.loads(file.read_text())
-    return told
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
 
 
-class Versions(Lister):
-    """List the versions of the objects, their fingerprints, and how a release has them.
+class Versions(Table):
+    """List the versions and fingerprints of the objects, and their versions in a release.
 
-    Services agree on an object where their fingerprints of it do.
+    Services with equal fingerprints of an object agree on its wire format.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
-        told = "the release that objects are sent at; the newest by default"
-        parser.add_argument("--release", choices=list(versions.RELEASES), help=told)
+        help_ = "the release to compare with; the pinned or newest one by default"
+        parser.add_argument("--release", choices=list(versions.RELEASES), help=help_)
         return parser
+
+    def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns."""
+        return "object", "version", "fingerprint", f"sent at {_release(parsed_args)}"
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return a row for each object."""
-        release = parsed_args.release or versions.pinned() or [*versions.RELEASES][-1]
-        sent_as = versions.manifest(release)
+        sent_as = versions.manifest(_release(parsed_args))
         rows = (
             (name, *fingerprint.split("-"), sent_as.get(name, "not sent"))
             for name, fingerprint in fingerprints().items()
         )
-        return ("object", "version", "fingerprint", f"sent at {release}"), rows
+        return self.columns(parsed_args), rows
+
+
+def _release(parsed_args: argparse.Namespace) -> str:
+    return parsed_args.release or versions.pinned() or [*versions.RELEASES][-1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database: told once with :func:`configure`, grouped with :func:`transaction`."""
+"""The database: :func:`configure` it once; group writes with :func:`transaction`."""
 
-from watcher_objects.db.engine import configure, dispose, get_engine
-from watcher_objects.db.retries import transactional
+from watcher_objects.db.backend.database import Database, configure, dispose, get_engine
 from watcher_objects.db.transactions import transaction
+from watcher_objects.db.transactions.retries import transactional
 
-__all__ = ["configure", "dispose", "get_engine", "transaction", "transactional"]
+__all__ = ["Database", "configure", "dispose", "get_engine", "transaction", "transactional"]

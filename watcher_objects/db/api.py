@@ -12,11 +12,15 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import bulk, changes, paging, queries, retries, rules, transactions, writes
-from watcher_objects.db.changes import Change, Update
-from watcher_objects.db.queries import Key, Row
-from watcher_objects.db.statements import Cells, named
+from watcher_objects.db import bulk, transactions
+from watcher_objects.db.sql import dml, pagination, queries, state_guard, write_outcome
+from watcher_objects.db.sql.queries import Key, Row
+from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update
+from watcher_objects.db.statements import Cells, row_to_dict
+from watcher_objects.db.transactions import retries
 from watcher_objects.transitions import DELETED
+
+UNKNOWN = RowVersion()
 
 
 def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
@@ -25,17 +29,18 @@ def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
     :raises InvalidValue: a column can't hold its value
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
+    :raises WriteSuppressed: a trigger or a policy undid the write
     """
-    return _inserted(table, rules.insertable(table, given))
+    return _inserted(table, state_guard.insertable(table, given))
 
 
 @retries.retried
 def get(
     table: sa.Table, key: Key, *, show_deleted: bool = False, eager: Sequence[str] = ()
 ) -> Cells | None:
-    """Return the row, and behind it the rows of the relations named in ``eager``.
+    """Return the row, followed by the rows of the relations named in ``eager``.
 
-    They come in one statement; see ``queries.parted``.
+    They come in one statement; see ``queries.split_joined_row``.
     """
     return queries.first(table, key, show_deleted, eager)
 
@@ -48,90 +53,67 @@ def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
 
 @retries.retried
 def list(
-    table: sa.Table,
-    *,
-    show_deleted: bool = False,
-    eager: Sequence[str] = (),
-    wanted: Mapping[str, Any] | None = None,
-    limit: int | None = None,
-    marker: Mapping[str, Any] | None = None,
-    sort_key: str | None = None,
-    sort_dir: str | None = None,
-) -> queries.Found:
+    query: queries.ListQuery, limit: int | None = None, eager: Sequence[str] = ()
+) -> queries.RowSet:
     """Return rows in one statement, and those of each relation in ``eager`` in one more.
 
-    See :mod:`filters` and :mod:`paging` for the other arguments.
-
-    :param wanted: the filters
-    :param marker: the row to begin after: its id and the value of its sort key
+    :param limit: the maximum number of rows; None for all
+    :raises NegativeLimitError, InvalidParameter: the limit is not a number of rows
     """
-    order = paging.Order(table, sort_key, sort_dir)
-    limit = paging.checked_limit(limit)
-    return queries.page(
-        table,
-        show_deleted=show_deleted,
-        eager=eager,
-        wanted=wanted,
-        order=order,
-        limit=limit,
-        marker=marker,
-    )
+    return queries.page(query, pagination.checked_limit(limit), eager)
 
 
 def update(
     table: sa.Table,
     key: Key,
     given: Mapping[str, Any],
-    believed: str | None = None,
-    seen: Any = None,
+    known: RowVersion = UNKNOWN,
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
 
     Its table's rules for a new ``state`` are part of the UPDATE. To go to DELETED is to be
     soft-deleted.
 
-    :param believed: the state that the caller takes the row to be in; right or wrong decides
-        about the number of statements only
-    :param seen: when the row was written last, as far as the caller knows; right or wrong decides
-        only about what can be known where the database's answer gets lost
+    :param known: the version of the row that the caller has read, which may be out of date
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
     :raises InvalidState: there is no such state
+    :raises WriteSuppressed: the row is there, and a trigger or a policy undid the write
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
-    bound = rules.storable(table, given)
-    if rules.moves(table) and bound.get("state") == DELETED:
-        return _deleted(table, key, {**bound, **rules.marks_of_deletion(table)}, believed, seen)
-    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, believed, seen)
+    bound = state_guard.storable(table, given)
+    if state_guard.moves(table) and bound.get("state") == DELETED:
+        return _deleted(table, key, {**bound, **state_guard.marks_of_deletion(table)}, known)
+    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, known)
 
 
 def soft_delete(
     table: sa.Table,
     key: Key,
     given: Mapping[str, Any] | None = None,
-    believed: str | None = None,
-    seen: Any = None,
+    known: RowVersion = UNKNOWN,
 ) -> Update | None:
     """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above.
 
     The rows that it owns go with it, in the same transaction.
     """
-    bound = {**rules.storable(table, given or {}), **rules.marks_of_deletion(table)}
-    return _deleted(table, key, bound, believed, seen)
+    bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
+    return _deleted(table, key, bound, known)
 
 
-@retries.looking(changes.destroyed)
+@retries.looking(write_outcome.destroyed)
 def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
     """Remove a row, deleted or not, and those that it owns; None where there is none.
 
     :returns: the rows that were removed with it
     :raises Referenced: other rows refer to it
+    :raises WriteSuppressed: the row is still there
     """
     if not bulk.owned(table):
         return () if _destroyed(table, key) else None
-    return transactions.whole(lambda: _destroyed_with_owned(table, key))
+    return transactions.atomic(lambda: _destroyed_with_owned(table, key))
 
 
-_inserted = retries.looking(changes.inserted)(writes.insert)
+_inserted = retries.looking(write_outcome.inserted)(dml.insert)
 
 
 def _destroyed_with_owned(table: sa.Table, key: Key) -> Sequence[Change] | None:
@@ -141,60 +123,96 @@ def _destroyed_with_owned(table: sa.Table, key: Key) -> Sequence[Change] | None:
 
 def _destroyed(table: sa.Table, key: Key) -> bool:
     try:
-        return writes.delete(table, key)
+        if dml.delete(table, key):
+            return True
     except exception.MissingReference as error:
         # A driver says only that a foreign key was in the way; of a DELETE it is another's.
         raise exception.Referenced(name=table.name, id=next(iter(key.values()))) from error
+    if queries.first(table, key, show_deleted=True) is not None:
+        raise write_outcome.suppressed(
+            table, key, "the row is there, but the DELETE matched no row"
+        )
+    return False
 
 
-@retries.looking(changes.written)
-def _deleted(
-    table: sa.Table, key: Key, marked: Row, believed: str | None, seen: Any
-) -> Update | None:
+@retries.looking(write_outcome.written)
+def _deleted(table: sa.Table, key: Key, marked: Row, known: RowVersion) -> Update | None:
     if not bulk.owned(table):
-        return _moved(table, key, marked, believed, seen)
-    return transactions.whole(lambda: _deleted_with_owned(table, key, marked, believed, seen))
+        return _moved(table, key, marked, known)
+    return transactions.atomic(lambda: _deleted_with_owned(table, key, marked, known))
 
 
 def _deleted_with_owned(
-    table: sa.Table, key: Key, marked: Row, believed: str | None, seen: Any
+    table: sa.Table, key: Key, marked: Row, known: RowVersion
 ) -> Update | None:
     owned = bulk.soft_delete_owned(table, key)
-    done = _moved(table, key, marked, believed, seen)
+    done = _moved(table, key, marked, known)
     return done and done._replace(owned=owned)
 
 
-@retries.looking(changes.written)
-def _moved(
-    table: sa.Table, key: Key, bound: Row, believed: str | None, seen: Any
-) -> Update | None:
+@retries.looking(write_outcome.written)
+def _moved(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Update | None:
     """Write the row, and its state only from a state that leads there.
 
-    The UPDATE asks for the state that is believed, so that its success tells the true old
-    one. When it misses, the row says what it is in, and the move is tried from there.
+    The UPDATE asks for the state that is known, so that its success reveals the true old
+    one. When it misses, the row is read, and the move is tried from there. When that misses,
+    too, either others are writing the row or the database suppresses the UPDATE: a lock on the
+    row rules out the former.
     """
-    moves = rules.moves(table)
-    if moves is None or "state" not in bound:
-        cells = writes.update(table, key, bound)
-        return None if cells is None else Update(cells, None)
-    new = bound["state"]
-    while True:
-        condition = moves.condition(believed, new)
-        if condition is not None:
-            cells = _left(table, key, bound, {"state": believed, **condition}, seen)
-            if cells is not None:
-                return Update(cells, None if believed == new else believed)
-        current = get(table, key)
-        if current is None:
+    if done := _from_state(table, key, bound, known):
+        return done
+    row = _movable(table, key, bound)
+    if row is None:
+        return None
+    if done := _from_state(table, key, bound, _version(row)):
+        return done
+    return transactions.atomic(lambda: _moved_while_locked(table, key, bound))
+
+
+def _moved_while_locked(table: sa.Table, key: Key, bound: Row) -> Update | None:
+    # A policy may hide the row from this, and not from a SELECT.
+    bulk.locked(table, queries.identity_conditions(table, key, show_deleted=False))
+    row = _movable(table, key, bound)
+    if row is None:
+        return None
+    if done := _from_state(table, key, bound, _version(row)):
+        return done
+    new = state_guard.moves(table) and bound.get("state")
+    state = f" in state {row['state']}, which leads to {new}," if new else ""
+    observed = f"the row is there{state} but the UPDATE matched no row"
+    raise write_outcome.suppressed(table, key, observed)
+
+
+def _movable(table: sa.Table, key: Key, bound: Row) -> Row | None:
+    """Return the row if it is there and its state leads to the new one."""
+    cells = get(table, key)
+    if cells is None:
+        return None
+    row = row_to_dict(table, cells)
+    if "state" in bound:
+        state_guard.check_move(table, row, bound["state"])
+    return row
+
+
+def _version(row: Row) -> RowVersion:
+    return RowVersion(row.get("state"), row["updated_at"])
+
+
+def _from_state(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Update | None:
+    """Write the row if it is in the known state, and that leads to the new one; else None."""
+    moves, guard = state_guard.moves(table), Row()
+    if moves is not None and "state" in bound:
+        condition = moves.condition(known.state, bound["state"])
+        if condition is None:
             return None
-        row = named(table, current)
-        believed, seen = row["state"], row["updated_at"]
-        rules.check_move(table, row, new)
-
-
-def _left(table: sa.Table, key: Key, bound: Row, guard: Row, seen: Any) -> Cells | None:
+        guard = {"state": known.state, **condition}
     try:
-        return writes.update(table, key, bound, guard)
+        cells = dml.update(table, key, bound, guard)
     except exception.DatabaseUnavailable as error:
-        error.believed = guard["state"], seen
+        error.expected = known
         raise
+    if cells is None:
+        return None
+    write_outcome.check(table, key, bound, cells)
+    left = guard.get("state")
+    return Update(cells, None if left == bound.get("state") else left)

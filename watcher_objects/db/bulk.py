@@ -9,32 +9,35 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import changes, filters, retries, rules, transactions, values, writes
-from watcher_objects.db.changes import Change
-from watcher_objects.db.queries import Key, Row, meant
+from watcher_objects.db import transactions
+from watcher_objects.db.backend import database
+from watcher_objects.db.sql import dml, filters, state_guard, values, write_outcome
+from watcher_objects.db.sql.queries import Key, Row, identity_conditions
+from watcher_objects.db.sql.write_outcome import Change
 from watcher_objects.db.statements import Cells
+from watcher_objects.db.transactions import retries
 
 
 def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
     """Store rows, all or none, and return them in their order.
 
     :raises InvalidValue, DuplicateKey, MissingReference: as for a single row; the error's
-        ``index`` tells for which of them
+        ``index`` is the position of the row
     """
     bound: list[Row] = []
     for index, one in enumerate(given):
-        with exception.at(index):
-            bound.append(rules.insertable(table, one))
+        with exception.annotate_index(index):
+            bound.append(state_guard.insertable(table, one))
     return _inserted(table, bound) if bound else []
 
 
-@retries.looking(changes.inserted_all)
+@retries.looking(write_outcome.inserted_all)
 def _inserted(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     try:
-        return transactions.whole(lambda: _inserted_in_batches(table, bound))
+        return transactions.atomic(lambda: _inserted_in_batches(table, bound))
     except (exception.DuplicateKey, exception.MissingReference):
         # The database does not say which row it was, but of one.
-        return transactions.whole(
+        return transactions.atomic(
             lambda: [_created_at(index, table, one) for index, one in enumerate(bound)]
         )
 
@@ -42,14 +45,14 @@ def _inserted(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
 def _inserted_in_batches(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     stored: dict[int, Cells] = {}
     for batch in _batches(bound):
-        rows = writes.insert_many(table, [*batch.values()])
+        rows = dml.insert_many(table, [*batch.values()])
         stored |= dict(zip(batch, rows, strict=True))
     return [stored[index] for index in range(len(bound))]
 
 
 def _created_at(index: int, table: sa.Table, bound: Row) -> Cells:
-    with exception.at(index):
-        return writes.insert(table, bound)
+    with exception.annotate_index(index):
+        return dml.insert(table, bound)
 
 
 def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
@@ -78,19 +81,20 @@ def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any])
     """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
 
     :raises InvalidStateTransition: one of them may not go to the new state; then none does
+    :raises WriteSuppressed: one of them can't be changed; then none is
     """
-    bound = {"updated_at": timeutils.utcnow(), **rules.storable(table, given)}
-    asked, values_of = filters.judged(table, wanted)
+    bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
+    asked, values_of = filters.parse_filters(table, wanted)
     conditions = [
         *filters.where(table, asked, values_of),
-        *meant(table, {}, show_deleted=False),
+        *identity_conditions(table, {}, show_deleted=False),
     ]
     return _updated(table, conditions, bound)
 
 
-@retries.looking(changes.changed_all)
+@retries.looking(write_outcome.changed_all)
 def _updated(table: sa.Table, conditions: Any, bound: Row) -> list[Change]:
-    return transactions.whole(lambda: _change(table, conditions, bound))
+    return transactions.atomic(lambda: _change(table, conditions, bound))
 
 
 @functools.cache
@@ -105,33 +109,52 @@ def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:
 
     :raises InvalidStateTransition: the state of one of them does not allow it
     """
-    ident = _locked(table, meant(table, key, show_deleted=False))
+    ident = locked(table, identity_conditions(table, key, show_deleted=False))
     changed: list[Change] = []
     for other, column in owned(table) if ident else ():
-        conditions = [column == ident, *meant(other, {}, show_deleted=False)]
-        changed += _change(other, conditions, rules.marks_of_deletion(other), with_owner=True)
+        conditions = [column == ident, *identity_conditions(other, {}, show_deleted=False)]
+        changed += _change(
+            other, conditions, state_guard.marks_of_deletion(other), with_owner=True
+        )
     return changed
 
 
 def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
     """Remove what goes with a row, deleted or not; it is locked as above."""
-    ident = _locked(table, meant(table, key, show_deleted=True))
+    ident = locked(table, identity_conditions(table, key, show_deleted=True))
     changed: list[Change] = []
     for other, column in owned(table) if ident else ():
         rows = _rows(other, [column == ident])
         if rows:
-            transactions.execute(sa.delete(other).where(column == ident))
+            dml.delete_many(other, [column == ident], len(rows))
         changed += [Change(other, row) for row in rows]
     return changed
 
 
 def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Row]:
-    """Return rows, in the order of their ids, and let nobody else change them."""
+    """Lock rows, and return them in the order of their ids.
+
+    :raises WriteSuppressed: a policy hides some of them from SELECT ... FOR UPDATE
+    """
     statement = sa.select(table).where(*conditions).order_by(table.c.id).with_for_update()
-    return [dict(row._mapping) for row in transactions.execute(statement).rows]
+    for _ in range(2):
+        rows = [dict(row._mapping) for row in transactions.execute(statement).rows]
+        # The first time, others may have been added in between.
+        if (hidden := _number(table, conditions, len(rows)) - len(rows)) <= 0:
+            return rows
+    raise write_outcome.suppressed(table, f"{hidden} rows", "they can be read, but not locked")
 
 
-def _locked(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> int | None:
+def _number(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]], locked: int) -> int:
+    """Return how many rows can be read; without row-level security, what can be locked."""
+    if not database.get_backend().has_row_security:
+        return locked
+    count = sa.select(sa.func.count()).select_from(table).where(*conditions)
+    number: int = transactions.execute(count).rows[0][0]
+    return number
+
+
+def locked(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> int | None:
     """Let nobody else change a row, or refer to it, until the transaction ends."""
     statement = sa.select(table.c.id).where(*conditions).with_for_update()
     rows = transactions.execute(statement).rows
@@ -147,17 +170,13 @@ def _change(
     rows = _rows(table, conditions)
     if "state" in bound:
         for row in rows:
-            rules.check_move(table, row, bound["state"], with_owner)
-    if rows:
-        done = transactions.execute(sa.update(table).where(*conditions).values(bound))
-        if done.matched != len(rows):
-            reason = f"rows of {table.name} were added meanwhile"
-            raise exception.DatabaseUnavailable(reason=reason, may_retry=True)
-    return [_changed(table, row, bound) for row in rows]
+            state_guard.check_move(table, row, bound["state"], with_owner)
+    now = dml.update_many(table, conditions, bound, [row["id"] for row in rows])
+    return [_changed(table, row, now[row["id"]], bound) for row in rows]
 
 
-def _changed(table: sa.Table, row: Row, bound: Row) -> Change:
-    # The mark of deletion is an expression: the row's id.
-    now = {**row, **bound} | ({"deleted": row["id"]} if "deleted" in bound else {})
+def _changed(table: sa.Table, row: Row, now: Row, bound: Row) -> Change:
+    name = "uuid" if "uuid" in row else "id"
+    write_outcome.check(table, {name: row[name]}, bound, [*now.values()])
     left = row["state"] if "state" in bound and row["state"] != bound["state"] else None
     return Change(table, now, left, row["updated_at"])

@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from watcher_objects import exception
-from watcher_objects.db import filters, retries, transactions, values
-from watcher_objects.db.queries import meant
+from watcher_objects.db import transactions
+from watcher_objects.db.sql import filters, values
+from watcher_objects.db.sql.queries import identity_conditions
+from watcher_objects.db.transactions import retries
 
 
 @retries.retried
@@ -36,8 +38,11 @@ def count(
     if by not in names:
         hint = f" to count by; there are {', '.join(names)}"
         raise exception.UnknownField(objname=table.name, field=by, hint=hint)
-    asked, bound = filters.judged(table, wanted)
-    conditions = [*filters.where(table, asked, bound), *meant(table, {}, show_deleted)]
+    asked, bound = filters.parse_filters(table, wanted)
+    conditions = [
+        *filters.where(table, asked, bound),
+        *identity_conditions(table, {}, show_deleted),
+    ]
     # By its label, since PostgreSQL takes values bound in two places for two expressions.
     counted = _counted(table.columns[by], marks).label("counted")
     select = sa.select(counted, sa.func.count()).where(*conditions).group_by("counted")

@@ -8,14 +8,15 @@ Text compares exactly, by code point and with its trailing blanks, on every data
 are in UTC and keep their microseconds; a document is JSON text whose top is ``info['json']``.
 A table whose ``info`` has ``moves`` has a column ``state``, which keeps to those rules. Rows
 whose foreign key is ``owned`` go when the row that they point at goes. A column that is a
-``copy_of`` another is written with it.
+``copy_of`` another is written with it. In text of a column with ``any_text``, characters that no
+database stores are replaced; elsewhere they are rejected.
 """
 
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
+from watcher_objects.db.backend.dialects import column_types
 from watcher_objects.states import (
     ActionPlanStateTransitionManager,
     ActionStateTransitionManager,
@@ -23,25 +24,33 @@ from watcher_objects.states import (
 )
 from watcher_objects.transitions import StateTransitionManager
 
+#: How MariaDB compares text: by code point, with its trailing blanks.
+COLLATION = "utf8mb4_nopad_bin"
+
 metadata = sa.MetaData()
 _MARIADB: Any = {
     "mysql_engine": "InnoDB",
     "mysql_default_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_nopad_bin",
+    "mysql_collate": COLLATION,
 }
 
 
 def _text(length: int) -> sa.types.TypeEngine[str]:
-    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+    return column_types.exact_text(length)
+
+
+def _message(name: str) -> sa.Column[str]:
+    """Declare a column for the text of an error, which is stored whatever characters it has."""
+    return sa.Column(name, _text(255), info={"any_text": True})
 
 
 def _time() -> sa.types.TypeEngine[Any]:
-    return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    return column_types.time()
 
 
 def _document(name: str, top: type, nullable: bool = True) -> sa.Column[str]:
-    long_text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-    return sa.Column(name, long_text, nullable=nullable, info={"json": top})
+    kind = column_types.medium_text()
+    return sa.Column(name, kind, nullable=nullable, info={"json": top})
 
 
 def _reference(
@@ -143,7 +152,7 @@ audits = _table(
     sa.Column("start_time", _time()),
     sa.Column("end_time", _time()),
     sa.Column("force", sa.Boolean, nullable=False),
-    sa.Column("status_message", _text(255)),
+    _message("status_message"),
     _unique("audits", "uuid"),
     _unique("audits", "name", "deleted"),
     _index("audits", "name"),
@@ -165,7 +174,7 @@ action_plans = _table(
     sa.Column("state", _text(20)),
     _document("global_efficacy", list),
     sa.Column("hostname", _text(255)),
-    sa.Column("status_message", _text(255)),
+    _message("status_message"),
     _unique("action_plans", "uuid"),
     _index("action_plans", "state"),
     _index("action_plans", "audit_id"),
@@ -183,7 +192,7 @@ actions = _table(
     _document("input_parameters", dict),
     sa.Column("state", _text(20)),
     _document("parents", list),
-    sa.Column("status_message", _text(255)),
+    _message("status_message"),
     _unique("actions", "uuid"),
     _index("actions", "state"),
     _index("actions", "action_plan_id"),
@@ -239,7 +248,7 @@ rpc_requests = sa.Table(
     metadata,
     sa.Column("token", _text(36), primary_key=True),
     sa.Column("created_at", _time(), nullable=False, index=True),
-    sa.Column("answer", sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")),
+    sa.Column("answer", column_types.long_text()),
     **_MARIADB,
 )
 

@@ -6,14 +6,13 @@ what was built by the shape of the call, and gives the values with each call. To
 compile it anew would cost several times what the database needs for it.
 """
 
-import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from watcher_objects.db import engine, errors, sessions
+from watcher_objects.db.backend import database, dialects, errors, sessions
 
 #: Shapes of which each builder keeps the statements.
 SHAPES = 512
@@ -34,15 +33,16 @@ class Statement:
     def __init__(self, built: sa.ClauseElement, dialect: sa.Dialect) -> None:
         compiled: Any = built.compile(dialect=dialect)
         self.text: str = compiled.string
+        self.reads_only = isinstance(built, sa.Select)
         # To ask a driver's cursor for it can take longer than to fetch a row.
-        self.returns_rows = isinstance(built, sa.Select) or " RETURNING " in self.text
+        self.returns_rows = self.reads_only or " RETURNING " in self.text
         names = compiled.positiontup
         self._names: Sequence[str] = tuple(names)
         self._constants = {n: v for n, v in compiled.params.items() if v is not None}
         kinds = {name: compiled.binds[name].type for name in names}
         self._binders = [
-            (place, binder)
-            for place, name in enumerate(names)
+            (index, binder)
+            for index, name in enumerate(names)
             if (binder := binder_of(kinds[name], dialect))
         ]
 
@@ -50,26 +50,36 @@ class Statement:
         """Return the values in their order, as the driver takes them."""
         known = {**self._constants, **values}
         bound = [known[name] for name in self._names]
-        for place, binder in self._binders:
-            bound[place] = binder(bound[place])
+        for index, binder in self._binders:
+            bound[index] = binder(bound[index])
         return bound
+
+
+class Command(Statement):
+    """A text without values and rows, like BEGIN."""
+
+    returns_rows = reads_only = False
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return no values."""
+        return ()
 
 
 class UpdateAndRead(Statement):
     """An UPDATE and, if it matched, the SELECT of its row: a transaction, in one round trip.
 
-    For MariaDB, which has no UPDATE ... RETURNING. There, what matched is counted, too, since
-    SQLAlchemy has its drivers say so.
+    For databases that have no UPDATE ... RETURNING.
     """
 
     is_transaction = returns_rows = True
+    reads_only = False
 
-    def __init__(self, update: Statement, read: Statement) -> None:
+    def __init__(self, update: Statement, read: Statement, dialect: sa.Dialect) -> None:
         self._parts = update, read
-        self.text = (
-            f"BEGIN NOT ATOMIC START TRANSACTION; {update.text}; "
-            f"IF ROW_COUNT() > 0 THEN {read.text}; END IF; COMMIT; END"
-        )
+        self.text = dialects.of(dialect).update_and_read(update.text, read.text)
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of both."""
@@ -85,23 +95,23 @@ def binder_of(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
 
 def cells(table: sa.Table, row: Mapping[str, Any]) -> Cells:
     """Return a row as the driver would give it."""
-    dialect = engine.get_dialect()
-    return [cell(dialect, column, row[column.name]) for column in table.columns]
+    dialect = database.get_dialect()
+    return [bind_value(dialect, column, row[column.name]) for column in table.columns]
 
 
-def cell(dialect: sa.Dialect, column: sa.Column[Any], value: Any) -> Any:
+def bind_value(dialect: sa.Dialect, column: sa.Column[Any], value: Any) -> Any:
     """Return a value of a column as the driver would give it."""
     binder = binder_of(column.type, dialect)
     return binder(value) if binder else value
 
 
-def named(table: sa.Table, row: Cells) -> dict[str, Any]:
+def row_to_dict(table: sa.Table, row: Cells) -> dict[str, Any]:
     """Return the cells of a row by the names of their columns."""
     return dict(zip((column.name for column in table.columns), row, strict=True))
 
 
 @functools.cache
-def place(table: sa.Table, name: str) -> int:
+def column_index(table: sa.Table, name: str) -> int:
     """Return where in the cells of a row a column stands."""
     return [column.name for column in table.columns].index(name)
 
@@ -112,14 +122,15 @@ def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Sequence[Cells
     SQLAlchemy's way from a connection to the driver takes longer than a statement itself. It
     is gone where somebody listens to the engine's statements.
     """
-    if is_listened_to(engine.get_engine()):
-        with engine.connect() as connection:
+    source = database.current()
+    if is_listened_to(source.engine):
+        with source.checkout() as connection:
             return run_on(connection, statement, values)
-    lent = engine.lend()
+    acquired = source.acquire()
     try:
-        return _run(lent, engine.get_engine(), statement, values)
+        return _run(acquired, source.engine, statement, values)
     finally:
-        engine.keep(lent)
+        source.release(acquired)
 
 
 def run_on(
@@ -128,60 +139,79 @@ def run_on(
     """Run a statement on a connection, and return as above."""
     if not is_listened_to(connection.engine):
         return _run(connection.connection, connection.engine, statement, values)
-    with errors.translated(connection.engine):
+    with errors.translated(connection.engine), sessions.used(connection):
         result = connection.exec_driver_sql(statement.text, tuple(statement.bound(values)))
         return result.fetchall() if statement.returns_rows else (), result.rowcount
 
 
 def is_listened_to(source: sa.Engine) -> bool:
-    """Tell whether somebody listens to what is executed, like what traces statements."""
+    """Return whether the engine has listeners for statements, such as a tracer."""
     return source._has_events
 
 
-def _run(lent: Any, source: sa.Engine, statement: Statement, values: Mapping[str, Any]) -> Any:
-    # A cursor is good for many statements, and a new one of psycopg's costs; but it keeps what
-    # it fetched last.
-    info, text, bound = lent.info, statement.text, statement.bound(values)
+def _run(
+    connection: Any, source: sa.Engine, statement: Statement, values: Mapping[str, Any]
+) -> tuple[Sequence[Cells], int]:
+    """Run a statement at the driver's cursor.
+
+    A cursor is good for many statements, and a new one of psycopg's costs. It stays in the
+    connection's ``info``, where whatever closes the connection finds it.
+    """
+    info, text, bound = connection.info, statement.text, statement.bound(values)
+    info[sessions.USED] = True
     try:
-        cursor = info.pop("cursor", None) or lent.cursor()
+        cursor = info.get("cursor")
+        if cursor is None:
+            cursor = info["cursor"] = connection.cursor()
         cursor.execute(text, bound)
         rows = cursor.fetchall() if statement.returns_rows else ()
         if statement.is_transaction:
-            # What comes of its COMMIT is told last.
+            # The result of its COMMIT comes last.
             while cursor.nextset():
                 pass
-        if len(rows) <= FEW:
-            info["cursor"] = cursor
-        else:
-            sessions.forget_rows(lent.dbapi_connection)
-        return rows, cursor.rowcount
-    except Exception as error:
-        told = _told(lent, source, error, text)
-        if statement.is_transaction and lent.is_valid:
-            _end(lent)
-        errors.tell(source, told)
-    except BaseException:
-        # An interrupt may have left anything; and an open cursor would keep SQLite's lock.
-        with contextlib.suppress(Exception):
-            cursor.close()
-        lent.invalidate()
+        matched = cursor.rowcount
+        if len(rows) > FEW:
+            # It would keep them.
+            sessions.close(info.pop("cursor"))
+            dialects.of(source).clear_result(connection.dbapi_connection)
+    except BaseException as error:
+        _failed(connection, source, error, statement)
         raise
+    info[sessions.USED] = False
+    return rows, matched
 
 
-def _end(lent: Any) -> None:
+def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> None:
+    """Leave nothing of a statement that failed or was interrupted, and raise an error as ours."""
+    # Open, it would keep SQLite's lock; collected in another thread, it would wait for one.
+    sessions.close(connection.info.pop("cursor", None))
+    if isinstance(error, source.dialect.loaded_dbapi.Error):
+        _refused(connection, source, error, statement)
+    if dialects.of(source).survives_interrupts:
+        # Without a cursor nothing is left of the statement; in memory it is the database.
+        connection.info[sessions.USED] = False
+    else:
+        connection.invalidate()
+    if isinstance(error, Exception):
+        errors.raise_translated(source, error)
+
+
+def _refused(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> NoReturn:
+    """Raise a driver's error as ours, and close its connection unless that can be used again."""
+    is_gone = source.dialect.is_disconnect(error, connection.dbapi_connection, None)
+    wrapped, is_gone = errors.wrap_dbapi(source.dialect, error, statement.text, is_gone)
+    if is_gone:
+        connection.invalidate(error)
+    elif statement.is_transaction:
+        _end(connection)
+    if connection.is_valid:
+        connection.info[sessions.USED] = False
+    errors.raise_translated(source, wrapped)
+
+
+def _end(connection: Any) -> None:
     """Roll back, and give up the connection where that can't be done."""
     try:
-        lent.dbapi_connection.rollback()
+        connection.dbapi_connection.rollback()
     except Exception as error:
-        lent.invalidate(error)
-
-
-def _told(lent: Any, source: sa.Engine, error: Exception, text: str) -> Exception:
-    """Return a driver's error as oslo.db tells it, and give up its connection if that is lost."""
-    if not isinstance(error, source.dialect.loaded_dbapi.Error):
-        return error
-    is_gone = source.dialect.is_disconnect(error, lent.dbapi_connection, None)
-    told, is_gone = errors.told(source.dialect, error, text, is_gone)
-    if is_gone:
-        lent.invalidate(error)
-    return told
+        connection.invalidate(error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects whose methods run on a server, over oslo.messaging."""
+"""Remotable methods that a server executes, over oslo.messaging."""
 
 from watcher_objects.rpc.client import disable, enable
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes between client and server: JSON text, whose bounds are looked at before it is read.
+"""The format of requests and replies: JSON text, whose size is checked before it is decoded.
 
-oslo.messaging carries a request and its answer as one string each. Objects are primitives, at
-the versions that the other side knows; errors are their names, messages and attributes.
-Nothing in a message is evaluated, unpickled or imported by its name.
+oslo.messaging transmits a request and its reply as one string each. Objects are primitives in
+versions that the other side knows; errors consist of name, message and attributes. Nothing in a
+message is evaluated, unpickled or imported by name.
 """
 
 import contextvars
@@ -19,19 +19,20 @@ from oslo_context.context import RequestContext
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from watcher_objects import bounds, exception, versions
+from watcher_objects import exception, versions
 from watcher_objects.base import WatcherObject, WatcherPersistentObject
-from watcher_objects.field_types import DateTime
+from watcher_objects.fields import json_limits
+from watcher_objects.fields.field_types import DateTime
 from watcher_objects.versions import Manifest
 
-#: Bytes of a request, which has room for an object of two documents, and of an answer.
+#: The maximum size in bytes of a request, enough for two JSON fields, and of a reply.
 MAX_REQUEST = 6 * 2**20
 MAX_ANSWER = 64 * 2**20
-#: Levels of nesting, of which a document may have 100.
-MAX_DEPTH = bounds.MAX_DEPTH + 50
+#: The maximum nesting depth; JSON fields are limited to 100 levels.
+MAX_DEPTH = json_limits.MAX_DEPTH + 50
 
-#: What of a caller's context is told; never its token.
-_TOLD = (
+#: The attributes of a context that are transmitted; never the token.
+_CONTEXT_ATTRIBUTES = (
     *("user_id", "project_id", "domain_id", "user_domain_id", "project_domain_id"),
     *("request_id", "global_request_id", "is_admin", "show_deleted"),
 )
@@ -48,70 +49,70 @@ _KINDS: Mapping[str, Any] = {
     "frozenset": frozenset,
 }
 
-#: Whether this thread is in a server's call, which runs methods itself.
-serving: contextvars.ContextVar[bool] = contextvars.ContextVar("serving", default=False)
+#: Whether this thread is executing a request of a server, which runs methods itself.
+in_server: contextvars.ContextVar[bool] = contextvars.ContextVar("serving", default=False)
 
 
 def classes() -> dict[str, type[WatcherPersistentObject]]:
-    """Return the classes of objects that are stored, by name."""
+    """Return the classes of persistent objects, by name."""
     newest = (known[0] for known in ovo.VersionedObjectRegistry.obj_classes().values())
     return {c.obj_name(): c for c in newest if issubclass(c, WatcherPersistentObject)}
 
 
-def spoken() -> Manifest:
-    """Return the versions that this process speaks best."""
+def supported_versions() -> Manifest:
+    """Return the newest versions that this process supports."""
     return {name: cls.VERSION for name, cls in classes().items()}
 
 
 def signature(method: Any) -> inspect.Signature:
-    """Return the signature of a method that may be asked for, with self or cls and context."""
+    """Return the signature of a remotable method, including self, or cls and context."""
     return inspect.signature(getattr(method, "original_fn", None) or method.__func__)
 
 
 def read_request(text: Any) -> dict[str, Any]:
-    """Return what somebody asks, whoever that is.
+    """Return a decoded message from an untrusted sender.
 
-    :raises InvalidMessage: it is too large, too deep, or no JSON object
+    :raises InvalidMessage: it is too large, too deeply nested, or not a JSON object
     """
     if not isinstance(text, str):
-        raise exception.InvalidMessage(reason="it is no text")
+        raise exception.InvalidMessage(reason="it is not text")
     try:
-        bounds.check(text, MAX_REQUEST, MAX_DEPTH)
+        json_limits.check(text, MAX_REQUEST, MAX_DEPTH)
     except ValueError as error:
         raise exception.InvalidMessage(reason=str(error)) from None
     return read(text)
 
 
 def read(text: str) -> dict[str, Any]:
-    """Return what a message says of somebody who is trusted.
+    """Return a decoded message from a trusted sender.
 
-    :raises InvalidMessage: it is no JSON object
+    :raises InvalidMessage: it is not a JSON object
     """
     try:
-        said = json.loads(text)
+        message = json.loads(text)
     except (ValueError, RecursionError):
-        raise exception.InvalidMessage(reason="it is no JSON") from None
-    if not isinstance(said, dict):
-        raise exception.InvalidMessage(reason="it is no JSON object")
-    return said
+        raise exception.InvalidMessage(reason="it is not JSON") from None
+    if not isinstance(message, dict):
+        raise exception.InvalidMessage(reason="it is not a JSON object")
+    return message
 
 
-def write(said: Mapping[str, Any], most: int) -> str:
-    """Return a message.
+def write(message: Mapping[str, Any], limit: int) -> str:
+    """Return an encoded message.
 
     :raises InvalidMessage: it is too large
     """
-    text = json.dumps(said)
-    if len(text) > most:
-        raise exception.InvalidMessage(reason=f"it would be longer than {most} characters")
+    text = json.dumps(message)
+    if len(text) > limit:
+        raise exception.InvalidMessage(reason=f"it would be longer than {limit} characters")
     return text
 
 
 def encode(value: Any, manifest: Manifest) -> Any:
-    """Return a value as JSON has it, with objects at the versions of a manifest.
+    """Return a value in a form that JSON can represent, with objects in a manifest's versions.
 
-    :raises InvalidParameter: JSON has nothing for it
-    :raises NoOlderForm, UnsupportedError: an object has no form there
+    :raises InvalidParameter: JSON cannot represent the value
+    :raises NoOlderForm, UnsupportedError: an object cannot be represented in its version
     """
     if value is None or isinstance(value, str | int | float):
         return value
@@ -125,12 +126,12 @@ def encode(value: Any, manifest: Manifest) -> Any:
         return DateTime().stringify(value)
     if isinstance(value, uuid.UUID | decimal.Decimal):
         return str(value)
-    allowed = f"objects or what JSON can tell, not {type(value).__name__}"
+    allowed = f"an object or a JSON value, not {type(value).__name__}"
     raise exception.InvalidParameter(parameter="an argument", parameter_type=allowed)
 
 
 def decode(value: Any, context: Any) -> Any:
-    """Return what :func:`encode` was given; tuples and sets are lists, times are text."""
+    """Return the value that was encoded; tuples and sets become lists, times become text."""
     if isinstance(value, list):
         return [decode(item, context) for item in value]
     if isinstance(value, dict):
@@ -152,11 +153,11 @@ def encode_error(error: Exception) -> dict[str, Any]:
     return {"name": known.__name__, "message": str(error), "attributes": attributes}
 
 
-def decode_error(told: Mapping[str, Any]) -> Exception:
-    """Return an error as it was raised."""
-    cls = _ERRORS.get(told["name"], exception.WatcherException)
-    error: Exception = cls.__new__(cls, told["message"])
-    vars(error).update({name: _again(value) for name, value in told["attributes"].items()})
+def decode_error(encoded: Mapping[str, Any]) -> Exception:
+    """Return a decoded error."""
+    cls = _ERRORS.get(encoded["name"], exception.WatcherException)
+    error: Exception = cls.__new__(cls, encoded["message"])
+    vars(error).update({name: _again(value) for name, value in encoded["attributes"].items()})
     return error
 
 
@@ -166,7 +167,7 @@ def _plain(value: Any) -> Any:
     kind = type(value).__name__
     if kind in _KINDS:
         return {kind: [_plain(item) for item in value]}
-    return value if isinstance(value, str) and len(value) <= 500 else exception.shown(value)
+    return value if isinstance(value, str) and len(value) <= 500 else exception.safe_repr(value)
 
 
 def _again(value: Any) -> Any:
@@ -179,16 +180,17 @@ def _again(value: Any) -> Any:
 
 
 def encode_context(context: Any) -> dict[str, Any]:
-    """Return what is told of a caller's context."""
-    told = {name: getattr(context, name, None) for name in _TOLD}
-    return {name: value for name, value in told.items() if isinstance(value, str | bool)}
+    """Return the encoded attributes of a caller's context."""
+    values = {name: getattr(context, name, None) for name in _CONTEXT_ATTRIBUTES}
+    return {name: value for name, value in values.items() if isinstance(value, str | bool)}
 
 
-def decode_context(told: Mapping[str, Any], show_deleted: bool) -> RequestContext:
-    """Return a context.
+def decode_context(encoded: Mapping[str, Any], show_deleted: bool) -> RequestContext:
+    """Return a decoded context.
 
-    :param show_deleted: whether the caller may see what is deleted, if it asks for that
+    :param show_deleted: whether the caller may see soft-deleted objects
     """
-    known = {name: told[name] for name in _TOLD if isinstance(told.get(name), str | bool)}
+    names = (n for n in _CONTEXT_ATTRIBUTES if isinstance(encoded.get(n), str | bool))
+    known = {name: encoded[name] for name in names}
     known["show_deleted"] = show_deleted and known.get("show_deleted") is True
     return RequestContext(**known)

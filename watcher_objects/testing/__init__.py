@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of a decision engine need: databases, objects to put there, and a judge.
+"""Support for the tests of a decision engine: databases, a factory and a transition recorder.
 
-The fixtures of ``pytest_watcher_objects`` are made of it; nothing here needs pytest.
+The fixtures of ``pytest_watcher_objects`` are based on it; this package does not need pytest.
 """
 
 from watcher_objects.testing.database import databases

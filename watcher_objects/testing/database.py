@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Databases for tests: a new file for each test on SQLite, and one that is emptied on a server."""
+"""Databases for tests: on SQLite a new file for each test, on a server one that is emptied."""
 
 import functools
 import itertools
@@ -12,23 +12,24 @@ import sqlalchemy as sa
 
 from watcher_objects import db
 from watcher_objects.db import migration, models, transactions
-
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-_DRIVERS["mariadb"] = _DRIVERS["mysql"]
+from watcher_objects.db.backend import dialects, urls
+from watcher_objects.db.backend.dialects.sqlite import SQLite
 
 
 @contextmanager
 def databases(
     server: str, folder: Path, name: str, **options: Any
 ) -> Iterator[Callable[[], AbstractContextManager[str]]]:
-    """Lend a function that lends the URL of a configured database with our schema and no rows.
+    """Yield a function that returns a context manager for an empty, configured database.
+
+    The value of the context manager is the URL of the database, which has the schema and no rows.
 
     :param server: ``sqlite``, or the URL of a server and an account that may create databases
-    :param folder: where to keep SQLite's files
-    :param name: of the database on a server; it is dropped afterwards
-    :param options: of ``db.configure``, beside the URL
+    :param folder: the folder for SQLite files
+    :param name: the name of the database on a server; it is dropped afterwards
+    :param options: further arguments of ``db.configure``
     """
-    if server == "sqlite":
+    if server == SQLite.name:
         first = folder / "template.sqlite"
         upgraded(f"sqlite:///{first}")
         yield functools.partial(_copied, first.read_bytes(), folder, itertools.count(1), options)
@@ -53,13 +54,13 @@ def _copied(
 
 
 def _hurry(connection: Any, record: Any) -> None:
-    """Let a new connection not wait for the disk: no test outlives a power cut."""
+    """Turn off syncs to the disk, since tests need no durability."""
     connection.execute("PRAGMA synchronous = OFF")
 
 
 @contextmanager
 def emptied(url: str, **options: Any) -> Iterator[str]:
-    """Configure a database that has our schema and whose rows are no loss."""
+    """Configure a database that has the schema, and remove its rows."""
     db.configure(url, **options)
     try:
         empty()
@@ -76,7 +77,7 @@ def empty() -> None:
 
 
 def upgraded(url: str) -> str:
-    """Return the URL of a database, which is given our schema."""
+    """Create the schema in a database, and return its URL."""
     db.configure(url)
     migration.upgrade()
     db.dispose()
@@ -85,19 +86,18 @@ def upgraded(url: str) -> str:
 
 @contextmanager
 def created(server: sa.URL | str, name: str) -> Iterator[str]:
-    """Lend the URL of a new database on a server, and drop it afterwards."""
+    """Create a database on a server, yield its URL, and drop it afterwards."""
     with closing(admin(server).connect()) as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     try:
         yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
         with closing(admin(server).connect()) as connection:
-            force = " WITH (FORCE)" if connection.dialect.name == "postgresql" else ""
-            connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+            connection.exec_driver_sql(dialects.of(connection).drop_database(name))
 
 
 def admin(url: sa.URL | str) -> sa.Engine:
-    """Return an engine that has nothing to do with the library's."""
-    place = sa.make_url(url)
-    place = place.set(drivername=_DRIVERS.get(place.get_backend_name(), place.drivername))
-    return sa.create_engine(place, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    """Return an engine that is independent of the library."""
+    return sa.create_engine(
+        urls.with_driver(url), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a decision engine keeps to the life-cycles: all moves that it makes are written down.
+"""A recorder of the transitions that a decision engine makes.
 
-They are seen where the library makes them: of an engine that runs in this process, in whichever
-thread, and not of one in another process or behind RPC.
+It sees the transitions of this process, in any thread, but not those of other processes or of an
+RPC server.
 """
 
 import threading
@@ -13,12 +13,12 @@ from watcher_objects import events
 from watcher_objects.base import WatcherPersistentObject
 from watcher_objects.states import ActionPlanState, State
 
-#: The states in which somebody is at work.
+#: The states of objects that an engine is working on.
 RUNNING = frozenset({State.ONGOING, ActionPlanState.CANCELLING})
 
 
 class Move(NamedTuple):
-    """A move that was made or refused, and by which thread; the first leads from None."""
+    """A transition that was made or rejected; a creation has the initial state None."""
 
     initial: str | None
     new: str | None
@@ -26,7 +26,7 @@ class Move(NamedTuple):
 
 
 class Life:
-    """What became of one object."""
+    """The transitions of one object."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -34,9 +34,9 @@ class Life:
         self.refusals: list[Move] = []
 
     def chain(self) -> list[Move]:
-        """Return the moves in the order in which they were made.
+        """Return the transitions in the order in which they were made.
 
-        Threads may tell of two of them in another order.
+        Events of several threads may arrive in another order.
         """
         left, chain = list(self.moves), []
         reached = {move.new for move in left}
@@ -49,22 +49,23 @@ class Life:
         return chain
 
     def states(self) -> list[str]:
-        """Return the states that it was in, in their order."""
+        """Return the states of the object, in order."""
         chain = self.chain()
         first = [chain[0].initial] if chain else []
         return [state for state in first + [move.new for move in chain] if state]
 
     def __str__(self) -> str:
         made = [f"{move.new} ({move.thread})" for move in self.chain() if move.initial]
-        lines = [f"{self.label}: {' -> '.join(self.states()[:1] + made) or 'no move'}"]
-        lines += [f"  refused: {r.initial} -> {r.new} ({r.thread})" for r in self.refusals]
+        lines = [f"{self.label}: {' -> '.join(self.states()[:1] + made) or 'no transition'}"]
+        lines += [f"  rejected: {r.initial} -> {r.new} ({r.thread})" for r in self.refusals]
         return "\n".join(lines)
 
 
 class Lifecycle:
-    """A witness of what becomes of audits, action plans and actions, while it is entered.
+    """A context manager that records the transitions of audits, action plans and actions.
 
-    At the end it raises AssertionError if a move was refused, or if something was left running.
+    At the end it raises AssertionError if a transition was rejected, or if an object was left
+    running.
     """
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class Lifecycle:
         self._may_be_left: set[str] = set()
 
     def __enter__(self) -> Self:
-        self._end = events.subscribe(self._hear, refusals=True)
+        self._end = events.subscribe(self._record, refusals=True)
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
@@ -82,26 +83,26 @@ class Lifecycle:
             self.check()
 
     def check(self) -> None:
-        """Raise AssertionError if a move was refused, or if something was left running."""
+        """Raise AssertionError if a transition was rejected, or if an object was left running."""
         self.expect_no_refusal()
         self.expect_ended()
 
     def expect_no_refusal(self) -> None:
-        """Raise AssertionError if a move was refused, but for those that may be."""
+        """Raise AssertionError if a transition was rejected and not allowed to be."""
         allowed = self._may_be_refused
         self._expect(
-            "a move was refused",
+            "a transition was rejected",
             lambda life: any(refusal.new not in allowed for refusal in life.refusals),
         )
 
     def expect_ended(self) -> None:
-        """Raise AssertionError if something was moved to ONGOING or CANCELLING and left there.
+        """Raise AssertionError if an object went to ONGOING or CANCELLING and was left there.
 
-        What was made in such a state, and not moved, is somebody else's.
+        Objects that were created in such a state are ignored.
         """
         running = RUNNING - self._may_be_left
         self._expect(
-            "something was left running",
+            "an object was left running",
             lambda life: any(move.initial and move.new in running for move in life.chain()[-1:]),
         )
 
@@ -109,30 +110,30 @@ class Lifecycle:
         """Raise AssertionError if an object has not been in these states, in this order."""
         life = self._lives.get(obj.uuid) or Life(_label(obj))
         if life.states() != [*states]:
-            raise AssertionError(f"{' -> '.join(states)} was expected\n{life}")
+            raise AssertionError(f"Expected {' -> '.join(states)}\n{life}")
 
     def allow_refused(self, *states: str) -> None:
-        """Take it for no fault that a move to one of these states is refused.
+        """Allow transitions to these states to be rejected.
 
-        Of several engines that claim one audit, all but one are refused ONGOING.
+        If several engines claim one audit, all but one are rejected.
         """
         self._may_be_refused.update(states)
 
     def allow_left(self, *states: str) -> None:
-        """Take it for no fault that something is left in one of these states."""
+        """Allow objects to be left in these states."""
         self._may_be_left.update(states)
 
     def _expect(self, fault: str, is_at_fault: Callable[[Life], object]) -> None:
         __tracebackhide__ = True
-        if told := [str(life) for life in tuple(self._lives.values()) if is_at_fault(life)]:
-            raise AssertionError("\n".join([fault, *told]))
+        if failed := [str(life) for life in tuple(self._lives.values()) if is_at_fault(life)]:
+            raise AssertionError("\n".join([fault, *failed]))
 
-    def _hear(self, event: events.Event) -> None:
+    def _record(self, event: events.Event) -> None:
         if "state" not in event.obj.fields:
             return
         thread, state, refusal = threading.current_thread().name, event.obj.state, event.error
         if refusal is not None:
-            # What is in the way of a plan's deletion may be an action.
+            # An action may prevent the deletion of its plan.
             life = self._life(refusal.kwargs["id"], event.obj)
             life.refusals.append(Move(refusal.initial, refusal.new, thread))
             return
@@ -143,7 +144,7 @@ class Lifecycle:
             life.moves.append(Move(event.old_state, state, thread))
 
     def _life(self, uuid: str, obj: WatcherPersistentObject) -> Life:
-        label = _label(obj) if obj.uuid == uuid else f"what {_label(obj)} owns, {uuid}"
+        label = _label(obj) if obj.uuid == uuid else f"a child of {_label(obj)}, {uuid}"
         return self._lives.setdefault(uuid, Life(label))
 
 

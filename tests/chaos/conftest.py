@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The databases of the chaos tests."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests import servers
+from tests.chaos import instances, oracle, places
+from tests.chaos.footprint import Footprint
+from tests.conftest import clean
+from watcher_objects import db
+
+
+@pytest.fixture
+def target(url, database) -> str:
+    """The URL of a database with empty tables, which this process is not connected to."""
+    db.dispose()
+    return url
+
+
+@pytest.fixture(scope="module")
+def witnessed(url) -> Iterator[str]:
+    """The URL of a database that writes down what is done to audits."""
+    db.configure(url)
+    clean()
+    db.dispose()
+    oracle.install(url)
+    yield url
+    oracle.remove(url)
+
+
+@pytest.fixture
+def footprint(witnessed, database, published) -> Iterator[Footprint]:
+    """What can be seen of the configured database from outside."""
+    with closing(servers.admin(witnessed).connect()) as connection:
+        yield Footprint(connection, published)
+
+
+@pytest.fixture(scope="module", params=instances.KINDS)
+def own_server(request) -> Iterator[instances.Server]:
+    """A server of our own, which may be disturbed."""
+    with places.running(request.param) as (made,):
+        yield made
+
+
+@pytest.fixture
+def own_url(own_server) -> Iterator[str]:
+    """The URL of a database with our schema on that server."""
+    with places.database([own_server.url]) as (made,):
+        yield made

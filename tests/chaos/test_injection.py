@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every public call, with every error of the database that passes, at each of its statements."""
+
+import contextlib
+import functools
+import inspect
+import logging
+import time
+
+import pytest
+
+from tests import factory
+from tests.chaos import calls
+from tests.chaos.footprint import each_statement
+from tests.chaos.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
+from tests.chaos.tiers import LONG, long
+from watcher_objects import Audit, Goal, db, exception
+from watcher_objects.db.backend import database as backend
+
+#: Seconds in which a call that never passes is tried a few times only.
+BUDGET = 1.05
+
+
+@pytest.fixture
+def injected(url, footprint, database):
+    """The same as the footprint, of a database whose errors are ours to choose."""
+    db.configure(url, connect_args=ARGUMENTS[database])
+    return footprint
+
+
+@pytest.fixture
+def hurried(url, footprint, database):
+    """The same, of calls that have little time."""
+    db.configure(url, connect_args=ARGUMENTS[database])
+    # Less than a caller may say.
+    backend.current().timeout = BUDGET
+    return footprint
+
+
+def test_every_public_verb_is_a_case():
+    verbs = {
+        name
+        for cls in factory.CLASSES
+        for ours in cls.__mro__
+        if ours.__module__.startswith("watcher_objects.")
+        for name in vars(ours)
+        if inspect.isroutine(getattr(cls, name)) and not name.startswith(("_", "obj_"))
+    }
+    cases = {make.__name__.strip("_") for make in (*calls.READS, *calls.WRITES)}
+    reach_no_database = {"as_dict"}
+    assert verbs - cases == reach_no_database
+
+
+def errors(database, known):
+    """Return one error of a kind, or all."""
+    some = [*known[database].values()]
+    return some if LONG else some[:1]
+
+
+def check(make, context, footprint, error, done=False):
+    expected = footprint.of(make(context))
+    failing = functools.partial(INJECTOR.failing, error, done=done)
+    for needed in each_statement(make, context, failing):
+        assert footprint.of(needed) == expected
+
+
+@pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
+def test_an_error_that_passes_is_not_seen(injected, database, context, make):
+    for error in errors(database, NOTHING_DONE):
+        check(make, context, injected, error)
+
+
+def test_each_try_again_is_a_line_of_the_log_without_the_drivers_words(
+    injected, database, context, caplog
+):
+    caplog.set_level(logging.INFO, "watcher_objects")
+    _, call = calls.claim(context)
+    with INJECTOR.failing(errors(database, NOTHING_DONE)[0], 1):
+        call()
+    (line,) = caplog.messages
+    assert line.startswith("Trying again in 0.")
+    assert "injected" not in line
+
+
+# That writes don't mind is seen on a network that is cut.
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize(
+    "make", [*calls.READS, *(pytest.param(w, marks=long) for w in calls.WRITES)]
+)
+def test_a_lost_answer_is_not_seen(injected, database, context, make, done):
+    for error in errors(database, LEFT_OPEN):
+        check(make, context, injected, error, done)
+
+
+@pytest.mark.parametrize("make", [calls.claim, calls.refresh])
+def test_every_code_is_known(injected, database, context, make):
+    for known in (NOTHING_DONE, LEFT_OPEN):
+        for error in known[database].values():
+            check(make, context, injected, error)
+
+
+@pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
+def test_an_error_that_stays_is_told_in_time_and_nothing_has_happened(
+    hurried, database, context, published, make
+):
+    some = errors(database, LEFT_OPEN) + errors(database, NOTHING_DONE)
+    for error in some if LONG else some[:1]:
+        failing = functools.partial(INJECTOR.failing, error, for_ever=True)
+        for objects, call in each_statement(make, context, failing):
+            before, were = hurried.rows(), [one.obj_to_primitive() for one in objects]
+            published.clear()
+            began = time.monotonic()
+            with contextlib.suppress(exception.DatabaseUnavailable):
+                call()
+                assert not INJECTOR.raised
+                break
+            assert time.monotonic() - began < BUDGET + 1
+            assert hurried.since(before) == {}
+            assert [one.obj_to_primitive() for one in objects] == were
+            assert published == []
+
+
+def lost(write, error, at):
+    with INJECTOR.failing(error, at), pytest.raises(exception.DatabaseUnavailable) as caught:
+        write()
+    return caught.value
+
+
+@pytest.mark.parametrize("known", [NOTHING_DONE, LEFT_OPEN], ids=["nothing-done", "left-open"])
+def test_a_transaction_that_is_lost_is_its_owners_to_repeat(
+    injected, database, context, published, known
+):
+    def write():
+        with db.transaction():
+            goal.create()
+            audit.save()
+
+    last = 5 if database == "mysql" else 4
+    for error in errors(database, known):
+        for at in range(2, last + 1):
+            audit, goal = factory.stored(Audit, context), factory.built(Goal, context)
+            audit.state = "ONGOING"
+            published.clear()
+            before = injected.rows()
+            failed = lost(write, error, at)
+            is_open = at == last and known is LEFT_OPEN
+            assert isinstance(failed, exception.OutcomeUnknown) is is_open
+            assert failed.may_retry is not is_open
+            assert injected.since(before) == {}
+            assert (audit.obj_what_changed(), published) == ({"state"}, [])
+            assert not goal.obj_attr_is_set("id")
+
+
+def test_a_transaction_that_can_not_begin_waits(injected, database, context, published):
+    for error in errors(database, NOTHING_DONE) + errors(database, LEFT_OPEN):
+        goal = factory.built(Goal, context)
+        published.clear()
+        with INJECTOR.failing(error, 1) as injector, db.transaction():
+            goal.create()
+        assert injector.raised
+        assert injected.kinds() == [("goal", "create", None)]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time that a call may take, and trying again within it."""
+
+import contextlib
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any, TypeVar
+
+import tenacity
+
+from watcher_objects.db.backend import execution
+from watcher_objects.exception import DatabaseUnavailable, InvalidParameter
+
+LOG = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+#: Seconds for which a call is tried again where nothing else is said.
+SECONDS = 30.0
+#: What else may be said; drivers take neither less nor weeks.
+LEAST, MOST = 2, 24 * 60 * 60
+# Seconds by which the last try begins before the end: PostgreSQL's driver connects for no less
+# than two.
+_LAST = 1
+# Seconds that an answer may come late: the server, which knows why, is to end a wait first.
+_GRACE = 0.5
+_pause = tenacity.wait_random_exponential(multiplier=0.02, max=1)
+
+
+# When the current call has to end, and its function: where an interrupt kept a call from taking
+# this back, that function is not running any more.
+_call: ContextVar[tuple[float, FrameType] | None] = ContextVar("call", default=None)
+
+
+def now() -> float:
+    """Return seconds of a clock that a parent and its children share, and that no test freezes."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def checked(retry_for: Any) -> float:
+    """Return the seconds for which calls are to be tried again; 0 for not at all.
+
+    :raises InvalidParameter: they are none
+    """
+    # NaN is not within anything.
+    is_number = isinstance(retry_for, int | float) and not isinstance(retry_for, bool)
+    if not is_number or not (retry_for == 0 or LEAST <= retry_for <= MOST):
+        allowed = f"0, or a number of seconds from {LEAST} to {MOST}"
+        raise InvalidParameter(parameter="retry_for", parameter_type=allowed)
+    return float(retry_for)
+
+
+def _deadline() -> float | None:
+    """Return when the current call has to end, by :func:`now`; None outside of calls."""
+    found = _call.get()
+    return found[0] if found is not None and execution.is_running(found[1]) else None
+
+
+def in_call() -> bool:
+    """Return whether a call is going on, whose deadline holds for what it calls."""
+    return _deadline() is not None
+
+
+def begin(function: FrameType, seconds: float) -> None:
+    """Set the deadline of a call that begins now, which :func:`end` takes back."""
+    _call.set((now() + seconds, function))
+
+
+def end() -> None:
+    """Note that the call has ended."""
+    _call.set(None)
+
+
+def remaining() -> float | None:
+    """Return for how many seconds the current call may wait for an answer; None: no limit."""
+    deadline = _deadline()
+    if deadline is None or deadline == math.inf:
+        return None
+    return max(deadline - now(), 0) + _GRACE
+
+
+def shorter(own: Any, remaining: float | None) -> float | None:
+    """Return how long to wait: what the call has left, or a caller's own limit if that is less.
+
+    :param own: a number, or its text; None, 0 and less are no limit
+    """
+    limit = float(own or 0)
+    if not limit > 0:
+        return remaining
+    return limit if remaining is None else min(limit, remaining)
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Make one call of what runs inside, unless it is in one.
+
+    :param seconds: what the call may take
+    """
+    if in_call():
+        yield
+        return
+    # The function with this block in it; between them is contextlib's.
+    begin(sys._getframe(2), seconds)
+    try:
+        yield
+    finally:
+        end()
+
+
+@contextlib.contextmanager
+def no_deadline() -> Iterator[None]:
+    """Give calls inside a deadline of their own, also within another call."""
+    outer = _call.get()
+    _call.set(None)
+    try:
+        yield
+    finally:
+        _call.set(outer)
+
+
+def _log(state: tenacity.RetryCallState) -> None:
+    if state.outcome:
+        LOG.info("Trying again in %.2f s: %s", state.upcoming_sleep, state.outcome.exception())
+
+
+def retry_until(
+    failed: DatabaseUnavailable,
+    attempt: Callable[[], R],
+    may_go_on: Callable[[BaseException], bool],
+) -> R:
+    """Try again what has failed once, with pauses, until it passes, must not, or time is up.
+
+    :raises Exception: the last error
+    """
+    last = (_deadline() or 0) - _LAST
+    seconds = last - now()
+    failures = [failed]
+
+    def run() -> R:
+        if failures:
+            raise failures.pop()
+        return attempt()
+
+    tries = tenacity.Retrying(
+        sleep=time.sleep,
+        wait=lambda state: min(_pause(state), max(last - now(), 0)),
+        # The pauses count, too, should the clock stand still.
+        stop=lambda state: math.isinf(last) or now() >= last or state.idle_for >= seconds,
+        retry=tenacity.retry_if_exception(may_go_on),
+        before_sleep=_log,
+        reraise=True,
+    )
+    return tries(run)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database: its engine, the connections at hand, and what was configured for it.
+
+:func:`configure` creates the default one. :meth:`Database.use` makes another one current for a
+block: that is kept in a context variable, so each thread and each task has its own.
+"""
+
+import contextlib
+import math
+import os
+import weakref
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import pool
+
+from watcher_objects import exception
+from watcher_objects.db.backend import budget, dialects, engine, errors, green, sessions
+from watcher_objects.db.backend.dialects.base import Backend
+from watcher_objects.transitions import PROFILES
+
+#: Seconds to wait at most for a lock that another transaction holds.
+LOCK_TIMEOUT = 30
+
+#: What lists may do about a row that no object can hold; the first is the default.
+UNREADABLE = ("raise", "skip")
+
+
+class Database:
+    """A database that objects are stored in. Nothing is connected before its first use.
+
+    On SQLite the file is created at first use, readable by its owner only.
+
+    :param url: ``sqlite:///FILE``, ``postgresql://...`` or ``mysql://...`` (MariaDB)
+    :param transitions: the profile of the life-cycles, ``strict`` or ``watcher``; see
+        :mod:`watcher_objects.transitions`
+    :param retry_for: seconds for which a call is retried while the database is unavailable or
+        busy, from 2 to 86400; 0 for not at all
+    :param unreadable: what ``list`` and ``iterate`` do about a row that no object can hold, as
+        other programs may have written it: ``raise``, or ``skip`` it with a warning that names it
+    :param engine_options: arguments of SQLAlchemy's ``create_engine`` that concern connections:
+        ``pool_size``, ``max_overflow``, ``connect_args``, ...; ``echo`` logs what goes through
+        SQLAlchemy, never the values of a statement or a row
+    :raises InvalidParameter: the URL or an option cannot be used
+    :raises DatabaseError: the database's driver is not installed; or eventlet or gevent has
+        patched only a part of what blocks
+    """
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        transitions: str = PROFILES[0],
+        retry_for: float = budget.SECONDS,
+        unreadable: str = UNREADABLE[0],
+        **engine_options: Any,
+    ) -> None:
+        self._patching = green.Patching()
+        seconds = budget.checked(retry_for)
+        #: The profile of the life-cycles.
+        self.profile = _checked("transitions", transitions, PROFILES)
+        #: What lists do about a row that no object can hold.
+        self.unreadable = _checked("unreadable", unreadable, UNREADABLE)
+        #: Seconds that a call may take.
+        self.timeout = seconds or math.inf
+        lock_timeout = min(LOCK_TIMEOUT, math.ceil(seconds)) or LOCK_TIMEOUT
+        #: SQLAlchemy's engine.
+        self.engine = engine.create(url, lock_timeout, engine_options)
+        #: What this kind of database does in its own way.
+        self.backend: Backend = dialects.of(self.engine)
+        # Connections of the pool that are at hand.
+        self._idle: list[Any] = []
+        _all.add(self)
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator["Database"]:
+        """Make this the current database inside the block, in this thread or task only."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """SQLAlchemy's dialect, which knows the version of its server."""
+        dialect = self.engine.dialect
+        # What a server can do is known once it is connected.
+        if getattr(dialect, "server_version_info", None) is None:
+            self.checkout().close()
+        return dialect
+
+    def checkout(self) -> sa.Connection:
+        """Return a connection of the pool.
+
+        :raises DatabaseUnavailable: there is none
+        """
+        self._patching.check()
+        with contextlib.suppress(IndexError):
+            # The pool may have no other.
+            self._idle.pop().close()
+        with errors.translated(self.engine, connecting=True):
+            return self.engine.connect()
+
+    def acquire(self) -> Any:
+        """Return a connection at hand, or else one of the pool; :meth:`release` takes it back.
+
+        To check out from the pool, and to check in, takes longer than many a statement.
+
+        :raises DatabaseUnavailable: there is none
+        """
+        self._patching.check()
+        # Another thread may take the last one.
+        with contextlib.suppress(IndexError):
+            dialect = self.engine.dialect
+            while not sessions.is_usable(self.backend, dialect, connection := self._idle.pop()):
+                # The pool knows what to do with it.
+                connection.close()
+            return connection
+        try:
+            return self.engine.raw_connection()
+        except Exception as error:
+            errors.raise_translated(self.engine, error, connecting=True)
+
+    def release(self, connection: Any) -> None:
+        """Keep a connection at hand, unless another thread may be waiting for it at the pool."""
+        shared: Any = self.engine.pool
+        is_disposed = connection.is_valid and connection._pool is not shared
+        if is_disposed and sessions.is_own(connection):
+            # Its pool would not close it any more.
+            connection.invalidate()
+        # A pool of another kind has its reasons.
+        is_ours = isinstance(shared, pool.QueuePool) and connection.is_valid and not is_disposed
+        is_ours = is_ours and not sessions.is_used(connection)
+        is_enough = is_ours and len(self._idle) >= shared.size()
+        if is_ours and not is_enough and not 0 <= shared._max_overflow <= shared.overflow():
+            sessions.returned(connection)
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def dispose(self) -> None:
+        """Close the connections that are idle; those in use are closed when they are released."""
+        self.engine.dispose()
+        with contextlib.suppress(IndexError):
+            while True:
+                self.release(self._idle.pop())
+
+    def _forget_connections(self) -> None:
+        # A child process connects anew. What these were connected to, forks.py has discarded.
+        _abandoned.extend(self._idle)
+        self._idle.clear()
+        self.engine.dispose(close=False)
+
+
+_all: weakref.WeakSet[Database] = weakref.WeakSet()
+_current: ContextVar[Database | None] = ContextVar("database", default=None)
+_default: Database | None = None
+# The profile where there is no database, as in clients of RPC.
+_profile = PROFILES[0]
+# Connections of a parent process, which are not to be closed.
+_abandoned: list[Any] = []
+
+
+def _forget_connections() -> None:
+    for database in list(_all):
+        database._forget_connections()
+
+
+os.register_at_fork(after_in_child=_forget_connections)
+
+
+def configure(
+    url: str | sa.URL,
+    transitions: str = PROFILES[0],
+    retry_for: float = budget.SECONDS,
+    unreadable: str = UNREADABLE[0],
+    **engine_options: Any,
+) -> Database:
+    """Create the default database, in place of an earlier one, and return it.
+
+    The parameters and errors are those of :class:`Database`.
+    """
+    global _default  # noqa: PLW0603 - the default of all threads
+    created = Database(url, transitions, retry_for, unreadable, **engine_options)
+    dispose()
+    _default = created
+    return created
+
+
+def dispose() -> None:
+    """Close the connections of the default database that are idle, and forget it."""
+    global _default  # noqa: PLW0603 - as above
+    if _default is not None:
+        _default.dispose()
+    _default = None
+
+
+def find() -> Database | None:
+    """Return the current database, or None if there is none."""
+    return _current.get() or _default
+
+
+def current() -> Database:
+    """Return the current database: that of :meth:`Database.use`, or the default.
+
+    :raises DatabaseNotConfigured: :func:`configure` has not been called
+    """
+    found = find()
+    if found is None:
+        raise exception.DatabaseNotConfigured()
+    return found
+
+
+def get_engine() -> sa.Engine:
+    """Return SQLAlchemy's engine of the current database.
+
+    :raises DatabaseNotConfigured: :func:`configure` has not been called
+    """
+    return current().engine
+
+
+def get_dialect() -> sa.Dialect:
+    """Return SQLAlchemy's dialect of the current database, which knows its server's version."""
+    return current().dialect
+
+
+def get_backend() -> Backend:
+    """Return what the current database does in its own way."""
+    return current().backend
+
+
+def get_profile() -> str:
+    """Return the profile of the life-cycles of the current database."""
+    found = find()
+    return found.profile if found is not None else _profile
+
+
+def use_profile(transitions: str) -> None:
+    """Choose the profile of the life-cycles, also where no database is configured.
+
+    :raises InvalidParameter: there is no such profile
+    """
+    global _profile  # noqa: PLW0603 - as above
+    _profile = _checked("transitions", transitions, PROFILES)
+    if found := find():
+        found.profile = _profile
+
+
+def timeout() -> float:
+    """Return the seconds that a call may take."""
+    found = find()
+    return found.timeout if found is not None else budget.SECONDS
+
+
+@contextlib.contextmanager
+def connect() -> Iterator[sa.Connection]:
+    """Yield a connection of the current database's pool.
+
+    :raises DatabaseUnavailable: there is none
+    """
+    with current().checkout() as connection:
+        yield connection
+
+
+def _checked(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        listed = " or ".join(allowed)
+        raise exception.InvalidParameter(parameter=name, parameter_type=listed)
+    return value

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an engine of SQLAlchemy is created for a database.
+
+Connections are in autocommit: a read is one statement, a write that is one statement is its
+own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMIT itself.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from watcher_objects import exception
+from watcher_objects.db.backend import dialects, errors, sessions, urls
+from watcher_objects.db.backend.pool import Pool
+
+_OPTIONS = {
+    "connect_args",
+    "echo",
+    "max_overflow",
+    "pool_pre_ping",
+    "pool_recycle",
+    "pool_size",
+    "pool_timeout",
+    "pool_use_lifo",
+    "poolclass",
+}
+
+_LOGGING_NAME = "watcher_objects"
+
+
+def create(url: str | sa.URL, lock_timeout: int, engine_options: Mapping[str, Any]) -> sa.Engine:
+    """Return an engine; nothing is connected yet.
+
+    :param lock_timeout: seconds to wait for a lock
+    :raises InvalidParameter: the URL or an option cannot be used
+    :raises DatabaseError: the driver is not installed
+    """
+    parsed = urls.parsed(url)
+    options = _options(parsed, lock_timeout, engine_options)
+    try:
+        engine = sa.create_engine(urls.without_secrets(parsed), **options)
+    except ImportError as error:
+        extra = dialects.of_url(parsed).extra
+        reason = f"its driver is missing: pip install 'watcher-objects[{extra}]'"
+        raise exception.DatabaseError(reason=reason) from error
+    except exc.NoSuchModuleError:
+        plugins = exception.safe_repr(parsed.query.get("plugin"))
+        raise _bad_parameter("url", f"one whose plugins are installed, not {plugins}") from None
+    except Exception as error:
+        allowed = f"what create_engine takes, which raised {type(error).__name__}"
+        raise _bad_parameter("engine_options", allowed) from None
+    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").addFilter(errors.tells_no_row)
+    _listen(engine, lock_timeout)
+    return engine
+
+
+def _bad_parameter(name: str, allowed: str) -> exception.InvalidParameter:
+    return exception.InvalidParameter(parameter=name, parameter_type=allowed)
+
+
+def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := given.keys() - _OPTIONS:
+        allowed = f"one of {', '.join(sorted(_OPTIONS))}"
+        raise _bad_parameter(f"engine option {min(unknown)}", allowed)
+    # For more, the call waits by being tried again.
+    wait = {} if "poolclass" in given else {"pool_timeout": 1}
+    options: dict[str, Any] = {
+        **wait,
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "pool_reset_on_return": None,
+        "poolclass": Pool,
+        "hide_parameters": True,
+        "logging_name": _LOGGING_NAME,
+    }
+    backend = dialects.of_url(url)
+    usual, required = backend.connect_arguments(url, lock_timeout), backend.required_arguments
+    connect_args = {**usual, **given.get("connect_args", {}), **required}
+    return {**options, **backend.engine_options(url), **given, "connect_args": connect_args}
+
+
+def _listen(engine: sa.Engine, lock_timeout: int) -> None:
+    backend = dialects.of(engine)
+    event.listen(engine, "handle_error", errors.handle, retval=True)
+    event.listen(engine, "checkin", functools.partial(sessions.on_checkin, backend))
+    event.listen(engine, "invalidate", sessions.close_cursor)
+    if backend.is_server:
+        event.listen(
+            engine, "checkout", functools.partial(sessions.check, backend, engine.dialect)
+        )
+    prepare = functools.partial(sessions.prepare, backend, lock_timeout)
+    # First of all: SQLAlchemy's dialect quotes names by the sql_mode that it finds.
+    event.listen(engine, "connect", prepare, insert=True)
+    event.listen(engine, "do_connect", backend.connect)

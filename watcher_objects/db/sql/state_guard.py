@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be written: judged from the tables, before and while a row is written."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects import exception
+from watcher_objects.db.backend import database
+from watcher_objects.db.sql import values
+from watcher_objects.db.sql.queries import Row, column
+from watcher_objects.fields import coercion
+from watcher_objects.transitions import DELETED, StateTransitionManager
+
+#: The highest id that a caller may give. A database numbers on after it, and has as many again.
+MAX_GIVEN_ID = 2**30
+
+
+def moves(table: sa.Table) -> type[StateTransitionManager] | None:
+    """Return the rules of a table's states, under the profile of this database."""
+    rules: type[StateTransitionManager] | None = table.info["moves"]
+    return rules and rules.under(database.get_profile())
+
+
+def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
+    """Return what is bound in a statement for the columns given, and for copies of them.
+
+    :raises InvalidValue, UnknownField, InvalidState: it can't be written
+    """
+    bound = {name: values.storable(column(table, name), value) for name, value in given.items()}
+    rules = moves(table)
+    if rules and bound.get("state", rules.INITIAL) not in rules.TRANSITIONS:
+        raise exception.InvalidState(state=given["state"], allowed=", ".join(rules.TRANSITIONS))
+    return bound | {copy: bound[name] for copy, name in _copies(table) if name in bound}
+
+
+@functools.cache
+def _copies(table: sa.Table) -> Sequence[tuple[str, str]]:
+    return tuple((c.name, c.info["copy_of"]) for c in table.columns if "copy_of" in c.info)
+
+
+def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
+    """Return what is bound for a new row; see :func:`storable`."""
+    bound = {"deleted": 0, **storable(table, given)}
+    bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
+    if not 1 <= bound.get("id", 1) <= MAX_GIVEN_ID:
+        raise coercion.refuse("id", bound["id"], f"takes whole numbers from 1 to {MAX_GIVEN_ID}")
+    for needed in table.columns:
+        if not (needed.nullable or needed.primary_key or needed.name in bound):
+            values.storable(needed, None)
+    return bound
+
+
+def marks_of_deletion(table: sa.Table) -> Row:
+    """Return what is bound for a row to be soft-deleted."""
+    now = timeutils.utcnow()
+    marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
+    return {**marks, "state": DELETED} if moves(table) else marks
+
+
+def check_move(table: sa.Table, row: Row, new: str, with_owner: bool = False) -> None:
+    """Refuse what a row may not become.
+
+    :raises InvalidStateTransition: its state does not lead to the new one
+    """
+    rules = moves(table)
+    if rules is None:
+        return
+    allowed = rules.allowed(row, with_owner)
+    if new not in allowed and not (rules.SELF_TRANSITIONS and row["state"] == new):
+        raise exception.InvalidStateTransition(
+            name=table.name, id=row.get("uuid"), initial=row["state"], new=new, allowed=allowed
+        )

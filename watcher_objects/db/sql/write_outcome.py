@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a write has done, and how that is found where the database's answer got lost.
+
+A row has the time of its last write, to the microsecond, and that of its creation: by these a
+write knows its own. What each look takes is the error, and what the write got.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects.db import transactions
+from watcher_objects.db.backend import database
+from watcher_objects.db.sql import queries, state_guard
+from watcher_objects.db.sql.queries import Key, Row
+from watcher_objects.db.statements import Cells, bind_value, cells, column_index
+from watcher_objects.db.transactions import levels
+from watcher_objects.db.transactions.retries import Found
+from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown, WriteSuppressed
+
+
+class RowVersion(NamedTuple):
+    """What a caller last knew of a row: its state, and when it was written.
+
+    It may be out of date. A right state saves a statement; the time decides what can be said of
+    a write whose answer was lost.
+    """
+
+    state: str | None = None
+    updated_at: Any = None
+
+
+class Change(NamedTuple):
+    """A row of a table as it is now, or was last, and the state that it left if it left one.
+
+    ``written`` is when it had been written before.
+    """
+
+    table: sa.Table
+    row: Row
+    old_state: str | None = None
+    written: Any = None
+
+
+class Update(NamedTuple):
+    """A row after an update, and the state that it left; None if it left none.
+
+    ``owned`` are the rows that were soft-deleted with it.
+    """
+
+    cells: Cells
+    old_state: str | None
+    owned: Sequence[Change] = ()
+
+
+def suppressed(table: sa.Table, ident: Any, observed: str) -> WriteSuppressed:
+    """Return the error for a write that the database has undone silently.
+
+    :param ident: what was not written: a key, or words for several rows
+    """
+    if isinstance(ident, Mapping):
+        (ident,) = ident.values()
+    reason = f"{observed}; look for row-level security or a trigger on {table.name}"
+    return WriteSuppressed(name=table.name, id=ident, reason=reason)
+
+
+def check(table: sa.Table, key: Key, bound: Row, row: Cells) -> None:
+    """Check that a row has the state and the mark of deletion that were written to it.
+
+    A trigger may change other columns: a caller gets them as they are stored.
+
+    :raises WriteSuppressed: it has not
+    """
+    observed = None
+    if "state" in bound and table.info["moves"]:
+        state, new = row[column_index(table, "state")], bound["state"]
+        observed = None if state == new else f"its state is {state} now, not {new}"
+    if "deleted" in bound and not row[column_index(table, "deleted")]:
+        observed = "it is not deleted now"
+    if observed is not None:
+        error = suppressed(table, key, f"the UPDATE matched the row, but {observed}")
+        if (current := levels.current()) is not None:
+            # What else was written must not be committed.
+            current.failure = error
+        raise error
+
+
+def inserted(lost: DatabaseUnavailable, table: sa.Table, bound: Row) -> Cells | Found:
+    """Find the row that was to be stored, whatever has become of it since."""
+    same = [
+        column == bound.get(column.name)
+        for column in queries.identity(table)
+        if column.name != "deleted"
+    ]
+    found = sa.select(table.c.id).where(*same, table.c.created_at == bound["created_at"])
+    for row in transactions.execute(found).rows:
+        return cells(table, {**dict.fromkeys(table.columns.keys()), **bound, "id": row.id})
+    return Found.NOTHING
+
+
+def inserted_all(
+    lost: DatabaseUnavailable, table: sa.Table, bound: Sequence[Row]
+) -> Sequence[Cells] | Found:
+    """Find the rows that were to be stored, all or none."""
+    if inserted(lost, table, bound[0]) is Found.NOTHING:
+        return Found.NOTHING
+    answer: Sequence[Cells] = _answer(lost)
+    return answer
+
+
+def written(
+    lost: DatabaseUnavailable, table: sa.Table, key: Key, bound: Row, known: RowVersion
+) -> Update | Found:
+    """Find out whether the row was written; a deletion is known by itself, as it stays."""
+    row = queries.first(table, key, show_deleted=True)
+    if row is None:
+        return Found.OTHERS
+    left, before = lost.expected or RowVersion()
+    at = row[column_index(table, "updated_at")]
+    if at == _stored(table, bound["updated_at"]):
+        check(table, key, bound, row)
+        old_state = left if "state" in bound and left != bound["state"] else None
+        return _answer(lost) or Update(row, old_state)
+    is_live = row[column_index(table, "deleted")] == 0
+    is_deletion, has_state = "deleted" in bound, state_guard.moves(table) and "state" in bound
+    if (
+        is_deletion
+        or at in (None, _stored(table, before or known.updated_at))
+        or (is_live and not has_state)
+    ):
+        return Found.NOTHING
+    return Found.OTHERS
+
+
+def destroyed(lost: DatabaseUnavailable, table: sa.Table, key: Key) -> Sequence[Change] | Found:
+    """Find out whether the row is gone, no matter which call removed it."""
+    if queries.first(table, key, show_deleted=True) is None:
+        return _answer(lost) or ()
+    return Found.NOTHING
+
+
+def changed_all(
+    lost: DatabaseUnavailable, table: sa.Table, conditions: Any, bound: Row
+) -> Sequence[Change] | Found:
+    """Find out whether rows were changed that met some filters, all or none."""
+    changes: Sequence[Change] = _answer(lost)
+    for change in changes:
+        now = sa.select(table.c.updated_at).where(table.c.id == change.row["id"])
+        for (at,) in transactions.execute(now).rows:
+            if at == bound["updated_at"]:
+                return changes
+            if at == change.written:
+                return Found.NOTHING
+    return Found.OTHERS if changes else changes
+
+
+def _answer(lost: DatabaseUnavailable) -> Any:
+    return lost.answer if isinstance(lost, OutcomeUnknown) else None
+
+
+def _stored(table: sa.Table, moment: Any) -> Any:
+    """Return a time as the driver gives it."""
+    if not hasattr(moment, "tzinfo"):
+        return moment
+    return bind_value(database.get_dialect(), table.c.updated_at, timeutils.normalize_time(moment))

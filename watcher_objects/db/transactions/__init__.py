@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements, transactions, and what waits for their end."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from watcher_objects import exception
+from watcher_objects.db import statements
+from watcher_objects.db.backend import budget, database, errors, sessions
+from watcher_objects.db.transactions import levels
+from watcher_objects.db.transactions.levels import Result, Transaction
+
+R = TypeVar("R")
+
+
+def execute(
+    statement: sa.Executable,
+    rows: Sequence[Mapping[str, Any]] = (),
+    although_failed: bool = False,
+) -> Result:
+    """Run one statement, in the current transaction if there is one.
+
+    :param rows: the values of an INSERT
+    :param although_failed: also in a transaction in which a statement has failed
+    """
+    current = levels.current()
+    if current is None:
+        levels.refuse_deadlock(statement.is_select)
+        with database.connect() as connection:
+            return _run(connection, statement, rows)
+    return current.run(lambda on: _run(on, statement, rows), although_failed)
+
+
+def _run(
+    connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]
+) -> Result:
+    with errors.translated(connection.engine), sessions.used(connection):
+        result = connection.execute(statement, rows or None)
+        return Result(result.fetchall() if result.returns_rows else [], result.rowcount)
+
+
+def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
+    """Run a statement that was compiled before, where :func:`execute` would."""
+    current = levels.current()
+    if current is None:
+        levels.refuse_deadlock(statement.reads_only)
+        return Result(*statements.run(statement, values))
+    return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[None]:
+    """Group writes: all of them happen, or none does and the objects are as before.
+
+    A transaction inside another is a savepoint of it. It belongs to the thread, green thread or
+    asyncio task that began it: others that are started inside it are outside of it. An error of
+    the database ends the transaction that it happened in, also if it is caught inside.
+
+    :raises OutcomeUnknown: COMMIT was not answered
+    """
+    parent = levels.current()
+    if parent is not None:
+        parent.check()
+    current = Transaction(parent)
+    try:
+        levels.enter(current)
+        _begin(current)
+        yield
+        current.commit()
+    except BaseException:
+        current.rollback()
+        raise
+    finally:
+        current.close()
+        levels.leave_ended()
+    if parent is None:
+        run_callbacks(current.after_commit)
+    else:
+        parent.after_commit += current.after_commit
+        parent.after_rollback += current.after_rollback
+
+
+def atomic(work: Callable[[], R]) -> R:
+    """Run something in a transaction, and return what it does.
+
+    :raises OutcomeUnknown: COMMIT was not answered; the error's ``answer`` is what was to be
+        returned
+    """
+    answer = None
+    try:
+        with transaction():
+            answer = work()
+    except exception.OutcomeUnknown as error:
+        error.answer = answer
+        raise
+    return answer
+
+
+def run_callbacks(tellers: Collection[Callable[[], None]]) -> None:
+    """Run what has waited for a commit; each callback has a deadline of its own."""
+    if tellers:
+        with budget.no_deadline():
+            for teller in tellers:
+                teller()
+
+
+def _begin(level: Transaction) -> None:
+    """Begin a transaction, and retry that within the deadline of a call.
+
+    :raises DatabaseUnavailable: it could not be begun
+    """
+    if level.parent is None:
+        levels.refuse_deadlock()
+    if level.parent or budget.in_call():
+        # The call around this one retries.
+        level.begin()
+        return
+    with budget.deadline(level.database.timeout):
+        try:
+            level.begin()
+        except exception.DatabaseUnavailable as error:
+            budget.retry_until(error, level.begin, lambda last: getattr(last, "may_retry", False))
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[sa.Connection]:
+    """Yield the connection of the current transaction, or one of the pool's in autocommit."""
+    current = levels.current()
+    if current is not None:
+        yield current.connection
+    else:
+        with database.connect() as connection:
+            yield connection
+
+
+def ensure_transaction() -> contextlib.AbstractContextManager[None]:
+    """Join the current transaction as it is, or begin one."""
+    return contextlib.nullcontext() if in_transaction() else transaction()
+
+
+def in_transaction() -> bool:
+    """Return whether this thread, green thread or task is inside :func:`transaction`."""
+    return levels.current() is not None
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Call ``callback`` once what was written is committed: now, outside a transaction."""
+    current = levels.current()
+    if current is None:
+        callback()
+    else:
+        current.after_commit.append(callback)
+
+
+def after_rollback(undo: Callable[[], None]) -> None:
+    """Call ``undo`` if the transaction around this is rolled back; outside one, never."""
+    current = levels.current()
+    if current is not None:
+        current.after_rollback.append(undo)

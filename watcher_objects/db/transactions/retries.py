@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that are tried again: at once where nothing has happened, else after a look.
+
+A connection that dies before the answer leaves open whether a write has happened. The row shows
+that, mostly: by the time that was written with it, which no other write has to the microsecond.
+"""
+
+import enum
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from watcher_objects import exception
+from watcher_objects.db import transactions
+from watcher_objects.db.backend import budget, database
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Found(enum.Enum):
+    """What a look finds where it does not find that the write has happened."""
+
+    #: It has not.
+    NOTHING = enum.auto()
+    #: Others have written since, and may have written over it.
+    OTHERS = enum.auto()
+
+
+#: Gets the error, and what the call got; returns what the call would have, or one of the above.
+Look = Callable[..., Any]
+
+
+def retried(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a call that may as well happen twice try again until it is answered.
+
+    It does so for the time given to :func:`watcher_objects.db.configure`. Inside a
+    transaction it does not: the whole of that is lost, and its owner's to repeat.
+    """
+    return _retried(function, None)
+
+
+def looking(look: Look) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a write try again as :func:`retried` does, and look first if it may have happened."""
+    return lambda function: _retried(function, look)
+
+
+def transactional(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function in a transaction of its own, again from its beginning if that was lost.
+
+    Before it is run again its objects are as they were; what else it does should not mind to
+    be done twice. Inside another transaction it is a savepoint, and is not tried again.
+
+    :raises OutcomeUnknown: COMMIT was not answered
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return transactions.atomic(lambda: function(*args, **kwargs))
+
+    return _retried(run, None)
+
+
+def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
+    inner = function if look else _harmless(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if budget.in_call():
+            return inner(*args, **kwargs)
+        budget.begin(sys._getframe(), database.timeout())
+        try:
+            return function(*args, **kwargs)
+        except exception.DatabaseUnavailable as error:
+            if transactions.in_transaction():
+                raise
+            return _Repeated(functools.partial(function, *args, **kwargs), look).after(error)
+        finally:
+            budget.end()
+
+    return call
+
+
+def _harmless(function: Callable[P, R]) -> Callable[P, R]:
+    """Inform the call around this one that nothing is open if this one fails."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except exception.DatabaseUnavailable as error:
+            error.nothing_happened()
+            raise
+
+    return call
+
+
+class _Repeated:
+    """A call that has failed once, and what is known of it."""
+
+    def __init__(self, again: functools.partial[Any], look: Look | None) -> None:
+        self.again, self.look = again, look
+        #: The error that left open whether the write has happened.
+        self.open: exception.DatabaseUnavailable | None = None
+
+    def after(self, error: exception.DatabaseUnavailable) -> Any:
+        """Try again, and raise at last what went wrong, with what is known."""
+        self._note(error)
+        try:
+            return budget.retry_until(error, self._attempt, self._may_go_on)
+        except exception.DatabaseUnavailable as last:
+            if self.open is None or isinstance(last, exception.OutcomeUnknown):
+                raise
+            raise exception.OutcomeUnknown(reason=last.kwargs["reason"]) from last
+
+    def _attempt(self) -> Any:
+        if self.open and (found := self._look()) is not Found.NOTHING:
+            return found
+        try:
+            done = self.again()
+        except exception.DatabaseUnavailable as error:
+            self._note(error)
+            raise
+        except exception.WatcherException:
+            # What was sent first may have come later than the look.
+            if self.open is None or (found := self._look()) is Found.NOTHING:
+                raise
+            return found
+        if done is None and self.open and (found := self._look()) is not Found.NOTHING:
+            return found
+        return done
+
+    def _note(self, error: exception.DatabaseUnavailable) -> None:
+        if self.look and error.is_lost:
+            self.open = error
+
+    def _look(self) -> Any:
+        look: Any = self.look
+        found = look(self.open, *self.again.args, **self.again.keywords)
+        if found is Found.OTHERS:
+            raise exception.OutcomeUnknown(reason="others have written since") from self.open
+        return found
+
+    def _may_go_on(self, error: BaseException) -> bool:
+        if isinstance(error, exception.OutcomeUnknown) and not (self.look and error.is_lost):
+            return False
+        return isinstance(error, exception.DatabaseUnavailable) and (
+            error.may_retry or error.is_lost
+        )

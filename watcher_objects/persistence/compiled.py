@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written and compiled once per class, from its fields: the ways that run per object.
+
+There is a slow way to each of these, which takes any field of any type; here are those that
+fields of this library's own types can take when their values are of the usual kind.
+"""
+
+import datetime
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from watcher_objects import fields
+from watcher_objects.db.backend.dialects.base import Backend
+from watcher_objects.db.statements import SHAPES
+from watcher_objects.fields import coercion
+from watcher_objects.persistence.lazy_json import DOCUMENTS, install_lazy_json
+
+#: The types of fields whose values are as the driver gives them.
+PLAIN = (fields.StringField, fields.UUIDField, fields.IntegerField)
+#: The types of fields whose values of one Python type are taken as they are.
+USUAL = {fields.StringField: str, fields.IntegerField: int, fields.BooleanField: bool}
+#: The types of fields whose values are documents in a primitive, too.
+JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
+
+
+def compile_function(name: str, lines: Iterable[str], **known: Any) -> Any:
+    """Return the function that these lines are, and what they know."""
+    source = "\n    ".join([f"def {name}:", *lines])
+    exec(compile(source, f"<{name}>", "exec"), known)  # noqa: S102 - of names of fields only
+    return known[name.partition("(")[0]]
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _blank(cls: Any) -> type:
+    """Return a class for new objects, which become instances of ``cls`` once attributes are set.
+
+    It has no ``__setattr__`` that would be asked about each. Its objects share the names of
+    their attributes, in Python, as far as the first of them had them all.
+    """
+    new = type(cls.__name__, (), {})
+    first = new()
+    for name in _attributes(cls):
+        setattr(first, name, None)
+    return new
+
+
+def _attributes(cls: Any) -> list[str]:
+    rows = (f"_row_{name}" for name in cls._snapshot_fields())
+    return ["_context", *rows, *(f"_obj_{name}" for name in cls.fields), "_changed_fields"]
+
+
+def constructor(cls: Any, name: str, lines: Iterable[str], **known: Any) -> Callable[..., Any]:
+    """Return the function that these lines are, which makes an object of a class from a blank."""
+    made_of = {"cls": cls, "blank": _blank(cls), "new": object.__new__, "fields": cls.fields}
+    function: Callable[..., Any] = compile_function(name, lines, **made_of, **known)
+    return function
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def row_loader(cls: Any, backend: Backend) -> Callable[[Any, Any], Any]:
+    """Return what makes an object of a context and the cells of a row.
+
+    It returns None where the slow way has to be taken.
+    """
+    install_lazy_json(cls)
+    cells = ", ".join(f"c{place}" for place in range(len(cls.table.columns)))
+    needed, read, stores, coerced = _cells_read(cls, backend)
+    lines = [
+        f"{cells}, = cells",
+        f"if {' or '.join(f'{cell} is None' for cell in needed) or 'False'}: return None",
+        "self = new(blank)",
+        "try:",
+        *(f"    {line}" for line in [*read, *stores]),
+        "    self._context = context",
+        "    self.__class__ = cls",
+        *(f"    {line}" for line in coerced),
+        "except (TypeError, ValueError, AttributeError): return None",
+        "return self",
+    ]
+    return constructor(
+        cls,
+        "make(context, cells)",
+        lines,
+        parsed=datetime.datetime.fromisoformat,
+        combined=datetime.datetime.combine,
+        utc=datetime.UTC,
+    )
+
+
+def _cells_read(cls: Any, backend: Backend) -> tuple[list[str], ...]:
+    """Return which cells must hold something, and the lines that read, store and coerce."""
+    needed: list[str] = []
+    read: list[str] = []
+    stores: list[str] = []
+    coerced: list[str] = []
+    for place, column in enumerate(cls.table.columns):
+        name, cell = column.name, f"c{place}"
+        field = cls.fields.get(name)
+        if name in cls._snapshot_fields():
+            stores.append(f"self._row_{name} = {cell}")
+        if field is None or name in cls._json_fields():
+            continue
+        value = _from_cell(field, cell, backend)
+        if value is None:
+            coerced.append(f"vars(self)['_obj_{name}'] = fields[{name!r}].coerce(")
+            coerced[-1] += f"self, {name!r}, {cell})"
+            continue
+        if not field.nullable:
+            needed.append(cell)
+        if value != cell:
+            read.append(f"{cell} = {value}")
+        stores.append(f"self._obj_{name} = {cell}")
+    return needed, read, stores, coerced
+
+
+def _from_cell(field: Any, cell: str, backend: Backend) -> str | None:
+    """Return the expression for the value of a field; None: it has to be coerced."""
+    if type(field) in PLAIN:
+        return cell
+    if type(field) is fields.BooleanField:
+        return cell if backend.loads_booleans else f"None if {cell} is None else {cell} != 0"
+    if type(field) is fields.DateTimeField:
+        if backend.times_are_text:
+            value = f"parsed({cell} + '+00:00')" if is_aware(field) else f"parsed({cell})"
+        else:
+            value = f"combined({cell}, {cell}.time(), utc)" if is_aware(field) else cell
+        return f"None if {cell} is None else {value}"
+    return None
+
+
+def is_aware(field: Any) -> bool:
+    """Return whether the times of a field are timezone-aware."""
+    return bool(field._type.tzinfo_aware)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def usual(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]:
+    """Return of each field its attribute, and the type of the values that need no coercion.
+
+    The last of the three makes the value that is to be kept, where that is not the given one.
+    """
+    kinds: dict[type, tuple[type, Callable[[Any], Any] | None]] = {
+        **{kind: (python, None) for kind, python in USUAL.items()},
+        **{kind: (DOCUMENTS[kind], DOCUMENTS[kind]) for kind in JSON},
+    }
+    found: dict[str, tuple[str, type | None, Callable[[Any], Any] | None]] = {}
+    for name, field in cls.fields.items():
+        python, copied = kinds.get(type(field), (None, None))
+        if type(field) is fields.UUIDField:
+            python, copied = str, functools.partial(coercion.to_uuid, name)
+        found[name] = (f"_obj_{name}", python, copied)
+    return found
+
+
+def install(cls: Any) -> None:
+    """Give a class what is read most often as properties that do no more than that."""
+    for name in cls.fields:
+        known: property = getattr(cls, name)
+        lines = [
+            "try:",
+            f"    return self._obj_{name}",
+            "except AttributeError:",
+            f"    self.obj_load_attr({name!r})",
+            f"    return self._obj_{name}",
+        ]
+        getter = compile_function("get(self)", lines)
+        setattr(cls, name, property(getter, known.fset, known.fdel))
+    install_lazy_json(cls)
+    first = object.__new__(cls)
+    for name in _attributes(cls):
+        object.__setattr__(first, name, None)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object has only once it is asked for."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from watcher_objects import fields
+
+#: The types of fields whose values are documents, and the Python type of each.
+DOCUMENTS = {
+    fields.FlexibleDictField: dict,
+    fields.DictField: dict,
+    fields.FlexibleListOfDictField: list,
+}
+
+# A function that decodes a JSON value at a position, and returns where it ends.
+_decode: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
+
+
+class Unchanged:
+    """The set of changed fields of an object that has none: it is made when it is asked for."""
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the set, which the object has from now on."""
+        if obj is None:
+            return self
+        return vars(obj).setdefault("_changed_fields", set())
+
+
+class LazyJson:
+    """A document that an object was given as text, or in a primitive, and nobody has asked for.
+
+    It stands in the class for the attribute that an object gets once it is read.
+    """
+
+    def __init__(self, field: Any, name: str) -> None:
+        self.name, self.attribute, self.source = name, f"_obj_{name}", f"_row_{name}"
+        self.kind: Any = DOCUMENTS.get(type(field))
+
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        """Return the value, which the object has from now on."""
+        if obj is None:
+            return self
+        known = obj.__dict__
+        try:
+            source = known[self.source]
+        except KeyError:
+            raise AttributeError(self.attribute) from None
+        value = known[self.attribute] = self.read(obj, source)
+        if type(source) is not str:
+            # A text can't change with the value.
+            obj._take_snapshot([self.name])
+        return value
+
+    def read(self, obj: Any, source: Any) -> Any:
+        """Return a new value of what an object was given."""
+        if type(source) is str:
+            try:
+                value, end = _decode(source, 0)
+                if type(value) is self.kind and end == len(source):
+                    return value
+            except (ValueError, StopIteration):
+                pass
+        return obj._decode_json(self.name, source)
+
+
+def install_lazy_json(cls: Any) -> None:
+    """Decode the JSON fields of a class only on access."""
+    for name in cls._json_fields():
+        if f"_obj_{name}" not in vars(cls):
+            setattr(cls, f"_obj_{name}", LazyJson(cls.fields[name], name))

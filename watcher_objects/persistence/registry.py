@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registered classes: by the names that relations have of them, and by their tables."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+#: Field of a related object -> (its class, the field that holds its id).
+RelatedClasses = dict[str, tuple[Any, str]]
+
+
+class Relations:
+    """The relations of a class: its fields of objects whose ids it has a field for, too.
+
+    They are declared by name, and resolved on first use, when all classes are registered.
+    """
+
+    def __get__(self, obj: Any, owner: Any) -> RelatedClasses:
+        """Return the related classes, which stand in the class from now on."""
+        owner.object_fields = found = {
+            name: (class_named(field.objname), f"{name}_id")
+            for name, field in owner.fields.items()
+            if isinstance(field, ovo_fields.ObjectField) and f"{name}_id" in owner.fields
+        }
+        return found
+
+
+def class_named(name: str) -> Any:
+    """Return the newest registered class of this name.
+
+    :raises LookupError: there is none
+    """
+    versions = ovo.VersionedObjectRegistry.obj_classes().get(name)
+    if not versions:
+        raise LookupError(f"There is no object class {name}: import its module first")
+    return versions[0]
+
+
+def class_of(table: sa.Table) -> Any:
+    """Return the registered class whose objects are the rows of a table; None: there is none."""
+    for versions in ovo.VersionedObjectRegistry.obj_classes().values():
+        if getattr(versions[0], "table", None) is table:
+            return versions[0]
+    return None

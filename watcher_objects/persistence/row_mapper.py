@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows and primitives to objects, and objects to primitives."""
+
+from collections.abc import Collection
+from typing import Any, Self
+
+from watcher_objects import exception
+from watcher_objects.db.backend.database import get_backend
+from watcher_objects.db.sql.queries import RowSet
+from watcher_objects.db.statements import Cells, row_to_dict
+from watcher_objects.persistence import compiled, primitive_codec
+from watcher_objects.persistence.change_tracking import ChangeTracking
+
+
+class RowMapped(ChangeTracking):
+    """An object that is made of a row; what of that can be is compiled."""
+
+    def _to_latest_primitive(self) -> dict[str, Any]:
+        changed = self.obj_what_changed()
+        made_of: Any = type(self)
+        data = primitive_codec.encoder(made_of)(self)
+        name, namespace, version, told, changes = self._primitive_keys()
+        primitive = {
+            name: self.obj_name(),
+            namespace: self.OBJ_PROJECT_NAMESPACE,
+            version: self.VERSION,
+            told: data,
+        }
+        if told_changes := [field for field in changed if field in data]:
+            primitive[changes] = told_changes
+        return primitive
+
+    @classmethod
+    def _from_data(
+        cls, context: Any, data: dict[str, Any], changes: set[str], sent: Collection[str]
+    ) -> Any:
+        made_of: Any = cls
+        self = primitive_codec.decoder(made_of)(context, data)
+        known = vars(self)
+        if "_obj_id" not in known or "id" in changes:
+            # What its version did not know yet will be written with the rest.
+            changes |= {n for n in data if n not in sent and f"_obj_{n}" in known}
+        known["_changed_fields"] = changes
+        if "_obj_state" in known and "state" not in changes:
+            known["_row_state"] = known["_obj_state"]
+        for name in cls._json_fields() & changes if changes else ():
+            # There is no row that says it.
+            if f"_row_{name}" in known:
+                known[f"_obj_{name}"] = known.pop(f"_row_{name}")
+        return self
+
+    @classmethod
+    def _from_row(cls, context: Any, cells: Cells) -> Any:
+        """Return a new object for a row."""
+        make, slowly = cls._row_loaders()
+        return make(context, cells) or slowly(context, cells)
+
+    @classmethod
+    def _check_row(cls, cells: Cells) -> None:
+        """Load all that a row holds.
+
+        :raises DatabaseError: the row holds what a field can't
+        """
+        loaded = cls._from_row(None, cells)
+        for name in cls.fields.keys() & cls.table.columns.keys():
+            getattr(loaded, name)
+
+    @classmethod
+    def _row_loaders(cls) -> tuple[Any, Any]:
+        """Return what makes an object of a context and cells, and what does where it can't."""
+        made_of: Any = cls
+        return compiled.row_loader(made_of, get_backend()), cls._from_row_coerced
+
+    @classmethod
+    def _from_rows(cls, context: Any, found: RowSet) -> list[Any]:
+        """Return new objects for rows, each with related objects of its own."""
+        make, slowly = cls._row_loaders()
+        made = [make(context, row) or slowly(context, row) for row in found.rows]
+        for name, others in found.related.items():
+            related, key = cls.object_fields[name]
+            make, slowly = related._row_loaders()
+            for obj in made:
+                ident = getattr(obj, f"_obj_{key}")
+                row = others.get(ident)
+                if row is not None:
+                    vars(obj)[f"_obj_{name}"] = make(context, row) or slowly(context, row)
+                elif ident is None:
+                    vars(obj)[f"_obj_{name}"] = None
+        return made
+
+    def _load_row(self, cells: Cells) -> None:
+        """Be what the row says, and clean; related objects stay while they are the right ones.
+
+        :raises DatabaseError: the row holds what a field can't
+        """
+        vars(self).update(vars(self._from_row(self._context, cells)))
+        vars(self).pop("_changed_fields", None)
+        self._expire_json()
+        for name in self.object_fields:
+            self._expire_relation(name)
+
+    @classmethod
+    def _from_row_coerced(cls, context: Any, cells: Cells) -> Self:
+        """Return what the fields themselves make of a row.
+
+        :raises DatabaseError: the row holds what a field can't
+        """
+        self, row = object.__new__(cls), row_to_dict(cls.table, cells)
+        columns = (cls.fields.keys() & row.keys()) - cls._json_fields()
+        try:
+            fresh = {f"_obj_{n}": cls.fields[n].coerce(self, n, row[n]) for n in columns}
+            for name in cls._json_fields():
+                cls.fields[name].coerce(self, name, row[name])
+        except ValueError as error:
+            raise self._unusable(row["id"], error) from error
+        vars(self).update(fresh, _context=context)
+        vars(self).update({f"_row_{name}": row[name] for name in cls._snapshot_fields()})
+        return self
+
+    def _unusable(self, ident: Any, error: Exception) -> exception.DatabaseError:
+        reason = f"row {ident} of {self.table.name} can't be loaded: {error}"
+        return exception.DatabaseError(reason=reason)
+
+    def _decode_json(self, name: str, source: Any) -> Any:
+        """Return what a document's field makes of what the row, or a primitive, had."""
+        try:
+            return self.fields[name].coerce(self, name, source)
+        except ValueError as error:
+            raise self._unusable(vars(self).get("_obj_id"), error) from error
+
+
+def check_context(context: Any) -> None:
+    """Refuse None where a caller's context is needed."""
+    if context is None:
+        allowed = "a context like oslo_context.context.RequestContext, not None"
+        raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
