@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is compiled per class does what the slow ways do, and leaves the rest to them."""
 
+import linecache
 import threading
+import traceback
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from watcher_objects import Audit, Goal, base, db, exception, fields
 from watcher_objects.db import statements
 from watcher_objects.db.backend import database as backend
 from watcher_objects.db.sql import dml, queries
-from watcher_objects.persistence import compiled
+from watcher_objects.persistence import compiled, primitive_codec
 
 
 def raw(text):
@@ -146,6 +148,24 @@ def test_who_listens_to_statements_hears_them(database, context):
     sa.event.remove(db.get_engine(), "before_cursor_execute", listen)
     assert "UPDATE" in heard
     assert heard[-1] == "SELECT"
+
+
+@pytest.mark.parametrize("make", [Audit._row_loader, lambda: primitive_codec.decoder(Audit)])
+def test_a_traceback_shows_the_source_of_a_generated_function(make, database, context):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make()(context, 5)
+    last = traceback.extract_tb(caught.tb)[-1]
+    assert last.filename.startswith("<generated watcher_objects.audit.Audit.")
+    assert last.line
+    assert last.line in linecache.getlines(last.filename)[last.lineno - 1]
+
+
+def test_each_class_has_generated_functions_of_its_own(database):
+    names = {cls._row_loader().__code__.co_filename for cls in (Audit, Goal)}
+    assert names == {
+        "<generated watcher_objects.audit.Audit.load_row>",
+        "<generated watcher_objects.goal.Goal.load_row>",
+    }
 
 
 def test_what_is_compiled_is_bounded(database, context):

@@ -2,12 +2,12 @@
 """Events: notifications about committed writes, and about rejected transitions."""
 
 import collections
+import dataclasses
 import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -17,7 +17,7 @@ from watcher_objects.db.backend import execution
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Event:
     """A committed write, or a rejected transition.
 
@@ -71,19 +71,14 @@ def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Calla
     return unsubscribe
 
 
-def is_publishing() -> bool:
-    """Return whether the caller was called by :func:`publish`."""
-    found = _publishing.get()
-    return found is not None and execution.is_running(found[0])
-
-
 def publish(event: Event) -> None:
     """Call every subscriber; events that subscribers cause are published afterwards."""
     if not _subscriptions:
         return
     found = _publishing.get()
     if found is not None and execution.is_running(found[0]):
-        found[1].append(event)
+        # The caller may go on to change its object.
+        found[1].append(dataclasses.replace(event, obj=event.obj.obj_clone()))
         return
     waiting = collections.deque([event])
     _publishing.set((sys._getframe(), waiting))

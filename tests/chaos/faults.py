@@ -42,13 +42,13 @@ def no_state_in_the_where() -> None:
 def read_then_write() -> None:
     """Ask the row first, and then write without asking."""
 
-    def move(table, key, bound, known):
-        if "state" not in bound:
-            return _move(table, key, bound, known)
-        row = row_to_dict(table, api.get(table, key))
-        state_guard.check_move(table, row, bound["state"])
+    def move(write):
+        if "state" not in write.bound:
+            return _move(write)
+        row = row_to_dict(write.table, api.get(write.table, write.key))
+        state_guard.check_move(write.table, row, write.bound["state"])
         time.sleep(0.003)  # another may come in between
-        return api.Update(_write(table, key, bound), row["state"])
+        return api.Update(_write(write.table, write.key, write.bound), row["state"])
 
     api._moved = move
 
@@ -87,12 +87,13 @@ def soft_delete_in_two_steps() -> None:
     """Mark the row as deleted behind its state."""
     marks = ("deleted", "deleted_at")
 
-    def move(table, key, bound, known):
+    def move(write):
+        bound = write.bound
         first = {name: value for name, value in bound.items() if name not in marks}
-        done = _move(table, key, first, known)
+        done = _move(write._replace(bound=first))
         if done is None or "deleted" not in bound:
             return done
-        cells = _write(table, key, {name: bound[name] for name in marks})
+        cells = _write(write.table, write.key, {name: bound[name] for name in marks})
         return done._replace(cells=cells)
 
     api._moved = move

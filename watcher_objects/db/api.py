@@ -15,7 +15,7 @@ from watcher_objects import exception
 from watcher_objects.db import bulk, transactions
 from watcher_objects.db.sql import dml, pagination, queries, state_guard, write_outcome
 from watcher_objects.db.sql.queries import Key, Row
-from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update
+from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update, Write
 from watcher_objects.db.statements import Cells, row_to_dict
 from watcher_objects.db.transactions import retries
 from watcher_objects.transitions import DELETED
@@ -80,10 +80,11 @@ def update(
     :raises WriteSuppressed: the row is there, and a trigger or a policy undid the write
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
-    bound = state_guard.storable(table, given)
-    if state_guard.moves(table) and bound.get("state") == DELETED:
-        return _deleted(table, key, {**bound, **state_guard.marks_of_deletion(table)}, known)
-    return _moved(table, key, {"updated_at": timeutils.utcnow(), **bound}, known)
+    bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
+    write = _write(table, key, bound, known)
+    if write.rules and bound["state"] == DELETED:
+        return _deleted(write._replace(bound=bound | state_guard.marks_of_deletion(table)))
+    return _moved(write)
 
 
 def soft_delete(
@@ -97,7 +98,7 @@ def soft_delete(
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _deleted(table, key, bound, known)
+    return _deleted(_write(table, key, bound, known))
 
 
 @retries.looking(write_outcome.destroyed)
@@ -135,23 +136,26 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
     return False
 
 
+def _write(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Write:
+    rules = state_guard.rules_of(table) if "state" in bound else None
+    return Write(table, key, bound, known, rules)
+
+
 @retries.looking(write_outcome.written)
-def _deleted(table: sa.Table, key: Key, marked: Row, known: RowVersion) -> Update | None:
-    if not bulk.owned(table):
-        return _moved(table, key, marked, known)
-    return transactions.atomic(lambda: _deleted_with_owned(table, key, marked, known))
+def _deleted(write: Write) -> Update | None:
+    if not bulk.owned(write.table):
+        return _moved(write)
+    return transactions.atomic(lambda: _deleted_with_owned(write))
 
 
-def _deleted_with_owned(
-    table: sa.Table, key: Key, marked: Row, known: RowVersion
-) -> Update | None:
-    owned = bulk.soft_delete_owned(table, key)
-    done = _moved(table, key, marked, known)
+def _deleted_with_owned(write: Write) -> Update | None:
+    owned = bulk.soft_delete_owned(write.table, write.key)
+    done = _moved(write)
     return done and done._replace(owned=owned)
 
 
 @retries.looking(write_outcome.written)
-def _moved(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Update | None:
+def _moved(write: Write) -> Update | None:
     """Write the row, and its state only from a state that leads there.
 
     The UPDATE asks for the state that is known, so that its success reveals the true old
@@ -159,38 +163,40 @@ def _moved(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Update |
     too, either others are writing the row or the database suppresses the UPDATE: a lock on the
     row rules out the former.
     """
-    if done := _from_state(table, key, bound, known):
+    if done := _from_state(write, write.known):
         return done
-    row = _movable(table, key, bound)
+    row = _movable(write)
     if row is None:
         return None
-    if done := _from_state(table, key, bound, _version(row)):
+    if done := _from_state(write, _version(row)):
         return done
-    return transactions.atomic(lambda: _moved_while_locked(table, key, bound))
+    return transactions.atomic(lambda: _moved_while_locked(write))
 
 
-def _moved_while_locked(table: sa.Table, key: Key, bound: Row) -> Update | None:
+def _moved_while_locked(write: Write) -> Update | None:
+    table, key = write.table, write.key
     # A policy may hide the row from this, and not from a SELECT.
     bulk.locked(table, queries.identity_conditions(table, key, show_deleted=False))
-    row = _movable(table, key, bound)
+    row = _movable(write)
     if row is None:
         return None
-    if done := _from_state(table, key, bound, _version(row)):
+    if done := _from_state(write, _version(row)):
         return done
-    new = state_guard.moves(table) and bound.get("state")
-    state = f" in state {row['state']}, which leads to {new}," if new else ""
+    state = (
+        f" in state {row['state']}, which leads to {write.bound['state']}," if write.rules else ""
+    )
     observed = f"the row is there{state} but the UPDATE matched no row"
     raise write_outcome.suppressed(table, key, observed)
 
 
-def _movable(table: sa.Table, key: Key, bound: Row) -> Row | None:
+def _movable(write: Write) -> Row | None:
     """Return the row if it is there and its state leads to the new one."""
-    cells = get(table, key)
+    cells = get(write.table, write.key)
     if cells is None:
         return None
-    row = row_to_dict(table, cells)
-    if "state" in bound:
-        state_guard.check_move(table, row, bound["state"])
+    row = row_to_dict(write.table, cells)
+    if write.rules:
+        state_guard.check_move(write.table, row, write.bound["state"])
     return row
 
 
@@ -198,11 +204,12 @@ def _version(row: Row) -> RowVersion:
     return RowVersion(row.get("state"), row["updated_at"])
 
 
-def _from_state(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Update | None:
+def _from_state(write: Write, known: RowVersion) -> Update | None:
     """Write the row if it is in the known state, and that leads to the new one; else None."""
-    moves, guard = state_guard.moves(table), Row()
-    if moves is not None and "state" in bound:
-        condition = moves.condition(known.state, bound["state"])
+    table, key, bound, _, rules = write
+    guard = Row()
+    if rules is not None:
+        condition = rules.condition(known.state, bound["state"])
         if condition is None:
             return None
         guard = {"state": known.state, **condition}

@@ -147,7 +147,7 @@ def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list
 
 def _number(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]], locked: int) -> int:
     """Return how many rows can be read; without row-level security, what can be locked."""
-    if not database.get_backend().has_row_security:
+    if not database.current().backend.has_row_security:
         return locked
     count = sa.select(sa.func.count()).select_from(table).where(*conditions)
     number: int = transactions.execute(count).rows[0][0]

@@ -49,7 +49,7 @@ class Statement:
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values in their order, as the driver takes them."""
         known = {**self._constants, **values}
-        bound = [known[name] for name in self._names]
+        bound = [*map(known.__getitem__, self._names)]
         for index, binder in self._binders:
             bound[index] = binder(bound[index])
         return bound
@@ -95,7 +95,7 @@ def binder_of(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
 
 def cells(table: sa.Table, row: Mapping[str, Any]) -> Cells:
     """Return a row as the driver would give it."""
-    dialect = database.get_dialect()
+    dialect = database.current().dialect
     return [bind_value(dialect, column, row[column.name]) for column in table.columns]
 
 

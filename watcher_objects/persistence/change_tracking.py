@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 
 from watcher_objects import exception
-from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
 from watcher_objects.db.sql import values
 from watcher_objects.db.sql.queries import Key
+from watcher_objects.db.transactions import levels
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.lazy_json import Unchanged
 from watcher_objects.persistence.registry import Relations
@@ -70,7 +70,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
             super().__setattr__(self.object_fields[name][1], related_id)
         super().__setattr__(name, value)
         for field, (_, key) in self.object_fields.items():
-            if key == name:
+            if key == name and f"_obj_{field}" in vars(self):
                 self._expire_relation(field)
         return None
 
@@ -228,10 +228,14 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
             if f"_row_{name}" in vars(self):
                 vars(self).pop(f"_obj_{name}", None)
 
+    def _expire_relations(self) -> None:
+        """Drop the related objects that are not those that their ids mean now."""
+        for field in self.object_fields:
+            if f"_obj_{field}" in vars(self):
+                self._expire_relation(field)
+
     def _expire_relation(self, field: str) -> None:
         """Drop a related object that is not the one that its id means now."""
-        if f"_obj_{field}" not in vars(self):
-            return
         related = getattr(self, field)
         if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
             delattr(self, field)
@@ -251,9 +255,10 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
 
     def _register_rollback(self) -> None:
         """Be what it is now again if the transaction around this is rolled back."""
-        if transactions.in_transaction():
+        transaction = levels.current()
+        if transaction is not None:
             before = {**vars(self), "_changed_fields": set(self._changed_fields)}
-            transactions.after_rollback(lambda: self._restore(before))
+            transaction.after_rollback.append(lambda: self._restore(before))
 
     def _restore(self, before: dict[str, Any]) -> None:
         vars(self).clear()

@@ -7,6 +7,7 @@ fields of this library's own types can take when their values are of the usual k
 
 import datetime
 import functools
+import linecache
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,11 +25,17 @@ USUAL = {fields.StringField: str, fields.IntegerField: int, fields.BooleanField:
 JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
 
 
-def compile_function(name: str, lines: Iterable[str], **known: Any) -> Any:
-    """Return the function that these lines are, and what they know."""
-    source = "\n    ".join([f"def {name}:", *lines])
-    exec(compile(source, f"<{name}>", "exec"), known)  # noqa: S102 - of names of fields only
-    return known[name.partition("(")[0]]
+def compile_function(cls: Any, signature: str, lines: Iterable[str], /, **known: Any) -> Any:
+    """Return the function of a class that these lines are, and what they know.
+
+    Debuggers and tracebacks find its source by the name of its file.
+    """
+    source = "\n    ".join([f"def {signature}:", *lines])
+    name = signature.partition("(")[0]
+    file = f"<generated {cls.__module__}.{cls.__qualname__}.{name}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec"), known)  # noqa: S102 - of names of fields only
+    return known[name]
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -50,10 +57,12 @@ def _attributes(cls: Any) -> list[str]:
     return ["_context", *rows, *(f"_obj_{name}" for name in cls.fields), "_changed_fields"]
 
 
-def constructor(cls: Any, name: str, lines: Iterable[str], **known: Any) -> Callable[..., Any]:
+def constructor(
+    cls: Any, signature: str, lines: Iterable[str], **known: Any
+) -> Callable[..., Any]:
     """Return the function that these lines are, which makes an object of a class from a blank."""
     made_of = {"cls": cls, "blank": _blank(cls), "new": object.__new__, "fields": cls.fields}
-    function: Callable[..., Any] = compile_function(name, lines, **made_of, **known)
+    function: Callable[..., Any] = compile_function(cls, signature, lines, **made_of, **known)
     return function
 
 
@@ -61,30 +70,34 @@ def constructor(cls: Any, name: str, lines: Iterable[str], **known: Any) -> Call
 def row_loader(cls: Any, backend: Backend) -> Callable[[Any, Any], Any]:
     """Return what makes an object of a context and the cells of a row.
 
-    It returns None where the slow way has to be taken.
+    Where it can't, the class's ``_from_row_coerced`` does.
     """
     install_lazy_json(cls)
     cells = ", ".join(f"c{place}" for place in range(len(cls.table.columns)))
     needed, read, stores, coerced = _cells_read(cls, backend)
     lines = [
         f"{cells}, = cells",
-        f"if {' or '.join(f'{cell} is None' for cell in needed) or 'False'}: return None",
+        f"if {' or '.join(f'{cell} is None' for cell in needed) or 'False'}:",
+        "    return slowly(context, cells)",
         "self = new(blank)",
         "try:",
         *(f"    {line}" for line in [*read, *stores]),
         "    self._context = context",
         "    self.__class__ = cls",
         *(f"    {line}" for line in coerced),
-        "except (TypeError, ValueError, AttributeError): return None",
-        "return self",
+        "    return self",
+        # Not from there: the driver's value would be in the traceback.
+        "except (TypeError, ValueError, AttributeError): pass",
+        "return slowly(context, cells)",
     ]
     return constructor(
         cls,
-        "make(context, cells)",
+        "load_row(context, cells)",
         lines,
         parsed=datetime.datetime.fromisoformat,
         combined=datetime.datetime.combine,
         utc=datetime.UTC,
+        slowly=cls._from_row_coerced,
     )
 
 
@@ -164,7 +177,7 @@ def install(cls: Any) -> None:
             f"    self.obj_load_attr({name!r})",
             f"    return self._obj_{name}",
         ]
-        getter = compile_function("get(self)", lines)
+        getter = compile_function(cls, f"get_{name}(self)", lines)
         setattr(cls, name, property(getter, known.fset, known.fdel))
     install_lazy_json(cls)
     first = object.__new__(cls)

@@ -44,7 +44,7 @@ def encoder(cls: Any) -> Callable[[Any], dict[str, Any]]:
     ]
     reads = {f"read_{name}": getattr(cls, f"_obj_{name}").read for name in cls._json_fields()}
     told: Callable[[Any], dict[str, Any]] = compile_function(
-        "encode(self)", lines, fields=cls.fields, utc=datetime.UTC, **reads
+        cls, "encode(self)", lines, fields=cls.fields, utc=datetime.UTC, **reads
     )
     return told
 
@@ -86,7 +86,7 @@ def decoder(cls: Any) -> Callable[[Any, dict[str, Any]], Any]:
         *coerced,
         "return self",
     ]
-    return constructor(cls, "take(context, data)", lines, is_uuid=coercion.is_uuid, time=_time)
+    return constructor(cls, "decode(context, data)", lines, is_uuid=coercion.is_uuid, time=_time)
 
 
 def _data_taken(cls: Any) -> tuple[list[str], list[str]]:

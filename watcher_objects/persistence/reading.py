@@ -228,5 +228,4 @@ class Readable(Findable):
         self._expire_json()
         vars(self).update(vars(loaded))
         self._changed_fields = set(loaded._changed_fields)
-        for name in self.object_fields:
-            self._expire_relation(name)
+        self._expire_relations()

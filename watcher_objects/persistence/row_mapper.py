@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows and primitives to objects, and objects to primitives."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Self
 
 from watcher_objects import exception
-from watcher_objects.db.backend.database import get_backend
+from watcher_objects.db.backend.database import current
 from watcher_objects.db.sql.queries import RowSet
 from watcher_objects.db.statements import Cells, row_to_dict
 from watcher_objects.persistence import compiled, primitive_codec
@@ -52,8 +52,7 @@ class RowMapped(ChangeTracking):
     @classmethod
     def _from_row(cls, context: Any, cells: Cells) -> Any:
         """Return a new object for a row."""
-        make, slowly = cls._row_loaders()
-        return make(context, cells) or slowly(context, cells)
+        return cls._row_loader()(context, cells)
 
     @classmethod
     def _check_row(cls, cells: Cells) -> None:
@@ -66,24 +65,24 @@ class RowMapped(ChangeTracking):
             getattr(loaded, name)
 
     @classmethod
-    def _row_loaders(cls) -> tuple[Any, Any]:
-        """Return what makes an object of a context and cells, and what does where it can't."""
+    def _row_loader(cls) -> Callable[[Any, Cells], Any]:
+        """Return what makes an object of a context and the cells of a row."""
         made_of: Any = cls
-        return compiled.row_loader(made_of, get_backend()), cls._from_row_coerced
+        return compiled.row_loader(made_of, current().backend)
 
     @classmethod
     def _from_rows(cls, context: Any, found: RowSet) -> list[Any]:
         """Return new objects for rows, each with related objects of its own."""
-        make, slowly = cls._row_loaders()
-        made = [make(context, row) or slowly(context, row) for row in found.rows]
+        load = cls._row_loader()
+        made = [load(context, row) for row in found.rows]
         for name, others in found.related.items():
             related, key = cls.object_fields[name]
-            make, slowly = related._row_loaders()
+            load = related._row_loader()
             for obj in made:
                 ident = getattr(obj, f"_obj_{key}")
                 row = others.get(ident)
                 if row is not None:
-                    vars(obj)[f"_obj_{name}"] = make(context, row) or slowly(context, row)
+                    vars(obj)[f"_obj_{name}"] = load(context, row)
                 elif ident is None:
                     vars(obj)[f"_obj_{name}"] = None
         return made
@@ -93,11 +92,11 @@ class RowMapped(ChangeTracking):
 
         :raises DatabaseError: the row holds what a field can't
         """
-        vars(self).update(vars(self._from_row(self._context, cells)))
-        vars(self).pop("_changed_fields", None)
+        known = vars(self)
+        known.update(vars(self._row_loader()(self._context, cells)))
+        known.pop("_changed_fields", None)
         self._expire_json()
-        for name in self.object_fields:
-            self._expire_relation(name)
+        self._expire_relations()
 
     @classmethod
     def _from_row_coerced(cls, context: Any, cells: Cells) -> Self:

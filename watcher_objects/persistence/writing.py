@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs that write: create, save, soft_delete and destroy."""
 
+import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from oslo_utils import uuidutils
 from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import events, exception
-from watcher_objects.db import api, bulk, transactions
+from watcher_objects.db import api, bulk
 from watcher_objects.db.sql import filters
 from watcher_objects.db.sql.write_outcome import Change, RowVersion
 from watcher_objects.db.statements import Cells, column_index
 from watcher_objects.db.statements import cells as cells_of
+from watcher_objects.db.transactions import levels
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.change_tracking import READ_ONLY_FIELDS
 from watcher_objects.persistence.registry import class_of
@@ -155,9 +157,13 @@ class Writable(RowMapped):
 
     def _changed_columns(self) -> dict[str, Any]:
         """Return the changed fields that are columns."""
-        changed = self.obj_what_changed().intersection(self.table.columns.keys())
-        # What was changed inside a document, its field has not seen yet.
-        return {n: self.fields[n].coerce(self, n, getattr(self, n)) for n in changed}
+        given = {}
+        for name in self.obj_what_changed().intersection(self.table.columns.keys()):
+            given[name] = getattr(self, name)
+            if name in self._json_fields():
+                # What was changed inside a document, its field has not seen yet.
+                given[name] = self.fields[name].coerce(self, name, given[name])
+        return given
 
     def _initial(self) -> dict[str, Any]:
         given = dict(self.initial)
@@ -177,7 +183,8 @@ class Writable(RowMapped):
         if done is None:
             raise self._not_found(key)
         self._refresh_from_write(done.cells, done.old_state)
-        _told(self._context, "delete", done.owned)
+        if done.owned:
+            _told(self._context, "delete", done.owned)
         is_deleted = done.cells[column_index(self.table, "deleted")] != 0
         self._publish("delete" if is_deleted else "update", done.old_state)
 
@@ -197,14 +204,17 @@ class Writable(RowMapped):
         else:
             self._load_row(row)
         if old_state is not None:
-            self._old_state = old_state
+            vars(self)["_old_state"] = old_state
 
     def _publish(self, kind: str, old_state: str | None = None) -> None:
         """Publish an event after the commit."""
-        is_told_later = transactions.in_transaction() or events.is_publishing()
-        obj = self.obj_clone() if is_told_later else self
+        transaction = levels.current()
+        obj = self if transaction is None else self.obj_clone()
         event = events.Event(self.resource, kind, self._context, obj, old_state)
-        transactions.after_commit(lambda: events.publish(event))
+        if transaction is None:
+            events.publish(event)
+        else:
+            transaction.after_commit.append(functools.partial(events.publish, event))
 
     @contextmanager
     def _translate_db_errors(self) -> Iterator[None]:

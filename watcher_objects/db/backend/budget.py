@@ -2,6 +2,7 @@
 """The time that a call may take, and trying again within it."""
 
 import contextlib
+import functools
 import logging
 import math
 import sys
@@ -37,9 +38,8 @@ _pause = tenacity.wait_random_exponential(multiplier=0.02, max=1)
 _call: ContextVar[tuple[float, FrameType] | None] = ContextVar("call", default=None)
 
 
-def now() -> float:
-    """Return seconds of a clock that a parent and its children share, and that no test freezes."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
+#: Returns seconds of a clock that a parent and its children share, and that no test freezes.
+now: Callable[[], float] = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 
 
 def checked(retry_for: Any) -> float:
@@ -63,7 +63,8 @@ def _deadline() -> float | None:
 
 def in_call() -> bool:
     """Return whether a call is going on, whose deadline holds for what it calls."""
-    return _deadline() is not None
+    found = _call.get()
+    return found is not None and execution.is_running(found[1])
 
 
 def begin(function: FrameType, seconds: float) -> None:

@@ -132,10 +132,10 @@ class Database:
             connection.invalidate()
         # A pool of another kind has its reasons.
         is_ours = isinstance(shared, pool.QueuePool) and connection.is_valid and not is_disposed
-        is_ours = is_ours and not sessions.is_used(connection)
+        is_ours = is_ours and not connection.info.get(sessions.USED)
         is_enough = is_ours and len(self._idle) >= shared.size()
         if is_ours and not is_enough and not 0 <= shared._max_overflow <= shared.overflow():
-            sessions.returned(connection)
+            connection.info[sessions.RETURNED] = budget.now()
             self._idle.append(connection)
         else:
             connection.close()
@@ -207,7 +207,7 @@ def current() -> Database:
 
     :raises DatabaseNotConfigured: :func:`configure` has not been called
     """
-    found = find()
+    found = _current.get() or _default
     if found is None:
         raise exception.DatabaseNotConfigured()
     return found
@@ -221,19 +221,9 @@ def get_engine() -> sa.Engine:
     return current().engine
 
 
-def get_dialect() -> sa.Dialect:
-    """Return SQLAlchemy's dialect of the current database, which knows its server's version."""
-    return current().dialect
-
-
-def get_backend() -> Backend:
-    """Return what the current database does in its own way."""
-    return current().backend
-
-
 def get_profile() -> str:
     """Return the profile of the life-cycles of the current database."""
-    found = find()
+    found = _current.get() or _default
     return found.profile if found is not None else _profile
 
 
@@ -250,7 +240,7 @@ def use_profile(transitions: str) -> None:
 
 def timeout() -> float:
     """Return the seconds that a call may take."""
-    found = find()
+    found = _current.get() or _default
     return found.timeout if found is not None else budget.SECONDS
 
 

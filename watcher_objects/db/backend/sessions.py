@@ -18,7 +18,8 @@ from watcher_objects.db.backend.dialects.base import Backend
 #: hung up; after them it is asked.
 IDLE = 30
 
-_RETURNED = "returned"
+#: When a connection was last given back.
+RETURNED = "returned"
 #: Set while a statement runs, and left set where it was interrupted.
 USED = "used"
 # It never waits; that of gevent would switch to another green thread, and eventlet has none.
@@ -31,7 +32,7 @@ def prepare(backend: Backend, lock_timeout: int, connection: Any, record: Any) -
     :param lock_timeout: seconds for which to wait for a lock
     :raises DatabaseError: the session lacks what it can't set for itself
     """
-    record.info.update({"process": os.getpid(), _RETURNED: budget.now()})
+    record.info.update({"process": os.getpid(), RETURNED: budget.now()})
     if backend.is_server:
         forks.register(connection, functools.partial(_drop_socket, backend))
     backend.prepare_session(connection, lock_timeout)
@@ -86,7 +87,7 @@ def on_checkin(backend: Backend, connection: Any, record: Any) -> None:
 
     A child process leaves its parent's alone: to close it would end it there.
     """
-    record.info[_RETURNED] = budget.now()
+    record.info[RETURNED] = budget.now()
     if connection is None or not is_own(record):
         return
     if record.info.get(USED) or backend.is_in_transaction(connection):
@@ -104,14 +105,9 @@ def close(cursor: Any) -> None:
         cursor.close()
 
 
-def returned(lent: Any) -> None:
-    """Remember when a connection was given back."""
-    lent.info[_RETURNED] = budget.now()
-
-
 def is_usable(backend: Backend, dialect: Any, lent: Any) -> bool:
     """Return whether a connection that was released may be used at once."""
-    is_idle = lent.is_valid and budget.now() - lent.info[_RETURNED] > IDLE
+    is_idle = lent.is_valid and budget.now() - lent.info[RETURNED] > IDLE
     if not lent.is_valid or is_idle:
         return False
     return not _has_hung_up(backend, dialect, lent.dbapi_connection)
@@ -122,7 +118,7 @@ def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: An
 
     :raises DisconnectionError: it has; the pool knows what to do
     """
-    is_idle = budget.now() - record.info.get(_RETURNED, 0.0) > IDLE
+    is_idle = budget.now() - record.info.get(RETURNED, 0.0) > IDLE
     with contextlib.suppress(dialect.loaded_dbapi.Error):
         is_gone = _has_hung_up(backend, dialect, connection)
         if not is_gone and (not is_idle or dialect.do_ping(connection)):

@@ -127,7 +127,7 @@ def sql(revision: str = "head", down: bool = False) -> str:
     :raises InvalidRevision: as they do
     """
     way = command.downgrade if down else command.upgrade
-    if database.get_backend().records_migrations:
+    if database.current().backend.records_migrations:
         return _recorded(way, _named(revision))
     made, written = config(), io.StringIO()
     made.output_buffer = written

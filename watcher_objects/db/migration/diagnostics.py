@@ -122,7 +122,7 @@ def of_text() -> Iterator[Finding]:
 
 
 def _catalog() -> Catalog:
-    return database.get_backend().catalog
+    return database.current().backend.catalog
 
 
 def _ask(query: str | None) -> Sequence[Any]:

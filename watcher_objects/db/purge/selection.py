@@ -118,7 +118,7 @@ def _behind(
 def _column(table: sa.Table, name: str) -> sa.ColumnElement[Any] | None:
     """Return the state of a row, or the id of what it is, or leads to; None: it has none."""
     if name == "state":
-        return table.c.state if state_guard.moves(table) else None
+        return table.c.state if state_guard.rules_of(table) else None
     if _RELATIONS[name] is table:
         return table.c.id
     with suppress(exception.InvalidFilter):
@@ -131,7 +131,7 @@ def _owned_by(table: sa.Table) -> list[sa.Column[Any]]:
 
 
 def _states() -> list[str]:
-    lives = filter(None, map(state_guard.moves, _TABLES.values()))
+    lives = filter(None, map(state_guard.rules_of, _TABLES.values()))
     return sorted({state for life in lives for state in life.TRANSITIONS})
 
 

@@ -3,7 +3,7 @@
 
 import functools
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,9 +36,15 @@ def insert(table: sa.Table, bound: Row) -> Cells:
 
     :raises WriteSuppressed: the database stored none
     """
-    statement = _insert(database.get_dialect(), table, tuple(bound))
-    with _numbered(table, bound.get("id", 0)), _explained(table, bound):
-        rows = transactions.run(statement, {f"new_{n}": v for n, v in bound.items()}).rows
+    statement = _insert(database.current().dialect, table, tuple(bound))
+    values = {}
+    for name, value in bound.items():
+        values[f"new_{name}"] = value
+    try:
+        with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
+            rows = transactions.run(statement, values).rows
+    except (exception.DuplicateKey, exception.MissingReference) as error:
+        raise _explained(table, bound, error) from error
     if not rows:
         ident = bound.get("uuid", "a row")
         raise write_outcome.suppressed(table, ident, "the INSERT returned no row")
@@ -50,9 +56,12 @@ def insert_many(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
 
     :raises WriteSuppressed: the database stored others
     """
-    with _numbered(table, max(row.get("id", 0) for row in bound)), _explained(table, bound[0]):
-        statement = sa.insert(table).returning(*table.columns)
-        rows = transactions.execute(statement, bound).rows
+    statement = sa.insert(table).returning(*table.columns)
+    try:
+        with _numbered(table, max(row.get("id", 0) for row in bound)):
+            rows = transactions.execute(statement, bound).rows
+    except (exception.DuplicateKey, exception.MissingReference) as error:
+        raise _explained(table, bound[0], error) from error
     names = [column.name for column in identity(table)]
     stored = {tuple(row._mapping[n] for n in names): row._mapping for row in rows}
     found = [stored.get(tuple(row[n] for n in names)) for row in bound]
@@ -78,31 +87,44 @@ def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> C
     :param bound: the values, or columns whose values are to be copied
     :param guard: what the row's columns must hold
     """
-    asked = {**(guard or {}), **key}
-    given = {f"new_{n}": v for n, v in bound.items() if not isinstance(v, sa.Column)}
-    copied = tuple((n, v) for n, v in bound.items() if isinstance(v, sa.Column))
-    # What is NULL is asked for otherwise.
-    conditions = tuple((name, value is None) for name, value in asked.items())
-    names = tuple(n for n in bound if f"new_{n}" in given)
-    dialect = database.get_dialect()
-    statement = _update(dialect, table, conditions, names, copied)
-    values = given | {f"old_{name}": value for name, value in asked.items()}
-    with _explained(table, bound):
+    conditions, values = [], {}
+    for name, value in {**(guard or {}), **key}.items():
+        # What is NULL is asked for otherwise.
+        conditions.append((name, value is None))
+        values[f"old_{name}"] = value
+    names, copied = [], []
+    for name, value in bound.items():
+        if isinstance(value, sa.Column):
+            copied.append((name, value))
+        else:
+            names.append(name)
+            values[f"new_{name}"] = value
+    dialect = database.current().dialect
+    statement = _update(dialect, table, tuple(conditions), tuple(names), tuple(copied))
+    try:
         if dialect.update_returning:
             rows = transactions.run(statement, values).rows
             return rows[0] if rows else None
-        if not (transactions.in_transaction() or is_listened_to(database.get_engine())):
-            both = _update_and_read(statement, dialect, table, tuple(key))
-            rows = transactions.run(both, {**values, **key}).rows
-            return rows[0] if rows else None
-        with transactions.ensure_transaction():
-            if not transactions.run(statement, values).matched:
-                return None
-            return first(table, key, show_deleted=True)
+        return _update_and_read(statement, dialect, table, key, values)
+    except (exception.DuplicateKey, exception.MissingReference) as error:
+        raise _explained(table, bound, error) from error
+
+
+def _update_and_read(
+    update: Statement, dialect: sa.Dialect, table: sa.Table, key: Key, values: Row
+) -> Cells | None:
+    if not (transactions.in_transaction() or is_listened_to(database.get_engine())):
+        both = _joined(update, dialect, table, tuple(key))
+        rows = transactions.run(both, {**values, **key}).rows
+        return rows[0] if rows else None
+    with transactions.ensure_transaction():
+        if not transactions.run(update, values).matched:
+            return None
+        return first(table, key, show_deleted=True)
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _update_and_read(
+def _joined(
     update: Statement, dialect: sa.Dialect, table: sa.Table, names: Sequence[str]
 ) -> Statement:
     return UpdateAndRead(update, lookup(dialect, table, names, show_deleted=True), dialect)
@@ -140,7 +162,7 @@ def update_many(
     if not idents:
         return {}
     update = sa.update(table).where(*conditions).values(bound)
-    if database.get_dialect().update_returning:
+    if database.current().dialect.update_returning:
         rows = transactions.execute(update.returning(*table.columns)).rows
         matched = len(rows)
     else:
@@ -163,7 +185,7 @@ def _check_number(table: sa.Table, verb: str, matched: int, locked: int) -> None
 
 def delete(table: sa.Table, key: Key) -> bool:
     """Remove a row, deleted or not, and return whether there was one."""
-    statement = _delete(database.get_dialect(), table, tuple(key))
+    statement = _delete(database.current().dialect, table, tuple(key))
     return transactions.run(statement, {f"old_{n}": v for n, v in key.items()}).matched > 0
 
 
@@ -189,8 +211,7 @@ def _numbered(table: sa.Table, ident: int) -> Iterator[None]:
     Before the row is stored: a skipped number does no harm, an error afterwards would.
     The lock keeps others from drawing numbers in between.
     """
-    backend = database.get_backend()
-    statements = backend.advance_sequence(table, ident) if ident else ()
+    statements = database.current().backend.advance_sequence(table, ident) if ident else ()
     if not statements:
         yield
         return
@@ -200,20 +221,16 @@ def _numbered(table: sa.Table, ident: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _explained(table: sa.Table, bound: Row) -> Iterator[None]:
-    """Name the columns that an error of the database is about."""
-    try:
-        yield
-    except exception.DuplicateKey as error:
-        raise exception.DuplicateKey(columns=_taken(table, bound, error)) from error
-    except exception.MissingReference as error:
-        raise _missing_reference(table, bound, error) from error
+def _explained(table: sa.Table, bound: Row, error: Any) -> exception.WatcherException:
+    """Return an error of the database with the names of the columns that it is about."""
+    if isinstance(error, exception.DuplicateKey):
+        return exception.DuplicateKey(columns=_taken(table, bound, error))
+    return _missing_reference(table, bound, error)
 
 
 def _taken(table: sa.Table, bound: Row, error: exception.DuplicateKey) -> Sequence[str]:
     """Return the columns of the key that is taken; of several SQLite names the last."""
-    if bound.get("uuid") and database.get_backend().reports_last_key:
+    if bound.get("uuid") and database.current().backend.reports_last_key:
         there = sa.select(table.c.id).where(table.c.uuid == bound["uuid"])
         if transactions.execute(there, although_failed=True).rows:
             return ("uuid",)

@@ -60,7 +60,8 @@ def parse_filters(
     for number, (name, value) in enumerate(filters.items()):
         one, values_of = _parse_filter(table, name, value)
         asked.append(one)
-        bound.update({f"filter_{number}_{n}": v for n, v in enumerate(values_of)})
+        for place, bound_value in enumerate(values_of):
+            bound[f"filter_{number}_{place}"] = bound_value
     return tuple(asked), bound
 
 
@@ -124,10 +125,10 @@ def _parse_filter(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Seque
         # The column holds 0 or the row's id; what is asked is whether it is 0.
         operator, value = ("neq" if value is (operator == "eq") else "eq"), 0
     try:
-        given = _given(column, operator, value)
-        bound = [
-            values.storable(column, _normalize_uuid(column, v)) for v in given if v is not None
-        ]
+        given, bound = _given(column, operator, value), []
+        for choice in given:
+            if choice is not None:
+                bound.append(values.storable(column, _normalize_uuid(column, choice)))
     except exception.InvalidValue as error:
         raise exception.InvalidFilter(filter=name, reason=str(error)) from error
     return Filter(field, operator, len(bound), len(bound) < len(given)), bound
@@ -178,7 +179,7 @@ def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colum
             longer = [f"{prefix}{name}_" for prefix in prefixes]
             paths.append(([*longer, f"{name}_"] if path else longer, target(key), [*path, key]))
     others = [f"{name}_..." for name, _ in relations(table)]
-    known = ", ".join(values.comparable(table) + others)
+    known = ", ".join((*values.comparable(table), *others))
     reason = f"there is no such field; there are {known}"
     raise exception.InvalidFilter(filter=field, reason=reason)
 

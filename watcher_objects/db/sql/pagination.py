@@ -6,7 +6,7 @@ come and go between two pages: each row that stays is seen exactly once.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,34 +17,22 @@ from watcher_objects.db.sql import times, values
 Condition = sa.ColumnElement[bool]
 
 
-class Order:
-    """The order of a list: by ``sort_key``, ties by id, both in the direction ``sort_dir``.
+class Order(NamedTuple):
+    """The order of a list: by a column, ties by id, both in one direction."""
 
-    :param sort_key: a column's name; None is ``id``
-    :param sort_dir: ``asc`` or ``desc``; None is ``asc``
-    :raises InvalidSortKey: there is no such column, or it holds documents
-    :raises InvalidParameter: there is no such direction
-    """
+    table: sa.Table
+    name: str
+    descending: bool
 
-    def __init__(self, table: sa.Table, sort_key: str | None, sort_dir: str | None) -> None:
-        keys = values.comparable(table)
-        name = "id" if sort_key is None else sort_key
-        if name not in keys:
-            raise exception.InvalidSortKey(sort_key=sort_key, allowed=", ".join(keys))
-        if sort_dir not in (None, "asc", "desc"):
-            raise exception.InvalidParameter(parameter="sort_dir", parameter_type="asc or desc")
-        self.key: sa.Column[Any] = table.columns[name]
-        self.id: sa.Column[Any] = table.columns["id"]
-        self.descending = sort_dir == "desc"
+    @property
+    def key(self) -> sa.Column[Any]:
+        """The sort key's column."""
+        return self.table.columns[self.name]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Order) and self._told() == other._told()
-
-    def __hash__(self) -> int:
-        return hash(self._told())
-
-    def _told(self) -> tuple[str, str, bool]:
-        return self.id.table.name, self.key.name, self.descending
+    @property
+    def id(self) -> sa.Column[Any]:
+        """The id's column."""
+        return self.table.columns["id"]
 
     def by(self, rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
         """Return the ORDER BY of rows all of which have a key, or none of which has one."""
@@ -58,7 +46,7 @@ class Order:
     @property
     def is_by_id(self) -> bool:
         """Whether the sort key is the id."""
-        return self.key is self.id
+        return self.name == "id"
 
     def after_id(self, column: sa.Column[Any], value: Any) -> Condition:
         """Return the condition on rows after a marker, among those with one value of a column."""
@@ -123,6 +111,23 @@ class Order:
 
     def _beyond(self, column: sa.ColumnElement[Any], value: Any) -> Condition:
         return column < value if self.descending else column > value
+
+
+def order_by(table: sa.Table, sort_key: str | None, sort_dir: str | None) -> Order:
+    """Return the order that is asked for.
+
+    :param sort_key: a column's name; None is ``id``
+    :param sort_dir: ``asc`` or ``desc``; None is ``asc``
+    :raises InvalidSortKey: there is no such column, or it holds documents
+    :raises InvalidParameter: there is no such direction
+    """
+    keys = values.comparable(table)
+    name = "id" if sort_key is None else sort_key
+    if name not in keys:
+        raise exception.InvalidSortKey(sort_key=sort_key, allowed=", ".join(keys))
+    if sort_dir not in (None, "asc", "desc"):
+        raise exception.InvalidParameter(parameter="sort_dir", parameter_type="asc or desc")
+    return Order(table, name, sort_dir == "desc")
 
 
 def checked_limit(limit: Any) -> int | None:

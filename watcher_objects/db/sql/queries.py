@@ -81,7 +81,7 @@ def first(
     :raises NotUnique: several are not deleted
     """
     shape = (table, tuple(key), show_deleted, tuple(eager), or_pointed_at)
-    statement = lookup(database.get_dialect(), *shape)
+    statement = lookup(database.current().dialect, *shape)
     rows = transactions.run(statement, key).rows
     if len(rows) > 1 and rows[1][column_index(table, "deleted")] == 0:
         raise exception.NotUnique(name=table.name)
@@ -135,17 +135,12 @@ class ListQuery:
         marker: Mapping[str, Any] | None = None,
         show_deleted: bool = False,
     ) -> None:
-        order = pagination.Order(table, sort_key, sort_dir)
+        order = pagination.order_by(table, sort_key, sort_dir)
         parsed, bound = filters.parse_filters(table, wanted)
         place, placed = order.place(marker)
         self.shape = Shape(table, parsed, order, place, show_deleted)
         #: The values that the statement names.
         self.values = {**bound, **placed}
-
-    @property
-    def has_many_choices(self) -> bool:
-        """Whether there are so many values in filters that the statement is not worth keeping."""
-        return sum(one.values for one in self.shape.filters) >= FEW_CHOICES
 
 
 def page(query: ListQuery, limit: int | None, eager: Sequence[str]) -> RowSet:
@@ -156,14 +151,14 @@ def page(query: ListQuery, limit: int | None, eager: Sequence[str]) -> RowSet:
     if limit == 0:
         return RowSet(())
     shape = query.shape
-    build = _page.__wrapped__ if query.has_many_choices else _page
-    dialect = database.get_dialect()
+    # With that many choices in filters a statement is not worth keeping.
+    build = _page.__wrapped__ if len(query.values) >= FEW_CHOICES else _page
+    source = database.current()
     # PostgreSQL plans a statement anew for each call if it does not know how many rows it is for;
     # with filters it should, since a rare state needs another plan than a common one.
-    told = (
-        limit if dialects.of(dialect).plans_by_text and not shape.filters else limit and ANY_LIMIT
-    )
-    rows = transactions.run(build(dialect, shape, told), {**query.values, "limit": limit}).rows
+    told = limit if source.backend.plans_by_text and not shape.filters else limit and ANY_LIMIT
+    statement = build(source.dialect, shape, told)
+    rows = transactions.run(statement, {**query.values, "limit": limit}).rows
     return _load_relations(shape.table, eager, rows) if eager else RowSet(rows)
 
 
@@ -261,7 +256,7 @@ def _by_id(table: sa.Table, idents: Sequence[int]) -> dict[int, Cells]:
     number = 1 << (len(idents) - 1).bit_length()
     asked = [*idents, *[idents[-1]] * (number - len(idents))]
     values = {f"id_{number}": ident for number, ident in enumerate(asked)}
-    rows = transactions.run(_choice(database.get_dialect(), table, number), values).rows
+    rows = transactions.run(_choice(database.current().dialect, table, number), values).rows
     ident = column_index(table, "id")
     return {row[ident]: row for row in rows}
 

@@ -19,9 +19,13 @@ from watcher_objects.transitions import DELETED, StateTransitionManager
 MAX_GIVEN_ID = 2**30
 
 
-def moves(table: sa.Table) -> type[StateTransitionManager] | None:
+#: The rules of the states of a table's rows; None where they have no states.
+Rules = type[StateTransitionManager] | None
+
+
+def rules_of(table: sa.Table) -> Rules:
     """Return the rules of a table's states, under the profile of this database."""
-    rules: type[StateTransitionManager] | None = table.info["moves"]
+    rules: Rules = table.info["moves"]
     return rules and rules.under(database.get_profile())
 
 
@@ -30,11 +34,17 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
 
     :raises InvalidValue, UnknownField, InvalidState: it can't be written
     """
-    bound = {name: values.storable(column(table, name), value) for name, value in given.items()}
-    rules = moves(table)
-    if rules and bound.get("state", rules.INITIAL) not in rules.TRANSITIONS:
-        raise exception.InvalidState(state=given["state"], allowed=", ".join(rules.TRANSITIONS))
-    return bound | {copy: bound[name] for copy, name in _copies(table) if name in bound}
+    bound = Row()
+    for name, value in given.items():
+        known = table.columns.get(name)
+        bound[name] = values.storable(column(table, name) if known is None else known, value)
+    states = table.info["moves"] and table.info["moves"].TRANSITIONS
+    if states and "state" in bound and bound["state"] not in states:
+        raise exception.InvalidState(state=given["state"], allowed=", ".join(states))
+    for copy, name in _copies(table):
+        if name in bound:
+            bound[copy] = bound[name]
+    return bound
 
 
 @functools.cache
@@ -58,7 +68,7 @@ def marks_of_deletion(table: sa.Table) -> Row:
     """Return what is bound for a row to be soft-deleted."""
     now = timeutils.utcnow()
     marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
-    return {**marks, "state": DELETED} if moves(table) else marks
+    return {**marks, "state": DELETED} if table.info["moves"] else marks
 
 
 def check_move(table: sa.Table, row: Row, new: str, with_owner: bool = False) -> None:
@@ -66,7 +76,7 @@ def check_move(table: sa.Table, row: Row, new: str, with_owner: bool = False) ->
 
     :raises InvalidStateTransition: its state does not lead to the new one
     """
-    rules = moves(table)
+    rules = rules_of(table)
     if rules is None:
         return
     allowed = rules.allowed(row, with_owner)

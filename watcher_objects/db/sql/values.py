@@ -5,8 +5,9 @@ SQLite checks no lengths, PostgreSQL takes no NUL, MariaDB cuts or refuses by it
 none of them is asked.
 """
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,9 +25,10 @@ MAX_TEXT = 2**16 - 1
 _TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 
-def comparable(table: sa.Table) -> list[str]:
+@functools.cache
+def comparable(table: sa.Table) -> Sequence[str]:
     """Return the names of the columns whose values have an order: all but documents."""
-    return [column.name for column in table.columns if "json" not in column.info]
+    return tuple(column.name for column in table.columns if "json" not in column.info)
 
 
 def storable(column: sa.Column[Any], value: Any) -> Any:
@@ -43,6 +45,7 @@ def storable(column: sa.Column[Any], value: Any) -> Any:
     return _judge(column)(column, value)
 
 
+@functools.cache
 def _judge(column: sa.Column[Any]) -> Callable[[sa.Column[Any], Any], Any]:
     for kind, judge in _JUDGES:
         if isinstance(column.type, kind):
@@ -51,7 +54,7 @@ def _judge(column: sa.Column[Any]) -> Callable[[sa.Column[Any], Any], Any]:
 
 
 def _text(column: sa.Column[Any], value: Any) -> str:
-    text = coercion.to_text(column.name, value)
+    text = value if type(value) is str else coercion.to_text(column.name, value)
     if "any_text" in column.info:
         text = exception.replace_unstorable(text)
     length = getattr(column.type, "length", None)
@@ -70,7 +73,7 @@ def _text(column: sa.Column[Any], value: Any) -> str:
 
 
 def _integer(column: sa.Column[Any], value: Any) -> int:
-    number = coercion.to_integer(column.name, value)
+    number = value if type(value) is int else coercion.to_integer(column.name, value)
     if -MAX_INTEGER <= number <= MAX_INTEGER:
         return number
     rule = f"takes whole numbers from {-MAX_INTEGER} to {MAX_INTEGER}"
@@ -88,7 +91,7 @@ def _number(column: sa.Column[Any], value: Any) -> float:
 
 
 def _boolean(column: sa.Column[Any], value: Any) -> bool:
-    return coercion.to_boolean(column.name, value)
+    return value if type(value) is bool else coercion.to_boolean(column.name, value)
 
 
 def _time(column: sa.Column[Any], value: Any) -> Any:

@@ -32,6 +32,19 @@ class RowVersion(NamedTuple):
     updated_at: Any = None
 
 
+class Write(NamedTuple):
+    """A change of one row.
+
+    ``rules`` are those of the new state; None where the state is not written, or has none.
+    """
+
+    table: sa.Table
+    key: Key
+    bound: Row
+    known: RowVersion
+    rules: state_guard.Rules
+
+
 class Change(NamedTuple):
     """A row of a table as it is now, or was last, and the state that it left if it left one.
 
@@ -110,10 +123,9 @@ def inserted_all(
     return answer
 
 
-def written(
-    lost: DatabaseUnavailable, table: sa.Table, key: Key, bound: Row, known: RowVersion
-) -> Update | Found:
+def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
     """Find out whether the row was written; a deletion is known by itself, as it stays."""
+    table, key, bound, known, rules = write
     row = queries.first(table, key, show_deleted=True)
     if row is None:
         return Found.OTHERS
@@ -124,11 +136,10 @@ def written(
         old_state = left if "state" in bound and left != bound["state"] else None
         return _answer(lost) or Update(row, old_state)
     is_live = row[column_index(table, "deleted")] == 0
-    is_deletion, has_state = "deleted" in bound, state_guard.moves(table) and "state" in bound
     if (
-        is_deletion
+        "deleted" in bound
         or at in (None, _stored(table, before or known.updated_at))
-        or (is_live and not has_state)
+        or (is_live and rules is None)
     ):
         return Found.NOTHING
     return Found.OTHERS
@@ -164,4 +175,5 @@ def _stored(table: sa.Table, moment: Any) -> Any:
     """Return a time as the driver gives it."""
     if not hasattr(moment, "tzinfo"):
         return moment
-    return bind_value(database.get_dialect(), table.c.updated_at, timeutils.normalize_time(moment))
+    dialect = database.current().dialect
+    return bind_value(dialect, table.c.updated_at, timeutils.normalize_time(moment))

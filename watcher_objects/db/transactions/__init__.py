@@ -144,19 +144,3 @@ def ensure_transaction() -> contextlib.AbstractContextManager[None]:
 def in_transaction() -> bool:
     """Return whether this thread, green thread or task is inside :func:`transaction`."""
     return levels.current() is not None
-
-
-def after_commit(callback: Callable[[], None]) -> None:
-    """Call ``callback`` once what was written is committed: now, outside a transaction."""
-    current = levels.current()
-    if current is None:
-        callback()
-    else:
-        current.after_commit.append(callback)
-
-
-def after_rollback(undo: Callable[[], None]) -> None:
-    """Call ``undo`` if the transaction around this is rolled back; outside one, never."""
-    current = levels.current()
-    if current is not None:
-        current.after_rollback.append(undo)

@@ -170,6 +170,8 @@ class Transaction:
 
 def current() -> Transaction | None:
     """Return the innermost transaction of the current database, in this thread or task."""
+    if _innermost.get() is None:
+        return None
     return leave_ended() and _innermost_of(database.find())
 
 
