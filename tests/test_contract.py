@@ -13,6 +13,7 @@ from tests import factory, servers
 from watcher_objects import db, events, exception
 from watcher_objects.db import models
 from watcher_objects.states import State
+from watcher_objects.testing.database import upgraded
 
 NOBODY = "a7bb6f0c-0e0b-4a4d-a3c3-3c8a0f2cfb5f"
 VERBS = {"create", "get", "get_by_id", "list", "refresh", "save", "soft_delete", "destroy"}
@@ -22,6 +23,12 @@ VERBS = {"create", "get", "get_by_id", "list", "refresh", "save", "soft_delete",
 def shared_url(request, database_urls):
     """The URL of a database, one of each kind and one with MariaDB's second driver."""
     return database_urls(request.param)
+
+
+@pytest.fixture(scope="session")
+def url(shared_url):
+    """Its URL, with our schema; pytest would keep that of other modules for them."""
+    return upgraded(shared_url)
 
 
 @pytest.fixture(params=factory.CLASSES, ids=lambda cls: cls.__name__)

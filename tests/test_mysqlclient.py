@@ -47,6 +47,12 @@ def shared_url(database_urls):
     return database_urls(servers.MYSQLCLIENT)
 
 
+@pytest.fixture(scope="session")
+def url(shared_url):
+    """Its URL, with our schema; pytest would keep that of other modules for them."""
+    return databases.upgraded(shared_url)
+
+
 def run(text):
     return transactions.execute(sa.text(text)).rows
 
