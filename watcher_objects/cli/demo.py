@@ -5,10 +5,11 @@ The printed table consists of the events and errors of the library.
 """
 
 import argparse
+import itertools
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,39 @@ _STRATEGIES = {
 }
 
 
-def _number(default: float, description: str) -> Mapping[str, Any]:
-    return {"type": "number", "minimum": 0, "default": default, "description": description}
-
-
-_PARAMETERS = {
-    "vm_workload_consolidation": {"period": _number(3600, "Seconds of measurements to use")},
-    "workload_balance": {"threshold": _number(25.0, "Maximum CPU load in percent")},
-    "outlet_temperature": {"threshold": _number(35.0, "Maximum temperature in degrees Celsius")},
-    "saving_energy": {"free_used_percent": _number(10.0, "Percent of servers to keep free")},
+#: The audits: of which type, by which strategy, and with which other fields.
+_AUDITS: Mapping[str, tuple[AuditType, str, Mapping[str, Any]]] = {
+    "pack-rack-7": (AuditType.ONESHOT, "vm_workload_consolidation", {}),
+    "cool-row-b": (AuditType.ONESHOT, "outlet_temperature", {}),
+    "balance-cpu": (AuditType.CONTINUOUS, "workload_balance", {"interval": "900"}),
+    "dim-fridays": (AuditType.CONTINUOUS, "saving_energy", {"interval": "0 22 * * 5"}),
+    "host-down": (AuditType.EVENT, "workload_stabilization", {}),
+    "try-basic": (AuditType.ONESHOT, "basic", {}),
+}
+#: Who writes which state to which audit, in turn; None is a soft deletion.
+_STEPS = (
+    ("cool-row-b", "engine-1", "claim", State.ONGOING),
+    ("cool-row-b", "engine-1", "report", State.FAILED),
+    ("balance-cpu", "engine-1", "claim", State.ONGOING),
+    ("balance-cpu", "api", "suspend", State.SUSPENDED),
+    ("balance-cpu", "api", "resume", State.ONGOING),
+    ("dim-fridays", "api", "cancel", State.CANCELLED),
+    ("dim-fridays", "engine-1", "claim, too late", State.ONGOING),
+    ("host-down", "engine-1", "claim", State.ONGOING),
+    ("host-down", "engine-1", "report", State.SUCCEEDED),
+    ("host-down", "engine-1", "trigger again", State.ONGOING),
+    ("try-basic", "engine-1", "claim", State.ONGOING),
+    ("try-basic", "api", "delete, too early", None),
+    ("try-basic", "engine-1", "report", State.SUCCEEDED),
+    ("try-basic", "engine-1", "trigger again", State.ONGOING),
+    ("try-basic", "api", "delete", None),
+    ("try-basic", "engine-1", "report again", State.FAILED),
+)
+#: What is written with a state.
+_WITH = {
+    State.ONGOING: {"hostname": "compute-7"},
+    State.FAILED: {"status_message": "No measurements were found"},
+    State.CANCELLED: {"status_message": "Not this Friday"},
 }
 
 
@@ -69,11 +94,11 @@ class Journal:
             outcome = f"event audit.{event.kind}{f': {message}' if message else ''}"
             self._add(event.obj, event.context, event.old_state or "", outcome)
 
-    def add_error(self, audit: Audit, context: RequestContext, error: Exception) -> None:
+    def add_error(self, audit: Audit, error: Exception) -> None:
         """Log an error, and the state of the row after it."""
         row = Audit.get_by_uuid(RequestContext(show_deleted=True), audit.uuid)
         old = getattr(error, "initial", row.state)
-        self._add(row, context, old, f"{type(error).__name__}: {error}")
+        self._add(row, audit._context, old, f"{type(error).__name__}: {error}")
 
     def _add(self, audit: Audit, context: RequestContext, old: str, outcome: str) -> None:
         actor = str(context.user_id)
@@ -87,112 +112,71 @@ class Journal:
         return str(table.get_string())
 
 
-class Actor:
-    """A service that writes audits, with its own context."""
-
-    def __init__(self, name: str, journal: Journal) -> None:
-        self.name = name
-        self.journal = journal
-        self.context = RequestContext(user_id=name)
-
-    def create(self, name: str, kind: AuditType, strategy: str, **fields: Any) -> Audit:
-        """Create an audit for the strategy with this name."""
-        self.journal.steps[self.name] = f"create, {kind.value}"
-        chosen = Strategy.get_by_name(self.context, strategy)
-        audit = Audit(self.context, name=name, audit_type=kind.value, **fields)
-        audit.goal_id, audit.strategy_id = chosen.goal_id, chosen.id
-        audit.create()
-        return audit
-
-    def read(self, audit: Audit) -> Audit:
-        """Return another object for the same row."""
-        return Audit.get_by_uuid(self.context, audit.uuid)
-
-    def save(self, audit: Audit, step: str, state: str, **changes: Any) -> bool:
-        """Save a new state and other changes, and return whether that succeeded."""
-        for field, value in {"state": state, **changes}.items():
-            setattr(audit, field, value)
-        return self._try(audit, step, audit.save)
-
-    def delete(self, audit: Audit, step: str) -> bool:
-        """Soft-delete an audit, and return whether that succeeded."""
-        return self._try(audit, step, audit.soft_delete)
-
-    def _try(self, audit: Audit, step: str, write: Callable[[], None]) -> bool:
-        self.journal.steps[self.name] = step
-        try:
-            write()
-        except exception.WatcherException as error:
-            self.journal.add_error(audit, self.context, error)
-            return False
-        return True
-
-
 def _store_goals(context: RequestContext) -> None:
     for name, shown in _GOALS.items():
         Goal(context, name=name, display_name=shown, efficacy_specification=[]).create()
     for name, (goal, shown) in _STRATEGIES.items():
         strategy = Strategy(context, name=name, display_name=shown)
         strategy.goal_id = Goal.get_by_name(context, goal).id
-        strategy.parameters_spec = {"properties": _PARAMETERS.get(name, {})}
         strategy.create()
 
 
-def _race(api: Actor, workers: Sequence[Actor]) -> None:
-    """Two workers claim one audit at the same time; the winner finishes it."""
-    scope = [{"compute": [{"host_aggregates": [{"name": "rack-7"}]}]}]
-    audit = api.create("pack-rack-7", AuditType.ONESHOT, "vm_workload_consolidation", scope=scope)
-    start = threading.Barrier(len(workers), timeout=60)
+class Play:
+    """The services that write the audits, each with a context of its own."""
 
-    def claim(worker: Actor) -> tuple[bool, Actor, Audit]:
-        stale = worker.read(audit)
-        start.wait()
-        won = worker.save(stale, "claim, concurrently", State.ONGOING, hostname=worker.name)
-        return won, worker, stale
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        names = ("api", "engine-1", "engine-2")
+        self.contexts = {name: RequestContext(user_id=name) for name in names}
 
-    with ThreadPoolExecutor(len(workers)) as pool:
-        ((_, winner, held),) = [claimed for claimed in pool.map(claim, workers) if claimed[0]]
-    winner.save(held, "report", State.SUCCEEDED)
+    def run(self) -> None:
+        """Create the goals, and run all audits."""
+        _store_goals(self.contexts["api"])
+        self.race("pack-rack-7")
+        for name, steps in itertools.groupby(_STEPS, key=lambda step: step[0]):
+            handles = self.create(name)
+            for _, who, what, state in steps:
+                self.write(handles[who], what, state)
 
+    def race(self, name: str) -> None:
+        """Let two engines claim one audit at the same time; the winner finishes it."""
+        handles = self.create(name)
+        del handles["api"]
+        start = threading.Barrier(len(handles), timeout=60)
 
-def _failure(api: Actor, engine: Actor) -> None:
-    audit = engine.read(api.create("cool-row-b", AuditType.ONESHOT, "outlet_temperature"))
-    engine.save(audit, "claim", State.ONGOING, hostname=engine.name)
-    engine.save(audit, "report", State.FAILED, status_message="No outlet temperature was measured")
+        def claim(audit: Audit) -> bool:
+            start.wait()
+            return self.write(audit, "claim, concurrently", State.ONGOING)
 
+        with ThreadPoolExecutor(len(handles)) as pool:
+            won = [*pool.map(claim, handles.values())]
+        (winner,) = itertools.compress(handles.values(), won)
+        self.write(winner, "report", State.SUCCEEDED)
 
-def _pause(api: Actor, engine: Actor) -> None:
-    fields = {"parameters": {"threshold": 30.0, "period": 900}, "auto_trigger": True}
-    ours = api.create(
-        "balance-cpu", AuditType.CONTINUOUS, "workload_balance", interval="900", **fields
-    )
-    engine.save(engine.read(ours), "claim", State.ONGOING, hostname=engine.name)
-    api.save(ours, "suspend", State.SUSPENDED)
-    api.save(ours, "resume", State.ONGOING)
+    def create(self, name: str) -> dict[str, Audit]:
+        """Create an audit, and return an object of it for each service."""
+        context = self.contexts["api"]
+        kind, strategy, fields = _AUDITS[name]
+        self.journal.steps["api"] = f"create, {kind.value}"
+        chosen = Strategy.get_by_name(context, strategy)
+        audit = Audit(context, name=name, audit_type=kind.value, **fields)
+        audit.goal_id, audit.strategy_id = chosen.goal_id, chosen.id
+        audit.create()
+        return {who: Audit.get(context, audit.id) for who, context in self.contexts.items()}
 
-
-def _cancellation(api: Actor, engine: Actor) -> None:
-    audit = api.create("dim-fridays", AuditType.CONTINUOUS, "saving_energy", interval="0 22 * * 5")
-    late = engine.read(audit)
-    api.save(audit, "cancel", State.CANCELLED, status_message="Not this Friday")
-    engine.save(late, "claim, too late", State.ONGOING)
-
-
-def _triggers(api: Actor, engine: Actor) -> None:
-    audit = engine.read(api.create("host-down", AuditType.EVENT, "workload_stabilization"))
-    engine.save(audit, "claim", State.ONGOING, hostname=engine.name)
-    engine.save(audit, "report", State.SUCCEEDED)
-    engine.save(audit, "trigger again", State.ONGOING)
-
-
-def _deletion(api: Actor, engine: Actor) -> None:
-    audit = engine.read(api.create("try-basic", AuditType.ONESHOT, "basic"))
-    engine.save(audit, "claim", State.ONGOING)
-    api.delete(api.read(audit), "delete, too early")
-    engine.save(audit, "report", State.SUCCEEDED)
-    engine.save(engine.read(audit), "trigger again", State.ONGOING)
-    api.delete(api.read(audit), "delete")
-    engine.save(audit, "report again", State.FAILED)
+    def write(self, audit: Audit, what: str, state: State | None) -> bool:
+        """Write a state, or delete the audit, and return whether that succeeded."""
+        self.journal.steps[audit._context.user_id] = what
+        try:
+            if state is None:
+                audit.soft_delete()
+            else:
+                audit.update({"state": state, **_WITH.get(state, {})})
+                audit.save()
+        except exception.WatcherException as error:
+            self.journal.add_error(audit, error)
+            return False
+        return True
 
 
 def play() -> Journal:
@@ -200,11 +184,7 @@ def play() -> Journal:
     journal = Journal()
     stop = events.subscribe(journal.add_event)
     try:
-        _store_goals(RequestContext())
-        api, *engines = (Actor(name, journal) for name in ("api", "engine-1", "engine-2"))
-        _race(api, engines)
-        for scene in (_failure, _pause, _cancellation, _triggers, _deletion):
-            scene(api, engines[0])
+        Play(journal).run()
     finally:
         stop()
     return journal
