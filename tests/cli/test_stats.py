@@ -3,15 +3,9 @@
 
 import contextlib
 import datetime
-import io
 import sqlite3
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from watcher_objects.cli import chart
-from watcher_objects.cli.chart import Bar
 
 AGES = ("< 1 hour", "< 1 day", "< 1 week", "< 30 days", "< 1 year", "older")
 
@@ -35,10 +29,6 @@ def stats(rows):
         return {r["value"]: r["count"] for r in rows("audit", "stats", *words) if r["count"]}
 
     return stats
-
-
-def terminal(encoding="utf-8"):
-    return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
 
 
 def test_audits_are_counted_by_state_type_host_and_age(rows):
@@ -98,17 +88,11 @@ def test_what_there_is_not_is_refused(on, words):
     assert words[1] in result.err
 
 
-@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value", "chart"])
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
 def test_the_numbers_come_in_every_format(on, form):
     result = on("audit", "stats", "-f", form)
     assert (result.code, result.err) == (0, "")
     assert all(value in result.out for value in ("PENDING", "ONESHOT", "< 1 hour", "4"))
-
-
-def test_bars_are_drawn_unless_it_is_said_how(on, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    printed = on("audit", "stats", "--by", "type").out
-    assert printed == f"By type\n  ONESHOT     4  {'█' * 21}\n  CONTINUOUS  0\n  EVENT       0\n"
 
 
 def test_an_empty_database_has_nothing_and_no_error(run, empty):
@@ -116,54 +100,13 @@ def test_an_empty_database_has_nothing_and_no_error(run, empty):
     assert run(*words, "db", "upgrade").code == 0
     result = run(*words, "audit", "stats")
     assert (result.code, result.err) == (0, "")
-    assert "By host" not in result.out
-    assert "█" not in result.out
+    assert "host" not in result.out
 
 
 def test_what_a_terminal_would_obey_is_shown_and_not_sent(on, write):
     write("UPDATE audits SET hostname = ?", "\x1b[31m<red>\u202e\ufffe")
     shown = r"\x1b[31m<red>\u202e\ufffe"
-    for form in ("chart", "table", "value"):
+    for form in ("table", "value"):
         printed = on("audit", "stats", "-f", form).out
         assert shown in printed
         assert not {"\x1b", "\u202e"} & set(printed)
-
-
-# --- the bars -------------------------------------------------------------------------------
-
-
-def test_a_terminal_that_knows_less_gets_less(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    bars = [Bar("type", "EVENT", 1000), Bar("type", "ONESHOT", 1), Bar("type", "other", 0)]
-    printed = chart.text(bars, terminal("ascii"))
-    assert printed.splitlines()[1:] == [
-        f"  EVENT    1,000  {'#' * 20}",
-        "  ONESHOT      1  #",
-        "  other        0",
-    ]
-    assert "█" in chart.text(bars, terminal())
-
-
-def test_bars_that_are_too_many_become_one():
-    bars = [Bar("host", str(number), 100 - number) for number in range(50)]
-    ((_, shown),) = chart.sections(bars)
-    assert len(shown) == chart.MAX_BARS
-    assert shown[-1].label == "31 others"
-    assert sum(bar.number for bar in shown) == sum(bar.number for bar in bars)
-
-
-numbers = st.one_of(st.integers(0, 20), st.integers(0, 10**12))
-labels = st.text(st.characters(codec="ascii"), max_size=255) | st.none()
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(counts=st.dictionaries(labels, numbers, max_size=30), columns=st.integers(50, 200))
-def test_bars_fit_the_terminal_and_show_what_is_more_than_nothing(monkeypatch, counts, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    bars = [Bar("host", value, number) for value, number in counts.items()]
-    for out in (terminal(), terminal("ascii")):
-        printed = chart.text(bars, out).splitlines()[1:]
-        assert all(len(line) <= columns for line in printed)
-        shown = [bar for _, found in chart.sections(bars) for bar in found]
-        for bar, line in zip(shown, printed, strict=True):
-            assert line.endswith(("█", "#") if bar.number else "  0")

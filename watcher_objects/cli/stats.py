@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from oslo_utils import timeutils
 
 from watcher_objects import Audit
-from watcher_objects.cli import chart, connection, entity
-from watcher_objects.cli.chart import Bar
-from watcher_objects.cli.drawing import Drawable
+from watcher_objects.cli import connection, entity
+from watcher_objects.cli.columns import Table
 from watcher_objects.db import counts
 from watcher_objects.exception import escape_control
 from watcher_objects.transitions import DELETED
@@ -44,7 +43,7 @@ QUESTIONS = {
 }
 
 
-def bars(by: str, **options: Any) -> Iterator[Bar]:
+def rows(by: str, **options: Any) -> Iterator[tuple[str, str | None, int]]:
     """Yield the number of audits by value: known values first, then the most frequent.
 
     :param options: for :func:`watcher_objects.db.counts.count`
@@ -53,7 +52,7 @@ def bars(by: str, **options: Any) -> Iterator[Bar]:
     known = QUESTIONS[by].known
     others = found.keys() - {*known}
     for value in (*known, *sorted(others, key=lambda v: (-found[v], v is None, v or ""))):
-        yield Bar(by, value, found.get(value, 0))
+        yield by, value, found.get(value, 0)
 
 
 def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
@@ -66,10 +65,8 @@ def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
     return {n if n is None else OLDEST_FIRST[n]: number for n, number in found.items()}
 
 
-class Stats(Drawable):
-    """Count audits by state, type, host and age, as bars or as a list."""
-
-    DRAWINGS = {"chart": lambda rows, asked, out: chart.text([Bar(*row) for row in rows], out)}
+class Stats(Table):
+    """Count audits by state, type, host and age."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
@@ -91,8 +88,8 @@ class Stats(Drawable):
             "show_deleted": entity.shows_deleted(parsed_args),
         }
         asked = dict.fromkeys(parsed_args.by or QUESTIONS)
-        found = [bar for by in asked for bar in bars(by, **options)]
-        if parsed_args.formatter in ("json", "yaml", "chart"):
+        found = [row for by in asked for row in rows(by, **options)]
+        if parsed_args.formatter in ("json", "yaml"):
             return COLUMNS, found
         # Terminal control sequences are escaped.
         return COLUMNS, [(by, v and escape_control(v), number) for by, v, number in found]
