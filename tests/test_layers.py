@@ -11,11 +11,11 @@ from tests import documents, factory
 from watcher_objects.db import models
 
 ROOT = Path(__file__).parents[1] / "watcher_objects"
-_LINE = re.compile(r"^ +(\d+)  ((?:[\w.]+, )*[\w.]+)  +\S", re.MULTILINE)
+_LINE = re.compile(r"^ +(\d(?:\.\d)?) +((?:[\w.]+, )*[\w.]+)  +\S", re.MULTILINE)
 #: What the README calls the modules of the ten classes.
 ENTITIES = {cls.__module__.partition(".")[2] for cls in factory.CLASSES}
 LAYERS = {
-    name: int(number)
+    name: float(number)
     for number, names in _LINE.findall(documents.PAGES["README.rst"])
     for name in names.split(", ")
 }

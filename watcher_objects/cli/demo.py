@@ -70,7 +70,7 @@ _STEPS = (
     ("try-basic", "engine-1", "report again", State.FAILED),
 )
 #: What is written with a state.
-_WITH = {
+_WITH: Mapping[str, Mapping[str, str]] = {
     State.ONGOING: {"hostname": "compute-7"},
     State.FAILED: {"status_message": "No measurements were found"},
     State.CANCELLED: {"status_message": "Not this Friday"},
@@ -164,7 +164,7 @@ class Play:
         audit.create()
         return {who: Audit.get(context, audit.id) for who, context in self.contexts.items()}
 
-    def write(self, audit: Audit, what: str, state: State | None) -> bool:
+    def write(self, audit: Audit, what: str, state: str | None) -> bool:
         """Write a state, or delete the audit, and return whether that succeeded."""
         self.journal.steps[audit._context.user_id] = what
         try:
