@@ -212,11 +212,12 @@ def kill(dialect, cursor, connection):
 
 def test_a_connection_that_is_released_after_dispose_is_closed(database):
     source = backend.current()
-    early, late = source.acquire(), source.acquire()
+    early, late, lent = source.acquire(), source.acquire(), source.checkout()
     source.release(early)
-    drivers = [early.dbapi_connection, late.dbapi_connection]
+    drivers = [one.dbapi_connection for one in (early, late, lent.connection)]
     source.dispose()
     source.release(late)
+    lent.close()
     for connection in drivers:
         with pytest.raises(db.get_engine().dialect.loaded_dbapi.Error):
             connection.cursor().execute("SELECT 1")

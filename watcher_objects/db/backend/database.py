@@ -126,12 +126,9 @@ class Database:
     def release(self, connection: Any) -> None:
         """Keep a connection at hand, unless another thread may be waiting for it at the pool."""
         shared: Any = self.engine.pool
-        is_disposed = connection.is_valid and connection._pool is not shared
-        if is_disposed and sessions.is_own(connection):
-            # Its pool would not close it any more.
-            connection.invalidate()
-        # A pool of another kind has its reasons.
-        is_ours = isinstance(shared, pool.QueuePool) and connection.is_valid and not is_disposed
+        # A pool of another kind has its reasons, and one that was disposed of closes it.
+        is_ours = connection.is_valid and connection._pool is shared
+        is_ours = is_ours and isinstance(shared, pool.QueuePool)
         is_ours = is_ours and not connection.info.get(sessions.USED)
         is_enough = is_ours and len(self._idle) >= shared.size()
         if is_ours and not is_enough and not 0 <= shared._max_overflow <= shared.overflow():

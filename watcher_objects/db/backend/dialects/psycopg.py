@@ -69,12 +69,6 @@ class Connection(psycopg.Connection[Any]):
                 raise error.__cause__ from None
             raise
 
-    def __del__(self, *ignored: Any) -> None:
-        """Warn of nothing: libpq's connection is closed with this object.
-
-        A pool of SQLAlchemy that was disposed of takes connections back without closing them.
-        """
-
     def share_sessions(self) -> None:
         """Keep nothing in a session from now on that must outlive a transaction."""
         self.is_pooled, self.prepare_threshold = True, None
