@@ -2,6 +2,7 @@
 """How a revision talks to a database that others are using: with short waits, and in batches."""
 
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -45,6 +46,9 @@ _SCRIPT = {
     "mysql": "SET SESSION sql_mode = TRADITIONAL, default_storage_engine = InnoDB",
 }
 _LOCKED = ("55P03", "40P01", 1205, 1213)
+# What MariaDB says of a table with triggers that another session was opening when it was ended.
+_UNUSABLE_COPY = 1064
+_UNUSABLE_COPY_WORDS = re.compile("trigger|disparador|触发", re.IGNORECASE)
 #: What MariaDB says of a change that can't be made while others write.
 NOT_IN_PLACE = (1845, 1846)
 #: What is said of a unique key that can't be, for what is stored.
@@ -111,12 +115,18 @@ def tells(error: BaseException, codes: Collection[Any]) -> bool:
     return False
 
 
+def _may_pass(error: BaseException) -> bool:
+    """Return whether a statement may succeed if it is run again."""
+    is_unusable = tells(error, (_UNUSABLE_COPY,)) and _UNUSABLE_COPY_WORDS.search(str(error))
+    return tells(error, _LOCKED) or bool(is_unusable)
+
+
 def _say(state: tenacity.RetryCallState) -> None:
     LOG.warning("%s is in use; trying again (%d)", state.args[0], state.attempt_number)
 
 
 @tenacity.retry(
-    retry=tenacity.retry_if_exception(lambda error: tells(error, _LOCKED)),
+    retry=tenacity.retry_if_exception(_may_pass),
     wait=tenacity.wait_random_exponential(multiplier=0.5, max=5, min=0.2),
     stop=tenacity.stop_after_delay(PATIENCE),
     before_sleep=_say,

@@ -111,6 +111,23 @@ def test_triggers_of_an_upgrade_without_their_columns_are_waited_for(
         end.join()
 
 
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+def test_a_copy_of_a_table_that_can_not_be_used_is_waited_for(database, context, outside):
+    audit = factory.stored(Audit, context)
+    run = outside.exec_driver_sql
+    # What the server says where KILL ends a session that is opening a table with triggers.
+    text = "Unknown trigger has an error in its body: 'Query was empty'".replace("'", "''")
+    signal = f"SIGNAL SQLSTATE '42000' SET MYSQL_ERRNO = 1064, MESSAGE_TEXT = '{text}'"
+    run(f"CREATE TRIGGER broken BEFORE UPDATE ON audits FOR EACH ROW {signal}")
+    end = threading.Timer(0.3, run, ["DROP TRIGGER broken"])
+    end.start()
+    try:
+        audit.hostname = "node-1"
+        audit.save()
+    finally:
+        end.join()
+
+
 @ON_SERVERS
 def test_a_time_limit_of_statements_is_one_of_the_lock_waited_for(url, database, context, outside):
     goal = factory.stored(Goal, context)

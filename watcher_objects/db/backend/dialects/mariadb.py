@@ -63,9 +63,13 @@ WHERE table_schema = database() AND index_type IN ('FULLTEXT', 'SPATIAL')
 """
 
 
-# For some seconds a node of a cluster may know the triggers of an upgrade, and not their columns.
-_SHADOW_COLUMN = re.compile(r"\w__new")
-_UNKNOWN_COLUMN = 1054
+# Of a table with triggers a server may keep, for seconds, a copy that can't be used: the session
+# that opened it was ended meanwhile, by KILL, a time limit or a change of the schema (1064); or a
+# node of a cluster knows the triggers of an upgrade, and not their columns (1054).
+_UNUSABLE_COPY = {
+    1054: re.compile(r"\w__new"),
+    1064: re.compile(r"trigger|disparador|触发", re.IGNORECASE),
+}
 
 
 class MariaDBErrors(ErrorCodes):
@@ -75,7 +79,7 @@ class MariaDBErrors(ErrorCodes):
     # A lock that is taken, or a server, or a node of a cluster, that takes no work; a statement
     # that was cancelled (1317, 1969); a table whose definition changed, as by an upgrade (1412).
     busy = frozenset({1020, 1040, 1047, 1203, 1205, 1213, 1226, 1317, 1412, 1969}) | read_only
-    busy |= {"upgraded"}
+    busy |= {"unusable copy"}
     lost = frozenset({1053, 1180, 1927, 2006, 2013})
     forbidden = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
     no_entry = frozenset({1045, 1049, 1129, 1130, 1251, 1524, 1698, 1820, 1862, 2054, 3118, 4151})
@@ -91,10 +95,11 @@ class MariaDBErrors(ErrorCodes):
     )
 
     def of(self, origin: Any) -> Set[Any]:
-        """Return the number; for a table that is being upgraded, "upgraded" as well."""
+        """Return the number; for a copy of a table that can't be used, "unusable copy"."""
         codes = super().of(origin)
-        if _UNKNOWN_COLUMN in codes and _SHADOW_COLUMN.search(str(origin.args[-1])):
-            return codes | {"upgraded"}
+        for code in codes & _UNUSABLE_COPY.keys():
+            if _UNUSABLE_COPY[code].search(str(origin.args[-1])):
+                return {"unusable copy"}
         return codes
 
 
