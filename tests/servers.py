@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,6 +35,16 @@ def missing(message: str, more: str = "") -> NoReturn:
     pytest.skip(message)
 
 
+def require(name: str) -> None:
+    """Skip a test if there is no server of a kind; in CI there must be one."""
+    place = sa.make_url(SERVERS[name])
+    try:
+        admin(place).connect().close()
+    except sa.exc.OperationalError as error:
+        shown = place.render_as_string(hide_password=True)
+        missing(f"no {name} server at {shown}", f": {error.orig}")
+
+
 @contextmanager
 def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
     """Lend the URL of a new database in a folder or on a server, which must be there in CI."""
@@ -45,12 +55,8 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
         with _through_mysqlclient(folder, suffix) as url:
             yield url
         return
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(created(SERVERS[name], SCRATCH + suffix))
-        except sa.exc.OperationalError as error:
-            place = sa.make_url(SERVERS[name]).render_as_string(hide_password=True)
-            missing(f"no {name} server at {place}", f": {error.orig}")
+    require(name)
+    with created(SERVERS[name], SCRATCH + suffix) as url:
         yield url
 
 

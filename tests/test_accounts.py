@@ -49,6 +49,7 @@ def run(place, block):
 def accounts(request):
     """The URLs of a database for the two accounts that the page makes, by other names."""
     kind, before, owner, after = WAYS[request.param]
+    servers.require(kind)
     server = sa.make_url(servers.SERVERS[kind])
     place = server
     try:

@@ -139,7 +139,7 @@ class Play:
                 self.write(handles[who], what, state)
 
     def race(self, name: str) -> None:
-        """Let two engines claim one audit at the same time; the winner finishes it."""
+        """Claim one audit by two engines at the same time; the winner finishes it."""
         handles = self.create(name)
         del handles["api"]
         start = threading.Barrier(len(handles), timeout=60)

@@ -64,7 +64,7 @@ WHERE table_schema = database() AND index_type IN ('FULLTEXT', 'SPATIAL')
 
 
 # Of a table with triggers a server may keep, for seconds, a copy that can't be used: the session
-# that opened it was ended meanwhile, by KILL, a time limit or a change of the schema (1064); or a
+# that was opening it was ended by KILL, a time limit or a change of the schema (1064); or a
 # node of a cluster knows the triggers of an upgrade, and not their columns (1054).
 _UNUSABLE_COPY = {
     1054: re.compile(r"\w__new"),
