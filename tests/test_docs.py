@@ -30,7 +30,7 @@ UNREAD = {
         "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[test]' && "
         ".venv/bin/pytest": "is what .ci/run runs",
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
-        "11  cli, testing                      commands; fixtures for the tests of engines"
+        "8    cli, testing                     commands; fixtures for the tests of engines"
         "": "a list; test_layers reads it",
     },
     "contributing.rst": {
