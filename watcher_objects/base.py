@@ -19,7 +19,7 @@ from watcher_objects.persistence import compiled
 from watcher_objects.persistence.finding import Identified as Identified
 from watcher_objects.persistence.finding import Named as Named
 from watcher_objects.persistence.reading import Readable
-from watcher_objects.persistence.remotable import remotable as remotable
+from watcher_objects.persistence.registry import remotable as remotable
 from watcher_objects.persistence.row_mapper import RowMapped
 from watcher_objects.persistence.writing import Writable
 from watcher_objects.versions.primitives import Versioned

@@ -8,7 +8,7 @@ from watcher_objects.db import api
 from watcher_objects.db.sql import values
 from watcher_objects.db.sql.queries import Key, split_joined_row
 from watcher_objects.fields import coercion
-from watcher_objects.persistence.remotable import remotable
+from watcher_objects.persistence.registry import remotable
 from watcher_objects.persistence.row_mapper import RowMapped, check_context
 
 

@@ -17,7 +17,7 @@ from watcher_objects.db.sql.queries import Key, ListQuery, RowSet
 from watcher_objects.db.statements import row_to_dict
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.finding import Findable, shows_deleted
-from watcher_objects.persistence.remotable import remotable
+from watcher_objects.persistence.registry import remotable
 
 LOG = logging.getLogger(__name__)
 

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registered classes: by the names that relations have of them, and by their tables."""
+"""The registered classes, by name and by table, and their remotable methods."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def remotable(method: F) -> F:
+    """Make a method remotable.
+
+    Its annotations are for type checkers only: fingerprints, which services compare, would
+    include them.
+    """
+    method.__annotations__ = {}
+    return cast(F, ovo.remotable(method))
+
 
 #: Field of a related object -> (its class, the field that holds its id).
 RelatedClasses = dict[str, tuple[Any, str]]

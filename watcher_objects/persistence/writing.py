@@ -19,8 +19,7 @@ from watcher_objects.db.statements import cells as cells_of
 from watcher_objects.db.transactions import levels
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.change_tracking import READ_ONLY_FIELDS
-from watcher_objects.persistence.registry import class_of
-from watcher_objects.persistence.remotable import remotable
+from watcher_objects.persistence.registry import class_of, remotable
 from watcher_objects.persistence.row_mapper import RowMapped, check_context
 
 LOG = logging.getLogger(__name__)

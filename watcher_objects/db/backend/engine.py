@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import event, exc, pool
+from sqlalchemy.util import queue
 
 from watcher_objects import exception
-from watcher_objects.db.backend import dialects, errors, sessions, urls
-from watcher_objects.db.backend.pool import Pool
+from watcher_objects.db.backend import budget, dialects, errors, sessions, urls
 
 _OPTIONS = {
     "connect_args",
@@ -30,6 +30,41 @@ _OPTIONS = {
 }
 
 _LOGGING_NAME = "watcher_objects"
+
+
+class _Queue(queue.Queue[Any]):
+    """A queue that measures its waits by the clock of deadlines."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if block and timeout is not None:
+            ends = budget.now() + timeout
+            with self.not_empty:
+                while self._empty() and (seconds := ends - budget.now()) > 0:
+                    self.not_empty.wait(seconds)
+            block = False
+        return super().get(block, timeout)
+
+
+class Pool(pool.QueuePool):
+    """SQLAlchemy's pool of a fixed number of connections and some more.
+
+    Its waits end also while a test freezes the clock. Once disposed of it closes the connections
+    that come back to it, which SQLAlchemy leaves to the garbage collector.
+    """
+
+    _queue_class = _Queue
+    _is_disposed = False
+
+    def dispose(self) -> None:
+        """Close the connections that are idle, and later each that is returned."""
+        self._is_disposed = True
+        super().dispose()
+
+    def _do_return_conn(self, record: Any) -> None:
+        super()._do_return_conn(record)
+        if self._is_disposed:
+            # Also what was returned during the above.
+            super().dispose()
 
 
 def create(url: str | sa.URL, lock_timeout: int, engine_options: Mapping[str, Any]) -> sa.Engine:
