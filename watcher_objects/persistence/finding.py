@@ -9,7 +9,7 @@ from watcher_objects.db.sql import values
 from watcher_objects.db.sql.queries import Key, split_joined_row
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.registry import remotable
-from watcher_objects.persistence.row_mapper import RowMapped, check_context
+from watcher_objects.persistence.row_mapper import RowMapped, missing_context
 
 
 class Findable(RowMapped):
@@ -22,7 +22,7 @@ class Findable(RowMapped):
         if cells is None:
             raise cls._not_found(key)
         if not eager:
-            return cls._from_row(context, cells)
+            return cls._row_loader()(context, cells)
         (made,) = cls._from_rows(context, split_joined_row(cls.table, related, cells))
         return made
 
@@ -49,7 +49,7 @@ class Findable(RowMapped):
         cells = api.get_pointed_at(cls.table, key)
         if cells is None:
             raise cls._not_found(key)
-        return cls._from_row(context, cells)
+        return cls._row_loader()(context, cells)
 
     @classmethod
     def _get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
@@ -104,5 +104,6 @@ class Named(Findable):
 
 def shows_deleted(context: Any) -> bool:
     """Return whether the caller sees soft-deleted rows."""
-    check_context(context)
+    if context is None:
+        raise missing_context()
     return bool(getattr(context, "show_deleted", False))

@@ -50,17 +50,12 @@ class RowMapped(ChangeTracking):
         return self
 
     @classmethod
-    def _from_row(cls, context: Any, cells: Cells) -> Any:
-        """Return a new object for a row."""
-        return cls._row_loader()(context, cells)
-
-    @classmethod
     def _check_row(cls, cells: Cells) -> None:
         """Load all that a row holds.
 
         :raises DatabaseError: the row holds what a field can't
         """
-        loaded = cls._from_row(None, cells)
+        loaded = cls._row_loader()(None, cells)
         for name in cls.fields.keys() & cls.table.columns.keys():
             getattr(loaded, name)
 
@@ -128,8 +123,7 @@ class RowMapped(ChangeTracking):
             raise self._unusable(vars(self).get("_obj_id"), error) from error
 
 
-def check_context(context: Any) -> None:
-    """Refuse None where a caller's context is needed."""
-    if context is None:
-        allowed = "a context like oslo_context.context.RequestContext, not None"
-        raise exception.InvalidParameter(parameter="context", parameter_type=allowed)
+def missing_context() -> exception.InvalidParameter:
+    """Return the error for None where a caller's context is needed."""
+    allowed = "a context like oslo_context.context.RequestContext, not None"
+    return exception.InvalidParameter(parameter="context", parameter_type=allowed)

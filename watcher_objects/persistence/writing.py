@@ -20,7 +20,7 @@ from watcher_objects.db.transactions import levels
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.change_tracking import READ_ONLY_FIELDS
 from watcher_objects.persistence.registry import class_of, remotable
-from watcher_objects.persistence.row_mapper import RowMapped, check_context
+from watcher_objects.persistence.row_mapper import RowMapped, missing_context
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class Writable(RowMapped):
         :raises Exception: as for :meth:`create`; the error's ``index`` is the object's position,
             and all objects are unchanged
         """
-        check_context(context)
+        if context is None:
+            raise missing_context()
         if not isinstance(objects, Iterable):
             raise _not_objects(cls)
         new = list(objects)
@@ -190,7 +191,8 @@ class Writable(RowMapped):
     @classmethod
     def _bulk_update(cls, context: Any, wanted: Any, given: Any) -> list[Any]:
         """Change all rows that meet the filters, and return them as objects."""
-        check_context(context)
+        if context is None:
+            raise missing_context()
         return _told(context, "update", bulk.update(cls.table, wanted, given))
 
     def _refresh_from_write(self, row: Cells | None = None, old_state: str | None = None) -> None:
@@ -253,7 +255,7 @@ def _told(context: Any, kind: str, changes: Sequence[Change]) -> list[Any]:
     objects = []
     for change in changes:
         try:
-            obj = class_of(change.table)._from_row(context, cells_of(change.table, change.row))
+            obj = class_of(change.table)._row_loader()(context, cells_of(change.table, change.row))
         except exception.DatabaseError as error:
             # The write has happened and stands.
             LOG.warning("Not published as %s: %s", kind, error)

@@ -13,7 +13,7 @@ from watcher_objects import exception, versions
 from watcher_objects.base import WatcherObject
 from watcher_objects.db.backend import budget, database
 from watcher_objects.db.sql import state_guard
-from watcher_objects.persistence.row_mapper import check_context
+from watcher_objects.persistence.row_mapper import missing_context
 from watcher_objects.rpc import transport, wire
 from watcher_objects.rpc.caller import Caller
 from watcher_objects.versions import Manifest
@@ -72,7 +72,8 @@ class Client(ovo.VersionedObjectIndirectionAPI):
     ) -> Any:
         """Run a method of a class, and return its result."""
         cls = wire.classes()[objname]
-        check_context(context)
+        if context is None:
+            raise missing_context()
         _check_arguments(getattr(cls, objmethod), cls, context, *args, **kwargs)
 
         def request(manifest: Manifest) -> dict[str, Any]:

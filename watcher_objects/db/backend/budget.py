@@ -67,9 +67,13 @@ def in_call() -> bool:
     return found is not None and execution.is_running(found[1])
 
 
-def begin(function: FrameType, seconds: float) -> None:
-    """Set the deadline of a call that begins now, which :func:`end` takes back."""
+def begin(function: FrameType, seconds: float) -> bool:
+    """Set the deadline of a call, which :func:`end` takes back; False inside another call."""
+    found = _call.get()
+    if found is not None and execution.is_running(found[1]):
+        return False
     _call.set((now() + seconds, function))
+    return True
 
 
 def end() -> None:
@@ -102,11 +106,10 @@ def deadline(seconds: float) -> Iterator[None]:
 
     :param seconds: what the call may take
     """
-    if in_call():
+    # The function with this block in it; between them is contextlib's.
+    if not begin(sys._getframe(2), seconds):
         yield
         return
-    # The function with this block in it; between them is contextlib's.
-    begin(sys._getframe(2), seconds)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ block: that is kept in a context variable, so each thread and each task has its 
 """
 
 import contextlib
+import functools
 import math
 import os
 import weakref
@@ -82,14 +83,12 @@ class Database:
         finally:
             _current.reset(token)
 
-    @property
+    @functools.cached_property
     def dialect(self) -> sa.Dialect:
-        """SQLAlchemy's dialect, which knows the version of its server."""
-        dialect = self.engine.dialect
-        # What a server can do is known once it is connected.
-        if getattr(dialect, "server_version_info", None) is None:
+        """SQLAlchemy's dialect, which knows the version of its server once it has connected."""
+        if getattr(self.engine.dialect, "server_version_info", None) is None:
             self.checkout().close()
-        return dialect
+        return self.engine.dialect
 
     def checkout(self) -> sa.Connection:
         """Return a connection of the pool.

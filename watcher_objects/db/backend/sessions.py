@@ -110,7 +110,7 @@ def is_usable(backend: Backend, dialect: Any, lent: Any) -> bool:
     is_idle = lent.is_valid and budget.now() - lent.info[RETURNED] > IDLE
     if not lent.is_valid or is_idle:
         return False
-    return not _has_hung_up(backend, dialect, lent.dbapi_connection)
+    return not (backend.is_server and _has_hung_up(backend, dialect, lent.dbapi_connection))
 
 
 def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: Any) -> None:
@@ -128,8 +128,6 @@ def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: An
 
 def _has_hung_up(backend: Backend, dialect: Any, connection: Any) -> bool:
     """Return whether a server has sent something unasked: that can only be that it hangs up."""
-    if not backend.is_server:
-        return False
     try:
         number, poll = backend.socket(connection), _poll()
         if number < 0:

@@ -67,9 +67,8 @@ def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if budget.in_call():
+        if not budget.begin(sys._getframe(), database.timeout()):
             return inner(*args, **kwargs)
-        budget.begin(sys._getframe(), database.timeout())
         try:
             return function(*args, **kwargs)
         except exception.DatabaseUnavailable as error:
