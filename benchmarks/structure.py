@@ -70,6 +70,20 @@ def dialect_literals() -> dict[str, int]:
     }
 
 
+def private_methods() -> int:
+    """Return the number of methods of our own that have oslo.versionedobjects' prefix."""
+    texts = (path.read_text() for path in (ROOT / "watcher_objects").rglob("*.py"))
+    return sum(text.count("def _obj_") for text in texts)
+
+
+def layers() -> int:
+    """Return the number of layers that the README lists."""
+    listed = re.findall(
+        r"^ +(\d+)(?:\.\d)? +\w[\w., ]+  ", (ROOT / "README.rst").read_text(), re.M
+    )
+    return len({*listed})
+
+
 def walked(call: Callable[[], Any]) -> dict[str, int]:
     """Return how many functions of the library a call runs, and in how many files they are."""
     calls: list[tuple[str, str]] = []
@@ -131,9 +145,11 @@ def walks() -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps(
-            {"sizes": sizes(), "dialects": sum(dialect_literals().values()), "walks": walks()},
-            indent=1,
-        )
-    )
+    figures = {
+        "sizes": sizes(),
+        "layers": layers(),
+        "dialect literals": sum(dialect_literals().values()),
+        "_obj_ methods": private_methods(),
+        "walks": walks(),
+    }
+    print(json.dumps(figures, indent=1))
