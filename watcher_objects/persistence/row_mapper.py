@@ -15,19 +15,18 @@ from watcher_objects.persistence.change_tracking import ChangeTracking
 class RowMapped(ChangeTracking):
     """An object that is made of a row; what of that can be is compiled."""
 
-    def _to_latest_primitive(self) -> dict[str, Any]:
+    def _to_primitive(self, version: str | None, manifest: Any) -> dict[str, Any]:
         changed = self.obj_what_changed()
         made_of: Any = type(self)
         data = primitive_codec.encoder(made_of)(self)
-        name, namespace, version, told, changes = self._primitive_keys()
-        primitive = {
-            name: self.obj_name(),
-            namespace: self.OBJ_PROJECT_NAMESPACE,
-            version: self.VERSION,
-            told: data,
-        }
-        if told_changes := [field for field in changed if field in data]:
-            primitive[changes] = told_changes
+        version = version or self.VERSION
+        if manifest or version != self.VERSION:
+            self.obj_make_compatible_from_manifest(data, version, manifest)
+        keys = self._primitive_keys()
+        values = (self.obj_name(), self.OBJ_PROJECT_NAMESPACE, version, data)
+        primitive: dict[str, Any] = dict(zip(keys, values, strict=False))
+        if sent := [field for field in changed if field in data]:
+            primitive[keys[-1]] = sent
         return primitive
 
     @classmethod

@@ -51,18 +51,14 @@ class Versioned(ovo.VersionedObject):
         :raises InvalidTargetVersion: there is no such version
         :raises NoOlderForm: that version cannot represent a value
         """
-        if target_version is None or target_version == self.VERSION:
-            if not version_manifest:
-                return self._to_latest_primitive()
-        elif self.history:
+        if target_version not in (None, self.VERSION) and self.history:
             self._check_version(target_version)
             if version_manifest is None:
                 version_manifest = versions.manifest_of(self.obj_name(), target_version)
-        return super().obj_to_primitive(target_version, version_manifest)
+        return self._to_primitive(target_version, version_manifest)
 
-    def _to_latest_primitive(self) -> dict[str, Any]:
-        """Return what is sent in the newest version."""
-        return super().obj_to_primitive()
+    def _to_primitive(self, version: str | None, manifest: Any) -> dict[str, Any]:
+        return super().obj_to_primitive(version, manifest)
 
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
         """Make the fields of a primitive into those of another version.
