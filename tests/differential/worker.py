@@ -164,10 +164,11 @@ def _serve(url, pipe):
 
 @contextlib.contextmanager
 def started(url):
-    """Lend the pipe to a process that has this database."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_serve, args=(url, theirs), daemon=True)
+    """Yield the pipe to a process that has this database."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "psycopg", "pymysql"])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(url, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
