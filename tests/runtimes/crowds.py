@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 #: How many functions run at the same time.
-SIZE = 12
+SIZE = 8
 
 
 class SoftLimit(Exception):

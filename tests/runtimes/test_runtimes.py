@@ -11,13 +11,24 @@ from typing import Any
 import pytest
 
 from tests import servers
+from tests.chaos.tiers import LONG
 from tests.runtimes.crowds import CROWDS
 from watcher_objects.testing import database as databases
 
-#: Those that are patched late, after the library was imported, are rows of their own.
-RUNTIMES = (*CROWDS, "eventlet-late", "gevent-late")
-#: SQLite in a process that forks has tests of its own.
-CASES = [(r, k) for r in RUNTIMES for k in servers.KINDS if (r, k) != ("fork", "sqlite")]
+#: Those that are patched late, after the library was imported, and another hub are variants:
+#: one database is enough for each, except in the long tier.
+VARIANTS = {
+    "eventlet-on-asyncio": ["postgresql"],
+    "eventlet-late": ["mariadb"],
+    "gevent-late": ["postgresql"],
+}
+CASES = [
+    (runtime, kind)
+    for runtime in [*CROWDS, "eventlet-late", "gevent-late"]
+    for kind in (servers.KINDS if LONG else VARIANTS.get(runtime, servers.KINDS))
+    # SQLite in a process that forks has tests of its own.
+    if (runtime, kind) != ("fork", "sqlite")
+]
 
 
 class Worker:
@@ -63,34 +74,16 @@ def worker_of(tmp_path_factory) -> Iterator[Callable[[str], Worker]]:
         yield worker_of
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
-def outcomes(request, database_urls, worker_of) -> dict[str, Any]:
-    """The outcomes of all scenarios in a runtime on a database."""
-    runtime, kind = request.param
+@pytest.mark.parametrize(("runtime", "kind"), CASES)
+def test_a_runtime_is_supported(runtime, kind, database_urls, worker_of):
     with databases.emptied(databases.upgraded(database_urls(kind))) as url:
         pass
-    return worker_of(runtime).ask(url)
-
-
-def test_calls_of_all_kinds_work(outcomes):
-    assert {*outcomes["basics"]} == {True}
-
-
-def test_exactly_one_claim_wins(outcomes):
-    assert outcomes["claims"] == [False] * (len(outcomes["claims"]) - 1) + [True]
-
-
-def test_transactions_commit_and_roll_back_independently(outcomes):
-    assert outcomes["transactions"] == ["kept", None] * (len(outcomes["transactions"]) // 2)
-
-
-def test_connections_are_kept(outcomes):
-    assert outcomes["connections"] == 0
-
-
-def test_a_call_that_waits_for_a_lock_does_not_stop_the_others(outcomes):
-    assert outcomes["blocked"] == {"in_order": True, "went_on": True}
-
-
-def test_after_a_limit_each_call_gets_its_own_row(outcomes):
-    assert outcomes["limits"] == {"struck": True, "own": True}
+    size = CROWDS[runtime.removesuffix("-late")].size
+    assert worker_of(runtime).ask(url) == {
+        "basics": [True] * size,
+        "claims": [False] * (size - 1) + [True],
+        "transactions": ["kept", None] * (size // 2),
+        "connections": 0,
+        "blocked": {"in_order": True, "went_on": True},
+        "limits": {"struck": True, "own": True},
+    }
