@@ -278,9 +278,9 @@ VERSIONS = refusals(
 )
 #: Pairs of states, either of which is none.
 NO_STATES = ("", " ", "pending", "PENDING ", "NOPE", None, 5, 1.5, True, b"PENDING", ("PENDING",))
-#: What is no list of objects of a class.
+#: Values that are not a list of objects of a class.
 NO_OBJECTS = (None, 5, "abc", b"abc", True, [None], [5], ["a"], [{"name": "a"}], {"a": 1}, Odd())
-#: What is no primitive, and why.
+#: Values that are not a primitive, and why.
 PRIMITIVES = [
     (value, Refusal(exception.InvalidPrimitive, f"Invalid primitive: {reason}"))
     for value, reason in (
@@ -291,7 +291,7 @@ PRIMITIVES = [
         ({"watcher_object.name": "Audit"}, "its namespace can't be used"),
     )
 ]
-#: What is no revision of the schema.
+#: Values that are not a revision of the schema.
 REVISIONS = (None, "", 5, 1.5, True, b"head", ["head"], "nonsense", "+70", "-70", SQL, "\ud800")
 MANAGERS = (
     AuditStateTransitionManager,

@@ -36,7 +36,7 @@ class Striker:
         try:
             function()
         except (self.error, exception.WatcherException) as error:
-            # Services do that which report it later.
+            # Services keep errors to report them later.
             self.kept = error
         finally:
             sys.settrace(traced)

@@ -52,7 +52,7 @@ BAD_PARAMETERS = (
 )
 # What is raised that is not of this library.
 OTHERS = {"ObjectActionError", "IncompatibleObjectVersion", "RuntimeError"}
-# What is no identity, no name, no filter's value and no key to sort by.
+# Values that are neither an identity nor a name, nor a filter's value or a key to sort by.
 NOT_SCALAR = (SECRET, [CANARY], (CANARY,), {CANARY}, CANARY.encode(), Exception(CANARY))
 
 

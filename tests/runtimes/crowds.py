@@ -29,7 +29,7 @@ class Threads:
     sleep = staticmethod(time.sleep)
 
     def begin(self, url: str) -> None:
-        """Prepare for another database, which the parent has used."""
+        """Begin with another database, which the parent has used."""
 
     def map(self, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """Run a function for each argument, all at the same time."""
