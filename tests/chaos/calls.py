@@ -43,6 +43,18 @@ def _read(call: Callable[[Any, Audit], Any]) -> Callable[[Any], Needed]:
     return make
 
 
+def _method(
+    verb: str, cls: Any, changes: dict[str, Any] | None = None, stored: bool = True, **given: Any
+) -> Callable[[Any], Needed]:
+    def make(context: Any) -> Needed:
+        obj = (factory.stored if stored else factory.built)(cls, context, **given)
+        for name, value in (changes or {}).items():
+            obj[name] = value
+        return [obj], getattr(obj, verb)
+
+    return make
+
+
 def _get_by_type(context: Any) -> Needed:
     made = factory.stored(ActionDescription, context)
     return [made], lambda: ActionDescription.get_by_type(context, made.action_type) == made
@@ -66,36 +78,17 @@ READS = {
         lambda context, audit: Audit.list(context, filters={"uuid": audit.uuid}) == [audit]
     ),
     "iterate": _iterate,
-    "refresh": _read(lambda context, audit: audit.refresh()),
+    "refresh": _method("refresh", Audit),
     "obj_load_attr": _read(lambda context, audit: audit.goal.id == audit.goal_id),
 }
 
 
-def _changed(context: Any, cls: Any, changes: dict[str, Any], **given: Any) -> Needed:
-    obj = factory.stored(cls, context, **given)
-    for name, value in changes.items():
-        obj[name] = value
-    return [obj], obj.save
-
-
-def _claim(context: Any) -> Needed:
-    return _changed(context, Audit, {"state": "ONGOING"})
-
-
-def _create(context: Any) -> Needed:
-    goal = factory.stored(Goal, context)
-    audit = factory.built(Audit, context, goal_id=goal.id)
-    return [audit], audit.create
+_claim = _method("save", Audit, {"state": "ONGOING"})
 
 
 def _create_many(context: Any) -> Needed:
     audits = [factory.built(Audit, context) for _ in range(3)]
     return audits, lambda: Audit.create_many(context, audits)
-
-
-def _create_named(context: Any) -> Needed:
-    service = factory.built(Service, context)
-    return [service], service.create
 
 
 def _save_outdated(before: str, other: str, new: str) -> Callable[[Any], Needed]:
@@ -111,7 +104,7 @@ def _save_outdated(before: str, other: str, new: str) -> Callable[[Any], Needed]
 
 
 def _claim_of_what_is_claimed(context: Any) -> Needed:
-    (audit,), save = _changed(context, Audit, {"state": "ONGOING"}, state="ONGOING")
+    (audit,), save = _method("save", Audit, {"state": "ONGOING"}, state="ONGOING")(context)
 
     def run() -> Any:
         try:
@@ -122,35 +115,14 @@ def _claim_of_what_is_claimed(context: Any) -> Needed:
     return [audit], run
 
 
-def _soft_delete(context: Any) -> Needed:
-    goal = factory.stored(Goal, context)
-    return [goal], goal.soft_delete
+def _with_owned(verb: str, **given: Any) -> Callable[[Any], Needed]:
+    def make(context: Any) -> Needed:
+        plan = factory.stored(ActionPlan, context, **given)
+        for cls in (Action, EfficacyIndicator):
+            factory.stored(cls, context, action_plan_id=plan.id)
+        return [plan], getattr(plan, verb)
 
-
-def _soft_delete_by_state(context: Any) -> Needed:
-    return _changed(context, Audit, {"state": "DELETED"}, state="CANCELLED")
-
-
-def _plan(context: Any, **given: Any) -> ActionPlan:
-    plan = factory.stored(ActionPlan, context, **given)
-    for cls in (Action, EfficacyIndicator):
-        factory.stored(cls, context, action_plan_id=plan.id)
-    return plan
-
-
-def _soft_delete_with_owned(context: Any) -> Needed:
-    plan = _plan(context, state="SUPERSEDED")
-    return [plan], plan.soft_delete
-
-
-def _destroy(context: Any) -> Needed:
-    audit = factory.stored(Audit, context)
-    return [audit], audit.destroy
-
-
-def _destroy_with_owned(context: Any) -> Needed:
-    plan = _plan(context)
-    return [plan], plan.destroy
+    return make
 
 
 def _supersede_expired(context: Any) -> Needed:
@@ -188,25 +160,23 @@ def _purged(context: Any) -> Needed:
 
 
 WRITES = {
-    "create": _create,
+    "create": _method("create", Audit, stored=False),
     "create_many": _create_many,
-    "create_named": _create_named,
-    "save": lambda context: _changed(context, Goal, {"display_name": "other"}),
-    "claim": _claim,
+    "create_named": _method("create", Service, stored=False),
+    "save": _method("save", Goal, {"display_name": "other"}),
     "save_of_a_stale_object": _save_outdated("PENDING", "ONGOING", "SUCCEEDED"),
-    "soft_delete": _soft_delete,
-    "claim_of_a_plan": lambda context: _changed(
-        context, ActionPlan, {"state": "ONGOING"}, state="PENDING"
-    ),
-    "claim_of_what_is_claimed": _claim_of_what_is_claimed,
     "save_of_the_state_that_was_read": _save_outdated("ONGOING", "SUSPENDED", "ONGOING"),
-    "soft_delete_by_state": _soft_delete_by_state,
-    "soft_delete_with_owned": _soft_delete_with_owned,
-    "destroy": _destroy,
-    "destroy_with_owned": _destroy_with_owned,
+    "claim": _claim,
+    "claim_for_another": _claim_for_another,
+    "claim_of_a_plan": _method("save", ActionPlan, {"state": "ONGOING"}, state="PENDING"),
+    "claim_of_what_is_claimed": _claim_of_what_is_claimed,
+    "soft_delete": _method("soft_delete", Goal),
+    "soft_delete_by_state": _method("save", Audit, {"state": "DELETED"}, state="CANCELLED"),
+    "soft_delete_with_owned": _with_owned("soft_delete", state="SUPERSEDED"),
+    "destroy": _method("destroy", Audit),
+    "destroy_with_owned": _with_owned("destroy"),
     "supersede_expired": _supersede_expired,
     "once": _once,
-    "claim_for_another": _claim_for_another,
     "purged": _purged,
 }
 
