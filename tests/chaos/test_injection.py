@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests import factory
-from tests.chaos.calls import CALLS, each_statement
+from tests.chaos.calls import CALLS, READS, WRITES, each_statement
 from tests.chaos.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
 from tests.chaos.tiers import LONG
 from watcher_objects import Audit, Goal, db, exception
@@ -59,12 +59,14 @@ def test_a_temporary_error_is_not_seen(injected, database, context, name):
         check(name, context, injected, error)
 
 
-# That a lost answer is not seen is tested with a network that is cut.
-@pytest.mark.parametrize("name", ["claim", "refresh"])
+# That no call reports a lost answer is also tested with a network that is cut.
+@pytest.mark.parametrize("name", [*READS, *WRITES] if LONG else ["claim", "refresh"])
 def test_every_code_is_known(injected, database, context, name):
-    for known in (NOTHING_DONE, LEFT_OPEN):
-        for error in known[database].values():
-            check(name, context, injected, error)
+    for error in NOTHING_DONE[database].values():
+        check(name, context, injected, error)
+    for error in LEFT_OPEN[database].values():
+        for done in (False, True):
+            check(name, context, injected, error, done)
 
 
 def test_each_retry_is_a_line_of_the_log_without_the_drivers_words(
