@@ -35,7 +35,7 @@ FILES = [
     *sorted(ROOT.glob("watcher_objects/**/*.py")),
     *sorted(ROOT.glob("migrations/**/*.py")),
     *sorted(ROOT.glob("benchmarks/**/*.py")),
-    *sorted(ROOT.glob("tests/cli/*.py")),
+    *sorted(ROOT.glob("tests/[bcdr]*/*.py")),
 ]
 
 

@@ -61,7 +61,7 @@ _NO_TEXT = refused(
 
 
 def text(length):
-    """Take text of at most so many characters."""
+    """Take text up to a number of characters."""
     return [
         *_characters(length),
         *refused("takes no NUL character", "a\0b", "\0"),
@@ -99,7 +99,7 @@ def _characters(length):
 
 
 def long_text(size):
-    """Take text of at most so many bytes."""
+    """Take text up to a number of bytes."""
     return [
         *((value, SAME) for value in ("", "n" * size, "é" * (size // 2), SQL)),
         *refused(f"takes at most {size} bytes", "n" * (size + 1), "😀" * (size // 4 + 1)),
@@ -109,7 +109,7 @@ def long_text(size):
     ]
 
 
-# What an interval means is for whoever runs the audit to say.
+# An interval has a meaning only for the process that runs the audit.
 INTERVAL = [
     *((3600, Read("3600")), ("*/5 * * * *", SAME), ("61 25 32 13 8", SAME)),
     *((value, SAME) for value in ("* * *", "@daily", "every 5 minutes", "-1", "1e9", "*" * 36)),

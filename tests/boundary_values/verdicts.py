@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to become of an input: it is taken and read back, or refused in certain words."""
+"""The expected outcome of an input: it is read back, or refused with a message."""
 
 import reprlib
 from typing import Any, NamedTuple
@@ -47,7 +47,7 @@ def kind(value):
 
 
 def outcome(call):
-    """Call, and tell what became of it: what it returned, or class and message of the error."""
+    """Call, and return the result, or class and message of the error."""
     try:
         return call()
     except Exception as error:
@@ -55,15 +55,15 @@ def outcome(call):
 
 
 def expected(verdict, given=None, field=""):
-    """Tell the same of a verdict."""
+    """Return the same of a verdict."""
     if isinstance(verdict, Read):
         return given if verdict is SAME else verdict.value
-    told = verdict.message.replace("{field}", field).replace("{kind}", kind(given))
-    return verdict.error.__name__, told
+    message = verdict.message.replace("{field}", field).replace("{kind}", kind(given))
+    return verdict.error.__name__, message
 
 
 def same(one, other):
-    """Tell whether two values are equal and of one type."""
+    """Return whether two values are equal and of one type."""
     return type(one) is type(other) and one == other
 
 

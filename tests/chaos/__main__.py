@@ -10,33 +10,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import prettytable
 import pytest
 import sqlalchemy as sa
 
-from tests.chaos import places
-from tests.chaos.arena import Report, Run
+from tests.chaos import instances
+from tests.chaos.harness import Report, Run
 from tests.chaos.scenarios import SCENARIOS
 
 #: Findings that are shown in full.
 SHOWN = 10
 
 
-def options(argv: Sequence[str]) -> argparse.Namespace:
-    """Return what the command line asks for."""
+def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tests.chaos",
-        description="Test the objects in chaos, on databases created for that and dropped again, "
-        "and judge what came of it. The exit code is 1 where anything was wrong.",
+        description="Test the objects in chaos, on databases that are created for that and "
+        "dropped again, and check the result. The exit code is 1 where anything was wrong.",
     )
     parser.add_argument(
         "--database",
         nargs="+",
         metavar="DATABASE",
-        default=places.OWN,
-        help=f"{', '.join(places.OWN)}: of our own, and gone afterwards (default: all); or URLs "
-        "of servers on which the account may create databases, those of the nodes of one cluster "
-        "with commas between",
+        default=instances.OWN,
+        help=f"{', '.join(instances.OWN)}: temporary ones (default: all); or URLs of servers on "
+        "which the account may create databases, those of the nodes of one cluster separated "
+        "by commas",
     )
     parser.add_argument(
         "--scenario", nargs="+", choices=SCENARIOS, default=[*SCENARIOS], help="default: all"
@@ -60,69 +58,55 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def report(asked: argparse.Namespace, database: str) -> list[Report]:
-    """Run the scenarios on one database, and print what came of them."""
-    shown = database if database in places.OWN else _without_passwords(database)
-    reports = []
-    for name in asked.scenario:
-        reports.append(_reported(asked, database, name))
-        if asked.json:
-            _append(asked.json, subject=asked.subject, database=shown, report=reports[-1])
-    print(f"\n{asked.subject} on {shown}")
-    print(_table(reports), flush=True)
-    for one in reports:
-        for kind, number in one.kinds().items():
-            print(f"{one.scenario}: {number} x {kind}")
-        for finding in one.findings[:SHOWN]:
-            print(f"  {finding.kind}: {finding.audit} {finding.told}")
-    return reports
-
-
-def _reported(asked: argparse.Namespace, database: str, name: str) -> Report:
+def run(options: argparse.Namespace, database: str, name: str) -> Report:
+    """Run a scenario on a database."""
     scenario = SCENARIOS[name]
-    if scenario.needs not in places.offered(database):
+    if scenario.needs not in instances.offered(database):
         return Report(f"{name}: not run, needs {scenario.needs}", {}, [])
-    names = {field.name for field in dataclasses.fields(Run)} & vars(asked).keys()
-    with places.lent(database) as place:
-        return scenario.run(Run(*place, **{name: getattr(asked, name) for name in names}))
+    names = {field.name for field in dataclasses.fields(Run)} & vars(options).keys()
+    with instances.target(database) as target:
+        return scenario.run(Run(*target, **{name: getattr(options, name) for name in names}))
 
 
-def _without_passwords(urls: str) -> str:
-    return ",".join(sa.make_url(url).render_as_string() for url in urls.split(","))
-
-
-def _append(path: Path, report: Report, **told: object) -> None:
-    line = {**told, "scenario": report.scenario, **report.figures, "found": report.kinds()}
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def _table(reports: Sequence[Report]) -> prettytable.PrettyTable:
-    columns = [*dict.fromkeys(name for one in reports for name in one.figures)]
-    table = prettytable.PrettyTable(["scenario", *columns], align="r")
-    for one in reports:
-        table.add_row([one.scenario, *(one.figures.get(name, "-") for name in columns)])
-    return table
+def show(options: argparse.Namespace, database: str, report: Report) -> None:
+    """Print a report, and add it to the file."""
+    if database not in instances.OWN:
+        database = ",".join(sa.make_url(url).render_as_string() for url in database.split(","))
+    print(f"{options.subject} on {database}: {report.scenario}")
+    for name, figure in report.figures.items():
+        print(f"{figure:>12} {name}")
+    for kind, number in report.kinds().items():
+        print(f"  {number} x {kind}")
+    for finding in report.findings[:SHOWN]:
+        print(f"  {finding.kind}: {finding.audit} {finding.detail}")
+    sys.stdout.flush()
+    if options.json:
+        line = {"subject": options.subject, "database": database, "scenario": report.scenario}
+        with options.json.open("a") as file:
+            file.write(json.dumps({**line, **report.figures, "found": report.kinds()}) + "\n")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run what the command line asks for, and return the exit code."""
-    asked = options(argv)
+    """Run what the command line says, and return the exit code."""
+    options = parse(argv)
     is_wrong = False
-    for database in asked.database:
+    for database in options.database:
         try:
-            is_wrong |= any(one.findings for one in report(asked, database))
+            for name in options.scenario:
+                report = run(options, database, name)
+                show(options, database, report)
+                is_wrong |= bool(report.findings)
         except pytest.skip.Exception as error:
-            print(f"\n{database}: {error}")
+            print(f"{database}: {error}")
             is_wrong = True
-    if asked.peer:
-        again = [word for word in argv if not word.startswith("--peer") and word != asked.peer]
-        command = [asked.peer, "-W", "ignore", "-m", "tests.chaos", *again, "--subject", "peer"]
+    if options.peer:
+        again = [word for word in argv if not word.startswith("--peer") and word != options.peer]
+        command = [options.peer, "-W", "ignore", "-m", "tests.chaos", *again, "--subject", "peer"]
         subprocess.run(command, check=False)  # noqa: S603 - the user's own interpreter
     return int(is_wrong)
 
 
 if __name__ == "__main__":
-    # Whoever is asked to end takes along what it has started.
+    # End the servers and processes, too.
     signal.signal(signal.SIGTERM, lambda *received: sys.exit(1))
     sys.exit(main(sys.argv[1:]))

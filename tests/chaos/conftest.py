@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from tests import servers
-from tests.chaos import instances, oracle, places
-from tests.chaos.footprint import Footprint
+from tests.chaos import history, instances
+from tests.chaos.calls import Footprint
 from tests.conftest import clean
 from watcher_objects import db
 
@@ -22,13 +22,13 @@ def target(url, database) -> str:
 
 @pytest.fixture(scope="module")
 def witnessed(url) -> Iterator[str]:
-    """The URL of a database that writes down what is done to audits."""
+    """The URL of a database that records what is written to audits."""
     db.configure(url)
     clean()
     db.dispose()
-    oracle.install(url)
+    history.install(url)
     yield url
-    oracle.remove(url)
+    history.remove(url)
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def footprint(witnessed, database, published) -> Iterator[Footprint]:
 @pytest.fixture(scope="module", params=instances.KINDS)
 def own_server(request) -> Iterator[instances.Server]:
     """A server of our own, which may be disturbed."""
-    with places.running(request.param) as (made,):
-        yield made
+    with instances.running(request.param) as (server,):
+        yield server
 
 
 @pytest.fixture
 def own_url(own_server) -> Iterator[str]:
     """The URL of a database with our schema on that server."""
-    with places.database([own_server.url]) as (made,):
-        yield made
+    with instances.database([own_server.url]) as (url,):
+        yield url

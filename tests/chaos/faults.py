@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to plant in the library, in a worker's process; the judge must find each of them."""
+"""Faults to plant in the library, in a worker's process; the checker must find each of them."""
 
 import itertools
 import time
@@ -7,22 +7,20 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from tests.chaos.judge import Kind
-from watcher_objects import db, events, exception
+from tests.chaos.checker import Kind
+from watcher_objects import Audit, db, events, exception
 from watcher_objects.db import api
-from watcher_objects.db.backend import database as backend
 from watcher_objects.db.sql import dml, queries, state_guard
 from watcher_objects.db.statements import row_to_dict
-from watcher_objects.persistence.writing import Writable
 from watcher_objects.states import AuditStateTransitionManager, State
 
-_write, _move, _update = dml.update, api._moved, api.update
-_save, _tell = Writable._update, Writable._publish
+_write, _create, _get, _update = dml.update, api.create, api.get, api.update
+_save, _publish = Audit.save, events.publish
 _count = itertools.count()
 
 
 def now_and_then() -> bool:
-    """Tell whether a rare fault happens now."""
+    """Return whether a rare fault happens now."""
     return next(_count) % 4 == 0
 
 
@@ -40,31 +38,30 @@ def no_state_in_the_where() -> None:
 
 
 def read_then_write() -> None:
-    """Ask the row first, and then write without asking."""
+    """Read the state, and then write without a condition."""
 
-    def move(write):
-        if "state" not in write.bound:
-            return _move(write)
-        row = row_to_dict(write.table, api.get(write.table, write.key))
-        state_guard.check_move(write.table, row, write.bound["state"])
-        time.sleep(0.003)  # another may come in between
-        return api.Update(_write(write.table, write.key, write.bound), row["state"])
+    def write(table, key, bound, guard=None):
+        if guard:
+            row = row_to_dict(table, _get(table, key))
+            state_guard.check_move(table, row, bound["state"])
+            time.sleep(0.003)  # another may come in between
+        return _write(table, key, bound)
 
-    api._moved = move
+    dml.update = write
 
 
 def any_move_is_legal() -> None:
-    """Forget the table of moves."""
+    """Forget the table of transitions."""
     AuditStateTransitionManager.condition = classmethod(lambda cls, initial, new: {})
 
 
 def an_equal_state_requests_nothing() -> None:
-    """Take a state for unchanged that is assigned to a handle which was read in it."""
-    backend.use_profile("watcher")
+    """Regard a state as unchanged that is assigned to an object which was read in it."""
+    db.configure(db.get_engine().url, transitions="watcher")
 
 
-def known_is_told_as_old() -> None:
-    """Take for the state that the row left what the handle remembers."""
+def known_is_published_as_old() -> None:
+    """Publish the state that the object was in as the one that the row has left."""
 
     def update(table, key, given, known=api.UNKNOWN):
         done = _update(table, key, given, known)
@@ -74,7 +71,7 @@ def known_is_told_as_old() -> None:
 
 
 def unknown_commit_is_tried_again() -> None:
-    """Do a write again of which the answer was lost, without looking whether it is done."""
+    """Repeat a write whose answer was lost, without looking whether it is done."""
 
     def update(*args):
         done = _update(*args)
@@ -84,29 +81,25 @@ def unknown_commit_is_tried_again() -> None:
 
 
 def soft_delete_in_two_steps() -> None:
-    """Mark the row as deleted behind its state."""
-    marks = ("deleted", "deleted_at")
+    """Mark the row as deleted after its state is written."""
 
-    def move(write):
-        bound = write.bound
-        first = {name: value for name, value in bound.items() if name not in marks}
-        done = _move(write._replace(bound=first))
-        if done is None or "deleted" not in bound:
-            return done
-        cells = _write(write.table, write.key, {name: bound[name] for name in marks})
-        return done._replace(cells=cells)
+    def write(table, key, bound, guard=None):
+        marks = {name: bound[name] for name in ("deleted", "deleted_at") if name in bound}
+        rest = {name: value for name, value in bound.items() if name not in marks}
+        done = _write(table, key, rest, guard)
+        return _write(table, key, marks) if done and marks else done
 
-    api._moved = move
+    dml.update = write
 
 
 def error_is_swallowed() -> None:
-    """Say that all went well."""
+    """Ignore what was refused."""
 
-    def save(self, verb, given):
+    def save(self):
         with suppress(exception.WatcherException):
-            _save(self, verb, given)
+            _save(self)
 
-    Writable._update = save
+    Audit.save = save
 
 
 def row_is_written_twice() -> None:
@@ -148,81 +141,81 @@ def a_field_is_lost() -> None:
 
 
 def create_in_two_steps() -> None:
-    """Fill in a part of a new row behind its INSERT."""
+    """Fill in a part of a new row after its INSERT."""
 
     def create(table, given):
         cells = _create(table, {**given, "status_message": None})
-        told = {"status_message": given["status_message"]}
-        return _write(table, {"id": row_to_dict(table, cells)["id"]}, told)
+        rest = {"status_message": given["status_message"]}
+        return _write(table, {"id": row_to_dict(table, cells)["id"]}, rest)
 
-    _create, api.create = api.create, create
+    api.create = create
 
 
 def create_in_another_state() -> None:
-    """Let an audit begin where it must be brought to."""
-    create = api.create
-    api.create = lambda table, given: create(table, {**given, "state": State.ONGOING})
+    """Create an audit in a state that is not the first."""
+    api.create = lambda table, given: _create(table, {**given, "state": State.ONGOING})
 
 
 def event_before_the_write() -> None:
-    """Tell of a write that may yet be refused."""
+    """Publish a write that may still be refused."""
 
-    def save(self, verb, given):
-        _tell(self, "update", vars(self)["_row_state"])
-        _save(self, verb, given)
+    def save(self):
+        _publish(events.Event("audit", "update", None, self))
+        _save(self)
 
-    Writable._update = save
-    Writable._publish = lambda self, kind, old=None: kind == "create" and _tell(self, kind)
+    Audit.save = save
+    events.publish = lambda event: event.kind == "create" and _publish(event)
 
 
 def no_event() -> None:
-    """Tell nobody."""
-    Writable._publish = lambda *args: None
+    """Publish nothing."""
+    events.publish = lambda event: None
 
 
-def event_is_told_again() -> None:
-    """Tell an event twice."""
-    publish = events.publish
-    events.publish = lambda event: (publish(event), publish(event))
+def event_is_repeated() -> None:
+    """Publish each event twice."""
+    events.publish = lambda event: (_publish(event), _publish(event))
 
 
 def answer_before_a_rollback() -> None:
     """Report what is then rolled back."""
 
-    def save(self, verb, given):
+    def save(self):
         with suppress(ZeroDivisionError), db.transaction():
-            _save(self, verb, given)
+            _save(self)
             if now_and_then():
                 raise ZeroDivisionError
 
-    Writable._update = save
+    Audit.save = save
 
 
 def answer_before_the_write() -> None:
-    """Keep what is to be written, for some writes at once; a process that is killed can't."""
-    kept: list[Callable[[], None]] = []
+    """Delay writes, which a process that is killed does not make."""
+    delayed: list[Audit] = []
 
-    def save(self, verb, given):
-        kept.append(lambda: _save(self, verb, given))
-        while len(kept) > 5:
-            kept.pop(0)()
+    def save(self):
+        delayed.append(self.obj_clone())
+        self.obj_reset_changes()
+        while len(delayed) > 5:
+            _save(delayed.pop(0))
 
-    Writable._update = save
+    Audit.save = save
 
 
 def read_from_a_cache() -> None:
     """Return a row as it was when it was first read or written."""
     seen: dict[str, Any] = {}
 
-    def get(table, key, **asked):
-        # A write asks for the row as it is, and would wait for ever.
-        return seen.setdefault(str(key), _get(table, key, **asked)) if asked else _get(table, key)
+    def get(table, key, **options):
+        # A write reads the row as it is, and would wait for ever.
+        found = _get(table, key, **options)
+        return seen.setdefault(str(key), found) if options else found
 
     def update(table, key, given, known=api.UNKNOWN):
         done = _update(table, key, given, known)
         return done and seen.setdefault(str(key), done.cells) and done
 
-    _get, api.get, api.update = api.get, get, update
+    api.get, api.update = get, update
 
 
 FAULTS = {
@@ -232,19 +225,19 @@ FAULTS = {
         Fault(read_then_write, "claims", Kind.FALSE_CLAIM),
         Fault(any_move_is_legal, "mix", Kind.ILLEGAL_MOVE),
         Fault(an_equal_state_requests_nothing, "claims", Kind.FALSE_CLAIM),
-        Fault(known_is_told_as_old, "mix", Kind.EVENT_OLD_STATE),
+        Fault(known_is_published_as_old, "mix", Kind.EVENT_OLD_STATE),
         Fault(unknown_commit_is_tried_again, "claims", Kind.DONE_ALTHOUGH_REFUSED),
         Fault(soft_delete_in_two_steps, "mix", Kind.HALF_WRITTEN),
         Fault(error_is_swallowed, "claims", Kind.LOST),
         Fault(row_is_written_twice, "claims", Kind.TWICE),
         Fault(deleted_rows_are_written, "mix", Kind.AFTER_DELETION),
-        Fault(another_row_is_written, "mix", Kind.NOBODYS),
+        Fault(another_row_is_written, "mix", Kind.UNREQUESTED),
         Fault(a_field_is_lost, "mix", Kind.TWICE),
-        Fault(create_in_two_steps, "mix", Kind.NOBODYS),
+        Fault(create_in_two_steps, "mix", Kind.UNREQUESTED),
         Fault(create_in_another_state, "mix", Kind.ILLEGAL_MOVE),
         Fault(event_before_the_write, "mix", Kind.EVENT_OF_NOTHING),
         Fault(no_event, "claims", Kind.EVENT_MISSING),
-        Fault(event_is_told_again, "claims", Kind.EVENT_REPEATED),
+        Fault(event_is_repeated, "claims", Kind.EVENT_REPEATED),
         Fault(answer_before_a_rollback, "claims", Kind.LOST),
         Fault(answer_before_the_write, "kills", Kind.LOST),
         Fault(read_from_a_cache, "mix", Kind.READ_BACKWARDS),

@@ -11,12 +11,12 @@ import pymysql
 
 
 class Injector:
-    """Counts statements, and lets some of them fail.
+    """Counts statements, and makes some of them fail.
 
     :ivar at: the first statement that fails, from 1 on; None: none does
     :ivar error: makes the error of the driver for its connection
-    :ivar for_ever: all statements behind it fail as well
-    :ivar done: the database does what it is told first, and only the answer is lost
+    :ivar for_ever: all statements after it fail as well
+    :ivar done: the database executes the statement, and only the answer is lost
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Injector:
         for_ever: bool = False,
         done: bool = False,
     ) -> Iterator["Injector"]:
-        """Let statements fail inside, counted from here."""
+        """Make statements fail inside, counted from here."""
         self.error, self.for_ever, self.done = error, for_ever, done
         self.at, self.count, self.raised = at, 0, 0
         try:
@@ -119,7 +119,7 @@ def _of_mariadb(code: int, closes: bool = False) -> Callable[[Any], Exception]:
     return made
 
 
-#: Errors that say that nothing was done, and those that leave that open, by database.
+#: Errors after which nothing was done, and those that leave that open, by database.
 NOTHING_DONE = {
     "sqlite": {n: _of_sqlite(n) for n in ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT")},
     "postgresql": {code: _of_postgresql(code) for code in ("40001", "40P01", "55P03")},

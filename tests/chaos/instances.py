@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Database servers of our own, which may be stopped, killed and frozen."""
+"""Database servers and clusters of our own, which may be stopped, killed and frozen."""
 
 import contextlib
+import enum
 import os
 import pwd
 import shutil
@@ -14,10 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from tests import servers
+from watcher_objects.testing.database import upgraded
 
 #: Seconds that a server may take to start.
 PATIENCE = 60
@@ -33,13 +36,12 @@ def binary(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
 class Server(ABC):
-    """A server with a folder of its own, on a port of 127.0.0.1; its account must get there."""
+    """A server with a folder of its own, which its account may enter, on a port of 127.0.0.1."""
 
     #: The account that it runs as where we are root, which servers refuse to be.
     account: str
@@ -57,7 +59,7 @@ class Server(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Fill the folder."""
+        """Create its files in the folder."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -70,7 +72,7 @@ class Server(ABC):
 
     @property
     def url(self) -> str:
-        """The URL of an account that may do all."""
+        """The URL of an administrator."""
         return f"{self.scheme}@127.0.0.1:{self.port}/"
 
     def run(self, *words: str) -> None:
@@ -98,7 +100,6 @@ class Server(ABC):
             self.await_answer()
 
     def connect(self) -> None:
-        """Connect as a client."""
         with servers.admin(self.url).connect():
             pass
 
@@ -115,22 +116,21 @@ class Server(ABC):
                 time.sleep(0.1)
 
     def stop(self) -> None:
-        """End it as an administrator does who has no time to wait for its clients."""
+        """End it as an administrator does, without waiting for its clients."""
         self._process.send_signal(signal.SIGINT if self.account == "postgres" else signal.SIGTERM)
         self._process.wait(PATIENCE)
 
     def kill(self) -> None:
-        """End it as a loss of power does."""
+        """End it as a power failure does."""
         if self._process is not None and self._process.poll() is None:
             self._signal(signal.SIGKILL)
             self._process.wait()
 
     def freeze(self) -> None:
-        """Let it answer nothing, and hang up on nobody."""
+        """Suspend it; its connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
@@ -150,7 +150,7 @@ def _children(pid: int) -> Iterable[int]:
 
 
 class Postgresql(Server):
-    """PostgreSQL; with settings, what is more than that."""
+    """PostgreSQL, with additional settings."""
 
     account, scheme = "postgres", "postgresql://postgres"
 
@@ -159,20 +159,18 @@ class Postgresql(Server):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        """Fill the folder."""
         data = str(self.folder / "data")
         self.run(binary("initdb"), "--username=postgres", "--auth=trust", f"--pgdata={data}")
 
     def command(self) -> Sequence[str]:
-        """Return the command that runs it."""
         data = str(self.folder / "data")
         usual = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100")
-        said = [word for setting in (*usual, *self.settings) for word in ("-c", setting)]
-        return (binary("postgres"), "-D", data, "-p", str(self.port), *said)
+        options = [word for setting in (*usual, *self.settings) for word in ("-c", setting)]
+        return (binary("postgres"), "-D", data, "-p", str(self.port), *options)
 
     @property
     def url(self) -> str:
-        """The URL of an account that may do all."""
+        """The URL of an administrator."""
         return f"{super().url}postgres"
 
 
@@ -184,30 +182,29 @@ class Standby(Postgresql):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        """Fill the folder."""
         place = f"host=127.0.0.1 port={self.primary.port} user=postgres"
         backup = ("--write-recovery-conf", "--checkpoint=fast", f"--pgdata={self.folder / 'data'}")
         self.run(binary("pg_basebackup"), *backup, f"--dbname={place}")
 
     def catch_up(self) -> None:
-        """Wait until what was committed so far can be read here, too."""
+        """Wait until what was committed so far can be read here."""
         with closing(servers.admin(self.primary.url).connect()) as asked:
             end = asked.exec_driver_sql("SELECT pg_current_wal_flush_lsn()").scalar()
         with closing(servers.admin(self.url).connect()) as asked:
             deadline = time.monotonic() + PATIENCE
-            is_behind = f"SELECT pg_last_wal_replay_lsn() < '{end}'"
-            while asked.exec_driver_sql(is_behind).scalar():
+            is_outdated = f"SELECT pg_last_wal_replay_lsn() < '{end}'"
+            while asked.exec_driver_sql(is_outdated).scalar():
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
 
     def promote(self) -> None:
-        """Let it accept writes from now on."""
+        """Make it accept writes from now on."""
         with closing(servers.admin(self.url).connect()) as asked:
             asked.exec_driver_sql("SELECT pg_promote()")
 
 
 class Mariadb(Server):
-    """MariaDB; with options, what is more than that."""
+    """MariaDB, with additional options."""
 
     account, scheme = "mysql", "mysql://root"
 
@@ -216,7 +213,6 @@ class Mariadb(Server):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        """Fill the folder."""
         self.run(
             binary("mariadb-install-db"),
             "--no-defaults",
@@ -226,7 +222,6 @@ class Mariadb(Server):
         )
 
     def command(self) -> Sequence[str]:
-        """Return the command that runs it."""
         return (
             binary("mariadbd"),
             "--no-defaults",
@@ -241,7 +236,7 @@ class Mariadb(Server):
 
 
 class Pgbouncer(Server):
-    """PgBouncer in front of a server; with settings, what is more than that."""
+    """PgBouncer in front of a server, with additional settings."""
 
     account, scheme = "nobody", "postgresql"
 
@@ -250,7 +245,6 @@ class Pgbouncer(Server):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        """Fill the folder."""
         server = self.server
         accounts = self.folder / "accounts"
         accounts.write_text(f'"{server.username}" "{server.password or ""}"\n')
@@ -266,11 +260,10 @@ class Pgbouncer(Server):
         )
 
     def command(self) -> Sequence[str]:
-        """Return the command that runs it."""
         return (binary("pgbouncer"), str(self.folder / "ini"))
 
     def connect(self) -> None:
-        """Connect without a transaction, which it may not allow."""
+        """Connect without a transaction, which it may reject."""
         socket.create_connection(("127.0.0.1", self.port)).close()
 
     @property
@@ -282,10 +275,146 @@ class Pgbouncer(Server):
 
 @contextmanager
 def shelter() -> Iterator[Path]:
-    """Lend a folder that every account may enter, which pytest's own are not."""
+    """Yield a folder that every account may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
+class _Node(Mariadb):
+    """A node that has the data of another one, so that it need not fetch them."""
+
+    def __init__(self, folder: Path, source: Mariadb, *options: str) -> None:
+        self.source = source
+        super().__init__(folder, *options)
+
+    def prepare(self) -> None:
+        self.run("cp", "-a", str(self.source.folder / "data"), str(self.folder / "data"))
+
+
+class Cluster:
+    """Three MariaDB nodes, each of which takes writes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        folder.chmod(0o755)
+        ports = [free_port() for _ in range(3)]
+        self.members = ",".join(f"127.0.0.1:{port}" for port in ports)
+        first, *self._others = map(self._options, ports)
+        self.nodes = [Mariadb(folder / "node-0", *first, "--wsrep-new-cluster")]
+
+    def start(self) -> None:
+        (first,) = self.nodes
+        first.start()
+        first.stop()
+        others = [
+            _Node(first.folder.with_name(f"node-{number}"), first, *options)
+            for number, options in enumerate(self._others, 1)
+        ]
+        self.nodes += others
+        first.start()
+        for node in others:
+            node.start(wait=False)
+        for node in others:
+            node.await_answer()
+
+    def kill(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    def _options(self, port: int) -> Sequence[str]:
+        provided = {
+            "gmcast.listen_addr": f"tcp://127.0.0.1:{port}",
+            "ist.recv_addr": f"127.0.0.1:{free_port()}",
+            "gcache.size": "16M",
+        }
+        return (
+            "--wsrep-on=ON",
+            f"--wsrep-provider={_galera()}",
+            "--wsrep-cluster-name=chaos",
+            f"--wsrep-cluster-address=gcomm://{self.members}",
+            f"--wsrep-node-address=127.0.0.1:{port}",
+            f"--wsrep-provider-options={';'.join(f'{n}={v}' for n, v in provided.items())}",
+            "--wsrep-sst-method=rsync",
+            f"--wsrep-sst-receive-address=127.0.0.1:{free_port()}",
+            "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2",
+            "--innodb-flush-log-at-trx-commit=2",
+        )
+
+
+def _galera() -> str:
+    for folder in ("/usr/lib/galera", "/usr/lib64/galera"):
+        path = Path(folder) / "libgalera_smm.so"
+        if path.exists():
+            return str(path)
+    return servers.missing("no galera-4 here, to start a cluster")
+
+
+class Need(enum.StrEnum):
+    """What a scenario needs."""
+
+    DATABASE = "a database"
+    NETWORK = "a network to a server"
+    SERVER = "a server of our own"
+    CLUSTER = "a cluster of our own"
+
+
+class Target(NamedTuple):
+    """A database with our schema: its URL on each node, and the nodes if they are our own."""
+
+    urls: Sequence[str]
+    servers: Sequence[Server] = ()
+
+
+_NAME = f"watcher_objects_chaos_{os.getpid()}"
 KINDS = {"postgresql": Postgresql, "mariadb": Mariadb}
+_OFFERED = {
+    "sqlite": {Need.DATABASE},
+    "postgresql": {Need.DATABASE, Need.NETWORK, Need.SERVER},
+    "mariadb": {Need.DATABASE, Need.NETWORK, Need.SERVER},
+    "galera": {Need.DATABASE, Need.NETWORK, Need.CLUSTER},
+}
+#: What can be created here.
+OWN = (*_OFFERED,)
+
+
+def offered(where: str) -> set[Need]:
+    """Return what :func:`target` provides."""
+    of_others = {Need.DATABASE} if where.startswith("sqlite") else {Need.DATABASE, Need.NETWORK}
+    return _OFFERED.get(where, of_others)
+
+
+@contextmanager
+def running(kind: str) -> Iterator[Sequence[Server]]:
+    """Yield a server of our own, or the nodes of a cluster, which may be disturbed."""
+    with shelter() as folder:
+        started = {**KINDS, "galera": Cluster}[kind](folder / "own")
+        try:
+            started.start()
+            yield started.nodes
+        finally:
+            started.kill()
+
+
+@contextmanager
+def database(nodes: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Create a database on a server, and yield its URL on each node."""
+    with servers.created(nodes[0], _NAME) as url:
+        upgraded(url)
+        urls = [sa.make_url(node).set(database=_NAME) for node in nodes]
+        yield [one.render_as_string(hide_password=False) for one in urls]
+
+
+@contextmanager
+def target(where: str) -> Iterator[Target]:
+    """Create a database on one of :data:`OWN`, or at URLs with commas between."""
+    if where.startswith("sqlite"):
+        with tempfile.TemporaryDirectory() as folder:
+            yield Target([upgraded(f"sqlite:///{Path(folder) / _NAME}")])
+    elif where in OWN:
+        with running(where) as nodes, database([one.url for one in nodes]) as urls:
+            yield Target(urls, nodes)
+    else:
+        with database(where.split(",")) as urls:
+            yield Target(urls)

@@ -14,7 +14,7 @@ from tests.servers import admin
 
 
 def configured(url: str) -> Any:
-    """Tell Watcher's objects of a database, and to send no notifications; return a context."""
+    """Configure Watcher's objects for a database, without notifications; return a context."""
     warnings.simplefilter("ignore")
     cfg.CONF([], project="watcher")
     cfg.CONF.set_override("connection", url, group="database")
@@ -24,12 +24,12 @@ def configured(url: str) -> Any:
 
 
 class Subject:
-    """Watcher's objects, which tell no events."""
+    """Watcher's objects, which publish no events."""
 
     RETRIES = ("oslo_db.api", "Performing DB retry")
     REFUSALS = (exception.ResourceNotFound,)
 
-    def __init__(self, url: str, hear: Callable[[str, Any, str | None], None]) -> None:
+    def __init__(self, url: str, notify: Callable[[str, Any, str | None], None]) -> None:
         # With the driver that is there, which Watcher leaves to SQLAlchemy.
         self.context = configured(admin(url).url.render_as_string(hide_password=False))
         self.Audit, self.Goal = objects.Audit, objects.Goal

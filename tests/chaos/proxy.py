@@ -14,13 +14,13 @@ _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
 
 
 class Proxy:
-    """Passes on what comes, and counts what clients say; a message is what is sent at once.
+    """Passes messages on, and counts those of clients; a message is what is sent at once.
 
-    Of several servers it takes for each connection the first that is there.
+    Each connection goes to the first of several servers that accepts it.
 
     :ivar at: the message at which the connection is cut, once; None: at none
     :ivar done: the message reaches the server, and only its answer is lost
-    :ivar late: the message reaches the server behind the cut, just before another that writes
+    :ivar late: the message reaches the server after the cut, just before another that writes
     :ivar raised: how often a connection was cut
     """
 
@@ -33,7 +33,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._counting = threading.Lock()
         self._open: list[socket.socket] = []
-        self._unheard: set[socket.socket] = set()
+        self._discarded: set[socket.socket] = set()
         self._held: tuple[socket.socket, bytes] | None = None
         self._arrived = threading.Event()
         self.url = servers[0].set(host="127.0.0.1", port=self._listener.getsockname()[1])
@@ -54,7 +54,7 @@ class Proxy:
     ) -> Iterator["Proxy"]:
         """Cut one connection inside, at a message counted from here.
 
-        :param then: what others do before the client hears of it
+        :param then: what others do before the client notices it
         """
         self.at, self.done, self.count, self.raised = at, done, 0, 0
         self._then, self.late = then, late
@@ -64,12 +64,12 @@ class Proxy:
             self.at = None
 
     def cut(self) -> None:
-        """Cut all connections that there are."""
+        """Cut all connections."""
         self._hang_up(*self._open)
         self._open.clear()
 
     def close(self) -> None:
-        """Pass on nothing any more."""
+        """End it."""
         self._hang_up(self._listener)
         self.cut()
 
@@ -94,21 +94,21 @@ class Proxy:
 
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while said := client.recv(_SIZE):
-                if self._held and any(word in said for word in _WRITES):
+            while message := client.recv(_SIZE):
+                if self._held and any(word in message for word in _WRITES):
                     self._deliver()
                 if self._is_cut():
-                    self._unheard.add(server)
-                    self._cut(client, server, said)
+                    self._discarded.add(server)
+                    self._cut(client, server, message)
                     return
-                server.sendall(said)
+                server.sendall(message)
         self._hang_up(client, server)
 
-    def _cut(self, client: socket.socket, server: socket.socket, said: bytes) -> None:
+    def _cut(self, client: socket.socket, server: socket.socket, message: bytes) -> None:
         if self.done:
-            server.sendall(said)
+            server.sendall(message)
         elif self.late:
-            self._held = server, said
+            self._held = server, message
             self._hang_up(client)
         else:
             self._hang_up(server)
@@ -117,20 +117,20 @@ class Proxy:
 
     def _answer(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while said := server.recv(_SIZE):
-                if server in self._unheard:
+            while message := server.recv(_SIZE):
+                if server in self._discarded:
                     self._then()
                     self._arrived.set()
                     self._hang_up(client, server)
                     return
-                client.sendall(said)
-        if server not in self._unheard:
+                client.sendall(message)
+        if server not in self._discarded:
             self._hang_up(client, server)
 
     def _deliver(self) -> None:
         assert self._held
-        (server, said), self._held = self._held, None
-        server.sendall(said)
+        (server, message), self._held = self._held, None
+        server.sendall(message)
         self._arrived.wait(10)
 
     def _is_cut(self) -> bool:

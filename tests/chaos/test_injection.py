@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every public call, with every error of the database that passes, at each of its statements."""
+"""Every public call, with every temporary error of the database, at each of its statements."""
 
 import contextlib
 import functools
@@ -10,30 +10,20 @@ import time
 import pytest
 
 from tests import factory
-from tests.chaos import calls
-from tests.chaos.footprint import each_statement
+from tests.chaos.calls import CALLS, READS, WRITES, each_statement
 from tests.chaos.injection import ARGUMENTS, INJECTOR, LEFT_OPEN, NOTHING_DONE
-from tests.chaos.tiers import LONG, long
+from tests.chaos.tiers import LONG
 from watcher_objects import Audit, Goal, db, exception
 from watcher_objects.db.backend import database as backend
 
-#: Seconds in which a call that never passes is tried a few times only.
+#: Seconds in which a call that never succeeds is tried a few times only.
 BUDGET = 1.05
 
 
 @pytest.fixture
 def injected(url, footprint, database):
-    """The same as the footprint, of a database whose errors are ours to choose."""
+    """The footprint of a database in which errors can be injected."""
     db.configure(url, connect_args=ARGUMENTS[database])
-    return footprint
-
-
-@pytest.fixture
-def hurried(url, footprint, database):
-    """The same, of calls that have little time."""
-    db.configure(url, connect_args=ARGUMENTS[database])
-    # Less than a caller may say.
-    backend.current().timeout = BUDGET
     return footprint
 
 
@@ -46,9 +36,8 @@ def test_every_public_verb_is_a_case():
         for name in vars(ours)
         if inspect.isroutine(getattr(cls, name)) and not name.startswith(("_", "obj_"))
     }
-    cases = {make.__name__.strip("_") for make in (*calls.READS, *calls.WRITES)}
     reach_no_database = {"as_dict"}
-    assert verbs - cases == reach_no_database
+    assert verbs - CALLS.keys() == reach_no_database
 
 
 def errors(database, known):
@@ -57,24 +46,34 @@ def errors(database, known):
     return some if LONG else some[:1]
 
 
-def check(make, context, footprint, error, done=False):
-    expected = footprint.of(make(context))
+def check(name, context, footprint, error, done=False):
+    expected = footprint.of(CALLS[name](context))
     failing = functools.partial(INJECTOR.failing, error, done=done)
-    for needed in each_statement(make, context, failing):
+    for needed in each_statement(name, context, failing):
         assert footprint.of(needed) == expected
 
 
-@pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
-def test_an_error_that_passes_is_not_seen(injected, database, context, make):
+@pytest.mark.parametrize("name", CALLS)
+def test_a_temporary_error_is_not_seen(injected, database, context, name):
     for error in errors(database, NOTHING_DONE):
-        check(make, context, injected, error)
+        check(name, context, injected, error)
 
 
-def test_each_try_again_is_a_line_of_the_log_without_the_drivers_words(
+# That no call reports a lost answer is also tested with a network that is cut.
+@pytest.mark.parametrize("name", [*READS, *WRITES] if LONG else ["claim", "refresh"])
+def test_every_code_is_known(injected, database, context, name):
+    for error in NOTHING_DONE[database].values():
+        check(name, context, injected, error)
+    for error in LEFT_OPEN[database].values():
+        for done in (False, True):
+            check(name, context, injected, error, done)
+
+
+def test_each_retry_is_a_line_of_the_log_without_the_drivers_words(
     injected, database, context, caplog
 ):
     caplog.set_level(logging.INFO, "watcher_objects")
-    _, call = calls.claim(context)
+    _, call = CALLS["claim"](context)
     with INJECTOR.failing(errors(database, NOTHING_DONE)[0], 1):
         call()
     (line,) = caplog.messages
@@ -82,32 +81,17 @@ def test_each_try_again_is_a_line_of_the_log_without_the_drivers_words(
     assert "injected" not in line
 
 
-# That writes don't mind is seen on a network that is cut.
-@pytest.mark.parametrize("done", [False, True])
-@pytest.mark.parametrize(
-    "make", [*calls.READS, *(pytest.param(w, marks=long) for w in calls.WRITES)]
-)
-def test_a_lost_answer_is_not_seen(injected, database, context, make, done):
-    for error in errors(database, LEFT_OPEN):
-        check(make, context, injected, error, done)
-
-
-@pytest.mark.parametrize("make", [calls.claim, calls.refresh])
-def test_every_code_is_known(injected, database, context, make):
-    for known in (NOTHING_DONE, LEFT_OPEN):
-        for error in known[database].values():
-            check(make, context, injected, error)
-
-
-@pytest.mark.parametrize("make", [*calls.READS, *calls.WRITES, calls.transactional])
-def test_an_error_that_stays_is_told_in_time_and_nothing_has_happened(
-    hurried, database, context, published, make
+@pytest.mark.parametrize("name", CALLS)
+def test_a_lasting_error_is_reported_in_time_and_nothing_has_happened(
+    injected, database, context, published, name
 ):
+    # Less than a caller may configure.
+    backend.current().timeout = BUDGET
     some = errors(database, LEFT_OPEN) + errors(database, NOTHING_DONE)
     for error in some if LONG else some[:1]:
         failing = functools.partial(INJECTOR.failing, error, for_ever=True)
-        for objects, call in each_statement(make, context, failing):
-            before, were = hurried.rows(), [one.obj_to_primitive() for one in objects]
+        for objects, call in each_statement(name, context, failing):
+            before, were = injected.rows(), [one.obj_to_primitive() for one in objects]
             published.clear()
             began = time.monotonic()
             with contextlib.suppress(exception.DatabaseUnavailable):
@@ -115,15 +99,9 @@ def test_an_error_that_stays_is_told_in_time_and_nothing_has_happened(
                 assert not INJECTOR.raised
                 break
             assert time.monotonic() - began < BUDGET + 1
-            assert hurried.since(before) == {}
+            assert injected.since(before) == {}
             assert [one.obj_to_primitive() for one in objects] == were
             assert published == []
-
-
-def lost(write, error, at):
-    with INJECTOR.failing(error, at), pytest.raises(exception.DatabaseUnavailable) as caught:
-        write()
-    return caught.value
 
 
 @pytest.mark.parametrize("known", [NOTHING_DONE, LEFT_OPEN], ids=["nothing-done", "left-open"])
@@ -142,10 +120,14 @@ def test_a_transaction_that_is_lost_is_its_owners_to_repeat(
             audit.state = "ONGOING"
             published.clear()
             before = injected.rows()
-            failed = lost(write, error, at)
+            with (
+                INJECTOR.failing(error, at),
+                pytest.raises(exception.DatabaseUnavailable) as raised,
+            ):
+                write()
             is_open = at == last and known is LEFT_OPEN
-            assert isinstance(failed, exception.OutcomeUnknown) is is_open
-            assert failed.may_retry is not is_open
+            assert isinstance(raised.value, exception.OutcomeUnknown) is is_open
+            assert raised.value.may_retry is not is_open
             assert injected.since(before) == {}
             assert (audit.obj_what_changed(), published) == ({"state"}, [])
             assert not goal.obj_attr_is_set("id")

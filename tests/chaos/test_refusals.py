@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server says to who connects: refusals are told, the rest waits.
+"""Errors of connecting: refusals are reported at once, the other ones are waited for.
 
-PostgreSQL says it in two languages, and without a code.
+PostgreSQL sends them in two languages, and without a code.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from tests import servers
 from tests.chaos import instances
 from watcher_objects import Goal, db, exception
 
-#: Who may come in how; the first line that fits holds.
+#: Which accounts may connect how; the first line that matches applies.
 ENTRIES = """
 host all postgres 127.0.0.1/32 trust
 host all outcast 127.0.0.1/32 reject
@@ -33,12 +33,12 @@ MADE = (
     "CREATE DATABASE closed",
     "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
 )
-#: What makes a certificate of a server that is on another host.
+#: Creates the certificate of a server on another host.
 CERTIFICATE = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=elsewhere")
-#: What "does not exist" is in the languages of the server.
+#: "Does not exist" in the languages of the server.
 LANGUAGES = {"en": "does not exist", "de": "existiert nicht"}
 WITHOUT_TLS = "TLS can't be had as the URL asks"
-#: Connections that the server allows, and how many of them others than its owner.
+#: Connections that the server allows, and how many of them to others than its owner.
 SEATS, FREE = 5, 2
 
 
@@ -46,8 +46,8 @@ def shown(url):
     return url.render_as_string(hide_password=False)
 
 
-def said(url):
-    """What is said to who connects there."""
+def message_of(url):
+    """Return the message of an attempt to connect."""
     try:
         psycopg.connect(shown(url)).close()
     except psycopg.OperationalError as error:
@@ -57,7 +57,7 @@ def said(url):
 
 @pytest.fixture(scope="module")
 def house():
-    """A server that asks for passwords, and is not running."""
+    """A server that requires passwords, and is not running."""
     with instances.shelter() as folder:
         made = instances.Postgresql(
             folder / "own",
@@ -89,10 +89,12 @@ def with_tls(connection, is_on):
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def speaking(request, house):
-    """The same, running, and speaking a language."""
+    """The same, running, with messages in a language."""
     house.start(language=request.param)
     try:
-        if LANGUAGES[request.param] not in said(sa.make_url(house.url).set(username="unknown")):
+        if LANGUAGES[request.param] not in message_of(
+            sa.make_url(house.url).set(username="unknown")
+        ):
             servers.missing(f"PostgreSQL's messages are not there in {request.param}")
         yield house
     finally:
@@ -101,7 +103,7 @@ def speaking(request, house):
 
 @pytest.fixture
 def place(speaking):
-    """The URL of the server for somebody."""
+    """The URL of the server for an account."""
     yield sa.make_url(speaking.url).set(username="guest", password=servers.CANARY)
     db.dispose()
 
@@ -112,7 +114,7 @@ def begin():
 
 
 def refused(url, match):
-    """Make calls that are told at once that nobody gets in there so."""
+    """Make calls that fail at once."""
     db.configure(url)
     for call in (begin, lambda: Goal.list(RequestContext())):
         with pytest.raises(exception.DatabaseError, match=match) as caught:
@@ -134,7 +136,7 @@ def refused(url, match):
     ],
     ids=str,
 )
-def test_a_refusal_is_told_at_once_and_without_the_password(place, somebody):
+def test_a_refusal_is_reported_at_once_and_without_the_password(place, somebody):
     refused(place.set(**somebody), "the account can't connect")
 
 
@@ -147,14 +149,14 @@ def test_a_refusal_is_told_at_once_and_without_the_password(place, somebody):
         ("verify-full", "server.crt"),
     ],
 )
-def test_what_tls_can_not_be_is_told_at_once(place, speaking, mode, trusted):
-    asked = {"sslmode": mode, "sslrootcert": f"{speaking.folder}/data/{trusted}"}
-    refused(place.update_query_dict(asked), WITHOUT_TLS)
+def test_what_tls_can_not_do_is_reported_at_once(place, speaking, mode, trusted):
+    query = {"sslmode": mode, "sslrootcert": f"{speaking.folder}/data/{trusted}"}
+    refused(place.update_query_dict(query), WITHOUT_TLS)
 
 
-def test_a_server_without_tls_is_told_at_once_where_that_is_asked_for(place, speaking):
+def test_a_server_without_tls_is_reported_at_once_where_that_is_requested(place, speaking):
     asked = place.update_query_dict({"sslmode": "require"})
-    assert said(asked) == ""
+    assert message_of(asked) == ""
     with contextlib.closing(servers.admin(speaking.url).connect()) as connection:
         with_tls(connection, False)
         try:
@@ -165,20 +167,20 @@ def test_a_server_without_tls_is_told_at_once_where_that_is_asked_for(place, spe
 
 
 @pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
-def test_mariadb_without_the_tls_that_is_asked_for_is_told_at_once(url, database):
+def test_mariadb_without_the_tls_that_is_requested_is_reported_at_once(url, database):
     refused(sa.make_url(url).update_query_dict({"ssl_verify_cert": "true"}), WITHOUT_TLS)
 
 
 def await_refusal(url, by=":  "):
-    """Wait until it is the server that lets nobody in, as it does until something changes."""
+    """Wait until the server refuses a connection."""
     deadline = time.monotonic() + instances.PATIENCE
-    while by not in said(url):
+    while by not in message_of(url):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
 def passes_once(change, url):
-    """Make a call that the server lets in only once something changes."""
+    """Make a call that the server accepts only once something changes."""
     await_refusal(url)
     db.configure(url)
     later = threading.Timer(0.5, change)
@@ -203,7 +205,7 @@ def test_a_server_that_is_full_is_waited_for(place):
 
 
 @pytest.mark.parametrize("speaking", ["en"], indirect=True)
-def test_a_limit_of_the_account_is_waited_for_where_it_is_said_in_english(place):
+def test_a_limit_of_the_account_is_waited_for_where_the_message_is_english(place):
     place = place.set(username="single")
     with psycopg.connect(shown(place)) as other:
         passes_once(other.close, place)

@@ -1,24 +1,144 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the objects are to do, told in plain Python: rows in a list, and handles that know some.
+"""The expected behaviour of the objects in plain Python: rows in a list, and handles.
 
 Written from the README and the docstrings of the public methods, not from the code.
 """
 
 import contextlib
 import copy
+import json
+import operator
 
-from tests.differential.rows import Rows
-from tests.differential.rules import (
-    INITIAL,
-    MOVES,
-    SPOILED,
-    Handle,
-    Level,
-    Refused,
-    failed,
-    place_of,
-    told,
-)
+from tests.test_states import DOCUMENTED, FIRST
+from watcher_objects import Action, ActionPlan, Audit, Goal, Strategy
+
+CLASSES = {
+    "goal": Goal,
+    "strategy": Strategy,
+    "audit": Audit,
+    "action_plan": ActionPlan,
+    "action": Action,
+}
+KINDS = {cls: kind for kind, cls in CLASSES.items()}
+MOVES = {KINDS[cls]: moves for cls, moves in DOCUMENTED.items()}
+INITIAL = {KINDS[cls]: {"state": state} for cls, state in FIRST.items()}
+SPOILED = "DatabaseError"
+OPERATORS = {
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "in": lambda value, asked: value in asked,
+    "notin": lambda value, asked: value not in asked,
+    "gt": lambda value, asked: value is not None and value > asked,
+    "lte": lambda value, asked: value is not None and value <= asked,
+}
+
+
+def failed(kind, how):
+    """Return the name of the error that a kind has for that."""
+    return f"{CLASSES[kind].obj_name()}{how}"
+
+
+def exact(value):
+    """Return a text of a value, in which True is not 1, and 1 is not 1.0."""
+    return json.dumps(value, sort_keys=True)
+
+
+class Refused(Exception):
+    """The name of the error's class; ``spoils`` where the database itself has refused."""
+
+    def __init__(self, name, spoils=False):
+        super().__init__(name)
+        self.spoils = spoils
+
+
+class Handle:
+    """An object: its values, which of them are not saved, and what it last knew of its row."""
+
+    def __init__(self, kind, values, row=None, sees=False):
+        self.kind, self.values, self.row, self.sees = kind, values, row, sees
+        self.known, self.old_state = dict(values) if row else {}, None
+        self.assigned = set() if row else set(values)
+
+    def changed(self):
+        compared = {"parameters"} & self.known.keys()
+        differ = {name for name in compared if exact(self.values[name]) != exact(self.known[name])}
+        return (self.assigned - compared) | differ
+
+    def become(self, row):
+        self.row, self.assigned = row["id"], set()
+        self.values = copy.deepcopy({n: v for n, v in row.items() if n != "kind"})
+        self.known = copy.deepcopy(self.values)
+
+
+class Level:
+    """A transaction, or a savepoint in one."""
+
+    def __init__(self, rows):
+        self.rows, self.spoiled = copy.deepcopy(rows), False
+        self.events, self.undo = [], []
+
+
+def place_of(row, name):
+    """Return what rows are sorted by: no value is the least, and ties go by the id."""
+    return (row[name] is not None, row[name] or "", row["id"])
+
+
+def visible(row):
+    """Return what can be seen of a row."""
+    return copy.deepcopy({n: v for n, v in row.items() if n not in ("kind", "id")})
+
+
+class Rows:
+    """All rows; and those that are visible outside of an open transaction, to calls from there."""
+
+    def __init__(self):
+        self.rows, self.outside = [], None
+
+    def _rows(self, kind, sees):
+        rows = self.rows if self.outside is None else self.outside
+        return [r for r in rows if r["kind"] == kind and (sees or not r["deleted_at"])]
+
+    def _row(self, kind, uuid, sees):
+        for row in self._rows(kind, sees):
+            if row["uuid"] == uuid:
+                return row
+        raise Refused(failed(kind, "NotFound"))
+
+    def _check_keys(self, row):
+        """Refuse a row whose uuid or name another has, or that refers to a missing row."""
+        others = [r for r in self.rows if r["kind"] == row["kind"] and r["id"] != row["id"]]
+        names = () if row["deleted_at"] else [r.get("name") for r in others if not r["deleted_at"]]
+        if row.get("name", "") in names or row["uuid"] in (r["uuid"] for r in others):
+            raise Refused(failed(row["kind"], "AlreadyExists"), spoils=True)
+        for name in row:
+            kind = name.removesuffix("_id")
+            if kind != name and self._related(row, kind) is None:
+                raise Refused(failed(kind, "NotFound"), spoils=True)
+
+    def _related(self, row, kind):
+        rows = self._rows(kind, sees=True)
+        return next((r for r in rows if r["id"] == row[f"{kind}_id"]), None)
+
+    def _left(self, row, new):
+        """Return the state that a row leaves for this one."""
+        again = (row["state"], new, row.get("audit_type")) == ("SUCCEEDED", "ONGOING", "EVENT")
+        if new not in MOVES[row["kind"]][row["state"]] and not again:
+            raise Refused("InvalidStateTransition")
+        return row["state"]
+
+    def _meets(self, row, filters):
+        for name, asked in filters.items():
+            field, _, sign = name.partition("__")
+            if not OPERATORS[sign or "eq"](self._value(row, field), asked):
+                return False
+        return True
+
+    def _value(self, row, field):
+        """Return what a row has in a field, or one that it is related to, at any distance."""
+        for kind in (name.removesuffix("_id") for name in row if name.endswith("_id")):
+            if field.startswith(f"{kind}_") and field not in row:
+                return self._value(self._related(row, kind), field.removeprefix(f"{kind}_"))
+        return row[field]
 
 
 class Model(Rows):
@@ -56,7 +176,7 @@ class Model(Rows):
 
     def assign(self, handle, field, value):
         self.handles[handle].values[field] = copy.deepcopy(value)
-        self.handles[handle].tell.add(field)
+        self.handles[handle].assigned.add(field)
 
     def put(self, handle, key, value):
         self.handles[handle].values["parameters"][key] = value
@@ -66,7 +186,7 @@ class Model(Rows):
         self._check_new(mine)
         self._touch()
         self._insert(mine)
-        self._tell(mine, "create", None)
+        self._publish(mine, "create", None)
 
     def create_many(self, kind, handles):
         new = [self.handles[handle] for handle in handles]
@@ -78,7 +198,7 @@ class Model(Rows):
             for one in new:
                 self._insert(one)
         for one in new:
-            self._tell(one, "create", None)
+            self._publish(one, "create", None)
 
     def save(self, handle):
         mine = self.handles[handle]
@@ -101,8 +221,8 @@ class Model(Rows):
             self._note("action", "destroy", other, None)
         self.rows.remove(row)
         self._keep(mine)
-        mine.tell, mine.known = set(), copy.deepcopy(mine.values)
-        self._tell(mine, "destroy", None)
+        mine.assigned, mine.known = set(), copy.deepcopy(mine.values)
+        self._publish(mine, "destroy", None)
 
     def refresh(self, handle):
         mine = self.handles[handle]
@@ -131,7 +251,7 @@ class Model(Rows):
             found = [r for r in found if place_of(r, sort_key) < place]
         elif place:
             found = [r for r in found if place_of(r, sort_key) > place]
-        return [told(row) for row in found[:limit]]
+        return [visible(row) for row in found[:limit]]
 
     def iterate(self, batch, **asked):
         return self.list(limit=None, **asked)
@@ -170,12 +290,12 @@ class Model(Rows):
             raise Refused(SPOILED)
 
     def _keep(self, handle):
-        """Let a handle be what it is now once this level is rolled back."""
+        """Restore a handle to what it is now once this level is rolled back."""
         if self.levels and self.outside is None:
             before = copy.deepcopy(vars(handle))
             self.levels[-1].undo.append(lambda: vars(handle).update(before))
 
-    def _tell(self, handle, what, old_state):
+    def _publish(self, handle, what, old_state):
         self._note(handle.kind, what, handle.values, old_state)
 
     def _note(self, kind, what, values, old_state):
@@ -213,7 +333,7 @@ class Model(Rows):
                 old_state = self._change(handle, given, deletes)
         else:
             old_state = self._change(handle, given, deletes)
-        self._tell(handle, "delete" if deletes else "update", old_state)
+        self._publish(handle, "delete" if deletes else "update", old_state)
 
     def _change(self, handle, given, deletes):
         """Write a row; return the state that it has left."""

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import uuid
 
 import pytest
 from hypothesis import settings
@@ -12,23 +13,94 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from tests import servers
 from tests.differential import worker
-from tests.differential.draws import (
-    HANDLES,
-    HOSTED,
-    HOSTS,
-    KINDS,
-    LISTS,
-    NAMED,
-    NAMES,
-    OTHERS,
-    WRITES,
-    Maker,
-)
-from tests.differential.model import Model
-from tests.differential.rules import CLASSES, MOVES, exact
+from tests.differential.model import CLASSES, MOVES, Model, exact
 
 #: How many sequences; more of them find more.
 SEQUENCES = int(os.environ.get("WATCHER_OBJECTS_TEST_SEQUENCES", "40"))
+
+
+NAMES = st.sampled_from(["a", "A", "a ", "ä", "\U0001f600"])
+HOSTS = st.sampled_from([None, "", "a", "B", "ä"])
+#: Handles, and the first of those of another writer, which is in no transaction.
+HANDLES, OTHERS = st.integers(0, 7), 6
+KINDS = st.sampled_from(["goal", "audit", "audit", "action_plan", "action"])
+NAMED = ("goal", "audit")
+HOSTED = ("audit", "action_plan")
+WRITES = {"create", "create_many", "save", "soft_delete", "destroy"}
+#: What lists are asked for: filters, also of related rows, and keys to sort by.
+ASKED = {
+    "audit": (
+        ("hostname", "hostname__neq", "state__notin", "name__gt", "goal_name", "name__in"),
+        ("id", "name", "hostname", "state"),
+    ),
+    "action_plan": (
+        ("hostname__gt", "audit_name", "audit_hostname__neq", "audit_goal_name__in"),
+        ("id", "hostname", "state"),
+    ),
+    "action": (
+        ("action_type", "action_plan_hostname__lte", "action_plan_audit_name__in"),
+        ("id", "action_type", "state"),
+    ),
+}
+LISTS = st.sampled_from(sorted(ASKED)).flatmap(
+    lambda kind: st.fixed_dictionaries(
+        {
+            "kind": st.just(kind),
+            "filters": st.dictionaries(st.sampled_from(ASKED[kind][0]), NAMES, max_size=2).map(
+                lambda given: {n: [v] if n.endswith("in") else v for n, v in given.items()}
+            ),
+            "sort_key": st.sampled_from(ASKED[kind][1]),
+            "sort_dir": st.sampled_from(["asc", "desc"]),
+            "sees": st.booleans(),
+        }
+    )
+)
+
+
+class Maker:
+    """Makes what objects are built of, each with an id and a uuid of its own."""
+
+    def goal(self, name):
+        self.made += 1
+        return {"id": self.made, "uuid": self.uuid(), "name": name, "display_name": name}
+
+    def audit(self, name, host, kind, goal):
+        self.made += 1
+        return {
+            "id": self.made,
+            "uuid": self.uuid(),
+            "name": name,
+            "audit_type": kind,
+            "hostname": host,
+            "goal_id": goal,
+            "parameters": {"one": 1},
+        }
+
+    def plan(self, host, number=0):
+        self.made += 1
+        return {
+            "id": self.made,
+            "uuid": self.uuid(),
+            "audit_id": self.ident("audit", number),
+            "strategy_id": self.ident("strategy", 0),
+            "hostname": host,
+        }
+
+    def action(self, name, number=0):
+        plan = self.ident("action_plan", number)
+        return {"uuid": self.uuid(), "action_plan_id": plan, "action_type": name}
+
+    def ident(self, kind, number):
+        """Return the id of a row of a kind, or one that is none's."""
+        idents = [row["id"] for row in self.rows(kind)] or [4711]
+        return 4711 if number == 20 else idents[number % len(idents)]
+
+    def rows(self, *kinds):
+        return [row for row in self.model.rows if row["kind"] in kinds]
+
+    def uuid(self):
+        self.made += 1
+        return str(uuid.UUID(int=self.made))
 
 
 class Machine(Maker, RuleBasedStateMachine):
@@ -60,7 +132,7 @@ class Machine(Maker, RuleBasedStateMachine):
             self.do("get", handle=number, kind="audit", uuid=audit["uuid"], sees=False)
 
     def do(self, verb, by_other=None, **arguments):
-        """Let everybody do it, and compare what came of it, what was told and what is seen."""
+        """Do it everywhere, and compare the results, the events and what is visible."""
         by_other = arguments.get("handle", 0) >= OTHERS if by_other is None else by_other
         if by_other and self.model.levels and verb in WRITES and not self.meets(verb, **arguments):
             return
@@ -71,9 +143,9 @@ class Machine(Maker, RuleBasedStateMachine):
         answers = {kind: pipe.recv() for kind, pipe in self.pipes.items()}
         words = {kind: exact(came) for kind, (came, *_) in answers.items()}
         assert len({*words.values()}) == 1, f"{asked}: {words}"
-        for kind, (came, told, seen) in answers.items():
+        for kind, (came, published, seen) in answers.items():
             name = came[0] if isinstance(came, tuple) else came
-            found = exact((name, told, seen))
+            found = exact((name, published, seen))
             assert found == exact(due), f"{kind} {asked}: {came} {found}, not {exact(due)}"
 
     def one(self, number, kinds=CLASSES, *, stored=False):
@@ -86,10 +158,10 @@ class Machine(Maker, RuleBasedStateMachine):
         return fit[number % len(fit)] if fit else None
 
     def meets(self, verb, handle=None, **others):
-        """Tell whether this saves what the transaction has written, and so meets its lock.
+        """Return whether this saves what the transaction has written, and so waits for its lock.
 
-        What else the databases lock meanwhile, and so what else has to wait, is not promised; nor
-        for how long a transaction that has failed keeps its locks.
+        Which other calls have to wait for a lock is not specified; nor for how long a transaction
+        that has failed keeps its locks.
         """
         mine = self.model.handles.get(handle)
         if verb != "save" or mine.row is None or any(lv.spoiled for lv in self.model.levels):
@@ -215,7 +287,7 @@ class Machine(Maker, RuleBasedStateMachine):
     @precondition(lambda self: self.model.levels)
     @rule(which=st.integers(0, 20), host=HOSTS)
     def contend(self, which, host):
-        """Let the transaction write a row, and then the other, who is in none."""
+        """Write a row in the transaction, and then by the other writer."""
         if audits := self.rows("audit"):
             uuid = audits[which % len(audits)]["uuid"]
             for number in (0, OTHERS):

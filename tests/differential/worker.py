@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that has one database, and does there what it is told over a pipe."""
+"""A process that has one database, and makes the calls there that it gets over a pipe."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import conftest
-from tests.differential.rules import CLASSES
+from tests.differential.model import CLASSES
 from watcher_objects import db, events, exception
 from watcher_objects.db import migration
 from watcher_objects.db.backend import database as backend
@@ -25,15 +25,15 @@ SHOWN = {
 CONTEXTS = {False: RequestContext(), True: RequestContext(show_deleted=True)}
 #: What a goal needs that is compared nowhere.
 GIVEN = {"goal": {"efficacy_specification": []}}
-#: How many seconds the other waits for a lock that is not let go: as few as a server knows.
+#: Seconds for which the other waits for a lock that is held: the minimum of each server.
 LOCK_TIMEOUT = {"sqlite": 0, "postgresql": 0.1, "mysql": 0}
 
 
 class Rollback(Exception):
-    """What ends a transaction that is not to be."""
+    """Rolls a transaction back."""
 
 
-def told(obj, kind):
+def visible(obj, kind):
     """Return what can be seen of an object, alike on every database."""
     seen = {name: getattr(obj, name) for name in SHOWN[kind] if obj.obj_attr_is_set(name)}
     times = {name: obj[name] is not None for name in TIMES if obj.obj_attr_is_set(name)}
@@ -65,7 +65,7 @@ class Actor:
         """Return what can be seen of every handle."""
         return {
             name: (
-                told(obj, kind),
+                visible(obj, kind),
                 sorted({*SHOWN[kind]} & obj.obj_what_changed()),
                 obj.old_state,
             )
@@ -111,11 +111,11 @@ class Actor:
         if marker in self.handles:
             marker = self.handles[marker][1]
         found = CLASSES[kind].list(CONTEXTS[sees], marker=marker, **asked)
-        return [told(obj, kind) for obj in found]
+        return [visible(obj, kind) for obj in found]
 
     def iterate(self, kind, sees, **asked):
         found = CLASSES[kind].iterate(CONTEXTS[sees], **asked)
-        return [told(obj, kind) for obj in found]
+        return [visible(obj, kind) for obj in found]
 
     def begin(self):
         group = db.transaction()
@@ -135,7 +135,7 @@ class Actor:
             self.end(commits=False)
 
     def do(self, verb, arguments, by_other=False):
-        """Return what came of it, what was told meanwhile, and what can be seen afterwards.
+        """Return the result, the events, and what is visible afterwards.
 
         The other is a thread, whose connection is in no transaction.
         """
@@ -144,7 +144,7 @@ class Actor:
         try:
             came = self.other.submit(call).result() if by_other else call()
         except exception.DatabaseUnavailable as error:
-            # Each database tells a lock in its own words.
+            # The messages about a lock differ.
             came = type(error).__name__, ""
         except Exception as error:
             came = type(error).__name__, str(error)
@@ -156,18 +156,19 @@ def _serve(url, pipe):
     db.configure(url, retry_for=0)
     migration.upgrade()
     actor = Actor()
-    while told := pipe.recv():
-        pipe.send(actor.do(*told))
+    while call := pipe.recv():
+        pipe.send(actor.do(*call))
     actor.abandon()
     db.dispose()
 
 
 @contextlib.contextmanager
 def started(url):
-    """Lend the pipe to a process that has this database."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_serve, args=(url, theirs), daemon=True)
+    """Yield the pipe to a process that has this database."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "psycopg", "pymysql"])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(url, theirs), daemon=True)
     process.start()
     theirs.close()
     try:

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that goes wrong beside a secret, with every log and every error told in full.
+"""Everything that fails next to a secret, with every log and every error printed in full.
 
-It runs in a process of its own: ``python -m tests.redaction.scenario``, which reads from its input
-the URL of a database with our schema, and that of an account which may change it.
+It runs in a process of its own.
 """
 
 import json
 import logging
+import os
 import sys
 import threading
+import traceback
+import warnings
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 from oslo_context.context import RequestContext
 
 from tests import factory, locks
-from tests.redaction.telling import FAILED, NOT_FAILED, attempt
 from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import ActionPlan, Audit, db, events, exception
 from watcher_objects.cli.app import main as command
@@ -23,6 +24,9 @@ from watcher_objects.db import migration, models, transactions
 from watcher_objects.db.backend import database as backend
 from watcher_objects.rpc import client, wire
 
+#: The names of the errors' classes, and of the calls that raised none.
+FAILED: list[str] = []
+NOT_FAILED: list[str] = []
 SECRET = {"password": CANARY}
 CONTEXT = RequestContext(auth_token=CANARY, user_id="u")
 UNUSABLE = (
@@ -48,8 +52,29 @@ BAD_PARAMETERS = (
 )
 # What is raised that is not of this library.
 OTHERS = {"ObjectActionError", "IncompatibleObjectVersion", "RuntimeError"}
-# What is no identity, no name, no filter's value and no key to sort by.
+# Values that are neither an identity nor a name, nor a filter's value or a key to sort by.
 NOT_SCALAR = (SECRET, [CANARY], (CANARY,), {CANARY}, CANARY.encode(), Exception(CANARY))
+
+
+def attempt(call, *arguments, **named):
+    """Call what has to fail, and print all that a log could contain of its error."""
+    try:
+        call(*arguments, **named)
+    except Exception as error:
+        traceback.print_exception(error)
+        show(error)
+        FAILED.append(type(error).__name__)
+    else:
+        NOT_FAILED.append(f"{call.__qualname__} {sorted(named)}")
+
+
+def show(error):
+    """Print an error, and those that ``from None`` hides from tracebacks."""
+    while error is not None:
+        print(repr(error), str(error), [repr(arg) for arg in error.args], file=sys.stderr)
+        if error.__cause__ not in (None, error.__context__):
+            show(error.__cause__)
+        error = error.__context__
 
 
 def audit(**given):
@@ -135,7 +160,7 @@ def rollbacks():
 
 @contextmanager
 def changed(admin, there, back):
-    """Let the schema be another for a while, so that the database itself refuses."""
+    """Change the schema for a while, so that the database itself refuses."""
     with admin.connect() as connection:
         connection.exec_driver_sql(there)
     try:
@@ -160,7 +185,7 @@ def refused_by_the_database(admin):
     if admin.dialect.name == "postgresql":
         rule = "ADD CONSTRAINT x CHECK (length(parameters) < 5) NOT VALID"
         with changed(admin, f"{table} {rule}", f"{table} DROP CONSTRAINT x"):
-            # Of a row that breaks a rule it tells every value.
+            # Of a row that breaks a rule it reports every value.
             attempt(stored.save)
     with admin.connect() as connection:
         broken = models.audits.update().where(models.audits.c.id == stored.id)
@@ -218,15 +243,18 @@ def unreachable(url):
 
 
 def commands(url):
-    """Give the command line what it can use, and what it can't."""
+    """Run the command line with usable and unusable URLs."""
     for place in (url, *UNREACHABLE, UNUSABLE[0]):
-        for words in (["audit", "list"], ["audit", "show", "nobody"], ["db", "check"]):
-            for loud in ([], ["--debug"]):
-                print(command([*loud, "--database", place, *words]))
+        for words in (
+            ["--debug", "audit", "list"],
+            ["--debug", "db", "check"],
+            ["audit", "show", "nobody"],
+        ):
+            print(command(["--database", place, *words]))
 
 
 def over_rpc():
-    """Ask for a server's answer where there is no broker, and where its URL can't be used."""
+    """Call a server without a broker, and with URLs that cannot be used."""
     print(wire.encode_context(CONTEXT))
     for broker in (f"rabbit://u:{CANARY}@127.0.0.1:1/", f"rabbit://u:{CANARY}@h:port/", CANARY):
         attempt(lambda place=broker: ask(place))
@@ -259,11 +287,17 @@ def run(owner, url, **options):
     db.dispose()
 
 
-def main():
-    owner, url = json.load(sys.stdin)
+def main(owner, url, output):
+    """Run everything on a database with our schema, and write all output to a file.
+
+    :param owner: the URL of an account that may change the schema
+    """
+    with output.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    warnings.simplefilter("always")
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    run(owner, url)
-    # It keeps its own at warnings, unless they are asked for.
+    # It keeps its own at warnings, unless they are configured.
     logging.getLogger("sqlalchemy").setLevel(logging.DEBUG)
     run(owner, url, echo="debug")
     commands(url)
@@ -272,10 +306,6 @@ def main():
     is_server = place.get_backend_name() != "sqlite"
     # With a wrong password, and where the server asks for none, without its database.
     unreachable([place.set(password=f"{CANARY}x", database="nowhere")] if is_server else [])
-    print(json.dumps({"failed": len(FAILED), "not failed": NOT_FAILED}))
     unknown = {*FAILED} - {*vars(exception)} - OTHERS
-    print(json.dumps(sorted(unknown)))
-
-
-if __name__ == "__main__":
-    main()
+    sys.stderr.flush()
+    print(f"\n{json.dumps([len(FAILED), NOT_FAILED, sorted(unknown)])}", flush=True)

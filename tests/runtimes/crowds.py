@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 #: How many functions run at the same time.
-SIZE = 12
+SIZE = 8
 
 
 class SoftLimit(Exception):
@@ -29,7 +29,7 @@ class Threads:
     sleep = staticmethod(time.sleep)
 
     def begin(self, url: str) -> None:
-        """Prepare for another database, which the parent has used."""
+        """Begin with another database, which the parent has used."""
 
     def map(self, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """Run a function for each argument, all at the same time."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upgrades through the nodes of a Galera cluster, on which services go on writing."""
+"""A Galera cluster whose nodes all take writes, while they are upgraded or one of them dies."""
 
 import contextlib
 import itertools
@@ -13,8 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests import servers
-from tests.chaos import places
-from tests.chaos.tiers import LONG
+from tests.chaos import instances
+from tests.chaos.harness import Run
+from tests.chaos.instances import Need
+from tests.chaos.scenarios import SCENARIOS, needing
+from tests.chaos.tiers import LONG, long
 from tests.population import differences, run, tables
 from watcher_objects import db, exception
 from watcher_objects.db import migration, models
@@ -24,11 +27,11 @@ from watcher_objects.db.migration.lock import migration_lock
 
 FOREIGN_HEAD = "f56ba02662b4"
 ROWS = 20_000 if LONG else 600
-#: Seconds after which an upgrade, or a writer, stands still.
+#: Seconds after which an upgrade, or a writer, is regarded as hung.
 PATIENCE = 120
 DEADLOCK = 1213
 
-# What eventlet, which oslo.messaging imports, has to say.
+# Warnings of eventlet, which oslo.messaging imports.
 pytestmark = pytest.mark.filterwarnings("ignore:Using fork:DeprecationWarning")
 processes = multiprocessing.get_context("fork")
 numbers = itertools.count(1)
@@ -36,27 +39,54 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def nodes():
-    with places.running("galera") as made:
-        yield [node.url for node in made]
+    with instances.running("galera") as nodes:
+        assert size(nodes[0].url) == len(nodes) == 3
+        yield nodes
+
+
+def size(url):
+    """Return how many nodes one sees, itself among them."""
+    with contextlib.closing(servers.admin(url).connect()) as connection:
+        status = "SHOW STATUS LIKE 'wsrep_cluster_size'"
+        return int(connection.exec_driver_sql(status).fetchone()[1])
+
+
+def test_processes_on_all_nodes_win_each_audit_once(nodes):
+    with instances.database([node.url for node in nodes]) as urls:
+        report = SCENARIOS["claims"].run(Run(urls, nodes, processes=6, audits=90))
+        assert report.findings == []
+        assert report.figures["claims won"] == 90
+        assert report.figures["conflicts"] > 0
+        report = SCENARIOS["mix"].run(Run(urls, nodes, processes=6, audits=60, calls=60))
+        assert report.findings == []
+
+
+@long
+@pytest.mark.parametrize("name", needing(Need.CLUSTER))
+def test_a_node_that_dies_is_not_seen(name):
+    with instances.target("galera") as target:
+        report = SCENARIOS[name].run(Run(*target, processes=6, audits=300, calls=300))
+        assert size(target.urls[0]) == 2
+        assert report.findings == []
 
 
 @pytest.fixture
 def urls(nodes):
     """The URLs of an empty database on each node, which is dropped with the cluster."""
     name = f"upgraded_{next(numbers)}"
-    with contextlib.closing(servers.admin(nodes[0]).connect()) as connection:
+    with contextlib.closing(servers.admin(nodes[0].url).connect()) as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield [sa.make_url(node).set(database=name) for node in nodes]
+    yield [sa.make_url(node.url).set(database=name) for node in nodes]
     db.dispose()
 
 
-def upgrade(url, revision="head"):
-    """Let a process of its own upgrade."""
+def upgrade(url):
+    """Upgrade in a process of its own."""
 
     def work():
         db.configure(url)
         try:
-            migration.upgrade(revision)
+            migration.upgrade()
         except exception.DatabaseUnavailable:
             os._exit(3)
         os._exit(0)
@@ -73,7 +103,7 @@ def ended(process):
 
 
 def build(url):
-    """Make a database of Watcher, of the character set of its time, with many audits."""
+    """Create a database of Watcher, of the character set of its time, with many audits."""
     db.configure(url)
     migration.upgrade(FOREIGN_HEAD)
     with db.get_engine().connect() as connection:
@@ -96,7 +126,7 @@ def build(url):
 
 
 class Writer(threading.Thread):
-    """Who writes to some of the audits through one node, again where Galera refuses it."""
+    """Writes to some of the audits through one node, again where Galera refuses it."""
 
     def __init__(self, url, idents):
         super().__init__(daemon=True)
@@ -125,7 +155,7 @@ class Writer(threading.Thread):
 @contextlib.contextmanager
 def writing(urls):
     idents = [row[0] for row in run(sa.text("SELECT id FROM audits ORDER BY id"))]
-    writers = [Writer(url, idents[place::3]) for place, url in enumerate(urls)]
+    writers = [Writer(url, idents[number::3]) for number, url in enumerate(urls)]
     for writer in writers:
         writer.start()
     try:
@@ -138,13 +168,13 @@ def writing(urls):
 
 
 def rows():
-    """Return what audits say, once this node has applied what others have committed."""
+    """Return what audits contain, once this node has applied what others have committed."""
     with db.get_engine().connect() as connection:
         connection.exec_driver_sql("SET SESSION wsrep_sync_wait = 1")
         found = connection.execute(sa.select(models.audits.c["id", "hostname", "interval"]))
-        said = {row.id: (row.hostname, row.interval) for row in found}
+        contents = {row.id: (row.hostname, row.interval) for row in found}
         connection.invalidate()
-        return said
+        return contents
 
 
 def test_services_write_through_all_nodes_during_an_upgrade_and_lose_nothing(urls):
@@ -168,7 +198,7 @@ def test_of_two_upgrades_through_two_nodes_one_waits_for_the_other(urls):
 
 @contextlib.contextmanager
 def held(url):
-    """Let another process hold the migration lock; kill it in the end."""
+    """Hold the migration lock in another process; kill it in the end."""
     is_held, is_over = processes.Event(), processes.Event()
 
     def hold():
@@ -197,18 +227,15 @@ def is_refused(url):
     return True
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Locks expire soon, and nobody waits long for one."""
-    monkeypatch.setattr(cluster, "LEASE", 2)
+def test_a_lock_is_kept_while_its_owner_lives_and_expires_on_other_nodes(urls, monkeypatch):
+    monkeypatch.setattr(cluster, "LEASE", 1.5)
     monkeypatch.setattr(cluster, "RENEW", 0.3)
-    monkeypatch.setattr(backend, "LOCK_TIMEOUT", 3)
-
-
-def test_a_lock_is_kept_for_as_long_as_its_owner_lives(urls, quick):
+    monkeypatch.setattr(backend, "LOCK_TIMEOUT", 2)
     with held(urls[0]):
         assert is_refused(urls[0])
         assert is_refused(urls[1])
+    assert not is_refused(urls[1])
+    assert cluster.TABLE not in sa.inspect(db.get_engine()).get_table_names()
 
 
 def test_a_killed_upgrade_is_taken_over_at_once_on_its_node_and_later_on_others(urls, monkeypatch):
@@ -220,15 +247,6 @@ def test_a_killed_upgrade_is_taken_over_at_once_on_its_node_and_later_on_others(
     time.sleep(0.2)
     assert not is_refused(urls[0])
     assert migration.version() == "001"
-
-
-def test_a_killed_upgrade_is_taken_over_through_another_node_when_its_lock_has_expired(
-    urls, quick
-):
-    with held(urls[0]):
-        pass
-    assert not is_refused(urls[1])
-    assert cluster.TABLE not in sa.inspect(db.get_engine()).get_table_names()
 
 
 def test_an_owner_that_has_lost_the_lock_stops(urls, monkeypatch):
@@ -247,7 +265,7 @@ def test_an_owner_that_has_lost_the_lock_stops(urls, monkeypatch):
 
 @pytest.fixture
 def account(urls):
-    """The URL of an account that may do what docs/install.rst grants."""
+    """The URL of an account with the grants of docs/install.rst."""
     name = f"upgrades_{os.getpid()}"
     grants = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER"
     with contextlib.closing(servers.admin(urls[0]).connect()) as connection:
@@ -257,7 +275,9 @@ def account(urls):
         connection.exec_driver_sql(f"DROP USER {name}")
 
 
-def test_an_account_that_may_create_no_triggers_is_told_before_anything_is_changed(account, urls):
+def test_an_account_without_the_right_to_create_triggers_is_refused_before_any_change(
+    account, urls
+):
     db.configure(account)
     with pytest.raises(exception.InvalidRevision, match="log_bin_trust_function_creators"):
         migration.upgrade()
