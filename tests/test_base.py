@@ -75,7 +75,7 @@ def test_comparable_objects_are_equal_by_their_fields(registry):
     assert Word(word="a") != Word(word="b")
 
 
-def test_the_serializer_sends_objects_as_primitives(database, context):
+def test_the_serializer_sends_objects_as_primitives(sqlite, context):
     goal = factory.stored(Goal, context)
     serializer = base.WatcherObjectSerializer()
     sent = serializer.serialize_entity(context, goal)
@@ -88,7 +88,7 @@ def test_a_value_is_kept_where_get_attrname_says(context):
     assert getattr(Goal(context, name="a"), base.get_attrname("name")) == "a"
 
 
-def test_obj_refresh_makes_an_object_what_another_of_its_row_is(database, context):
+def test_obj_refresh_makes_an_object_what_another_of_its_row_is(sqlite, context):
     goal = factory.stored(Goal, context)
     other = Goal.get(context, goal.id)
     other.display_name = "changed"

@@ -116,31 +116,6 @@ def test_a_plan_that_goes_on_keeps_what_it_owns_also_inside_a_transaction(
     assert published == []
 
 
-def test_a_plan_that_is_not_there_takes_nothing_along(plan, context):
-    before = of(plan, context)
-    stale = ActionPlan.get(context, plan.id)
-    plan.soft_delete()
-    other = filled(context)
-    for write in (stale.soft_delete, plan.soft_delete):
-        with pytest.raises(exception.ActionPlanNotFound):
-            write()
-    plan.destroy()
-    with pytest.raises(exception.ActionPlanNotFound):
-        stale.destroy()
-    assert len(before) == len(of(other, context)) == 5
-
-
-def test_stale_handles_of_what_went_along_find_nothing(plan, context):
-    rows = of(plan, context)
-    plan.soft_delete()
-    for obj in rows:
-        with pytest.raises(obj.not_found):
-            obj.refresh()
-        setattr(obj, "status_message" if isinstance(obj, Action) else "unit", "late")
-        with pytest.raises(obj.not_found):
-            obj.save()
-
-
 @pytest.mark.parametrize("verb", ["soft_delete", "destroy"])
 def test_the_number_of_statements_does_not_grow_with_what_is_owned(
     plan, context, statements, verb
