@@ -14,20 +14,9 @@ NAMES = [
     for name in dir(Goal)
     if name.startswith("_") and not hasattr(Goal, name.lstrip("_"))
     if not name.startswith(("__", "_obj_"))
-] + [
-    "key",
-    "find",
-    "left",
-    "made",
-    "none",
-    "page",
-    "place",
-    "read",
-    "state_machine",
-    "tell",
-    "value",
-    "row",
 ]
+NAMES += ["key", "find", "left", "made", "none", "page", "place", "read", "state_machine"]
+NAMES += ["tell", "value", "row"]
 #: Names that are attributes of each object, or where it keeps something.
 TAKEN = ["list", "save", "fields", "obj_context", "VERSION", "table", "related", "primitive_key"]
 

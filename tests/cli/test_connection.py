@@ -58,29 +58,20 @@ def test_a_configuration_of_watchers_names_a_database(run, watchers, is_behind):
     assert names(result) == ["one", "two", "three", "four"]
 
 
-def test_of_several_configurations_the_last_goes_first(run, watchers, configured):
-    other = configured(f"[database]\nconnection = {NOWHERE}\n", "other.conf")
+def test_the_option_goes_before_configurations_and_those_before_the_environment(
+    run, filled, watchers, configured, monkeypatch
+):
     listing = "audit", "list", "-f", "json"
+    other = configured(f"[database]\nconnection = {NOWHERE}\n", "other.conf")
     assert names(run("--config-file", other, "--config-file", watchers, *listing))
     assert one_line(run("--config-file", watchers, "--config-file", other, *listing))
-
-
-def test_the_option_goes_before_a_configuration(run, filled, configured):
-    other = configured(f"[database]\nconnection = {NOWHERE}\n")
-    named = "--database", f"sqlite:///{filled}"
-    assert names(run("--config-file", other, *named, "audit", "list", "-f", "json"))
-
-
-def test_a_configuration_goes_before_the_environment(run, watchers, monkeypatch):
+    assert names(run("--config-file", other, "--database", f"sqlite:///{filled}", *listing))
     monkeypatch.setenv(VARIABLE, NOWHERE)
-    assert names(run("--config-file", watchers, "audit", "list", "-f", "json"))
-
-
-@pytest.mark.parametrize("text", [None, "[keystone]\npassword = secret\n"])
-def test_the_environment_goes_before_the_users_own(run, filled, configured, monkeypatch, text):
+    assert names(run("--config-file", watchers, *listing))
     monkeypatch.setenv(VARIABLE, f"sqlite:///{filled}")
-    words = [] if text is None else ["--config-file", configured(text)]
-    assert names(run(*words, "audit", "list", "-f", "json"))
+    silent = configured("[keystone]\npassword = secret\n", "silent.conf")
+    for words in ((), ("--config-file", silent)):
+        assert names(run(*words, *listing))
 
 
 def test_a_configuration_without_a_database_is_not_passed_over(run, configured, home):
