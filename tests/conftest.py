@@ -8,8 +8,10 @@ the URLs below; where the environment says ``CI=true``, a missing server is a fa
 import contextlib
 import functools
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -79,6 +81,14 @@ def database(url) -> Iterator[str]:
 def sqlite_url(database_urls) -> str:
     """The URL of an SQLite file with our schema."""
     return databases.upgraded(database_urls("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory) -> Callable[[Path], str]:
+    """Makes an SQLite file with our schema at a path, and returns its URL."""
+    template = tmp_path_factory.mktemp("template") / "template.sqlite"
+    databases.upgraded(f"sqlite:///{template}")
+    return lambda path: f"sqlite:///{shutil.copy(template, path)}"
 
 
 @pytest.fixture

@@ -115,16 +115,10 @@ UUID = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
 @pytest.mark.parametrize(
     ("field", "value", "kept"),
     [
-        (fields.DictField(), {"a": [1, {}]}, {"a": [1, {}]}),
-        (fields.DictField(), '{"a": null}', {"a": None}),
-        (fields.DictField(nullable=True), None, None),
-        (fields.ListOfStringsField(), ("a", 5), ["a", "5"]),
-        (fields.ListOfStringsField(), '["a"]', ["a"]),
         (fields.ListOfUUIDsField(), [UUID.upper()], [UUID]),
         (fields.JsonField(), '{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
         (fields.JsonField(), [1], [1]),
-        (fields.NumericField(), 7, 7),
-        (fields.NumericField(nullable=True), None, None),
+        (fields.DictField(nullable=True), None, None),
     ],
 )
 def test_what_a_field_takes_survives_a_primitive(field, value, kept):
@@ -137,22 +131,13 @@ def test_what_a_field_takes_survives_a_primitive(field, value, kept):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (fields.DictField(), [1]),
-        (fields.DictField(), "{"),
-        (fields.DictField(), None),
-        (fields.ListOfStringsField(), "a"),
-        (fields.ListOfStringsField(), {"a": 1}),
-        (fields.ListOfStringsField(), [b"a"]),
         (fields.ListOfUUIDsField(), ["a"]),
         (fields.JsonField(), "{"),
         (fields.JsonField(), object()),
         (fields.JsonField(), {1: 2}),
         (fields.JsonField(), float("nan")),
-        (fields.ListOfStringsField(), [None]),
         (fields.ListOfUUIDsField(), "[null]"),
         (fields.ObjectField("Goal"), None),
-        (fields.NumericField(), "many"),
-        (fields.NumericField(), None),
     ],
 )
 def test_what_a_field_can_not_take_is_refused_by_name(field, value):

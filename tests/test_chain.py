@@ -41,10 +41,13 @@ def test_rows_keep_their_values_on_the_whole_way_up_and_down(empty_database):
         after = contents()
         same(before, after)
         assert before.keys() <= after.keys()
-        for table in tables():
-            if (table.name, "1") not in after:
-                fill(table)
-        before = contents()
+        known = {name for name, _ in after} | {"alembic_version"}
+        if {*sa.inspect(db.get_engine()).get_table_names()} - known:
+            for table in tables():
+                if table.name not in known:
+                    fill(table)
+            after = contents()
+        before = after
     for revision in REVISIONS[-2::-1]:
         migration.downgrade(revision)
         after = contents()

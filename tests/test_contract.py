@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_versionedobjects import exception as ovo_exception
 
 from tests import factory, servers
-from watcher_objects import db, events, exception
+from watcher_objects import db, exception
 from watcher_objects.states import State
 
 NOBODY = "a7bb6f0c-0e0b-4a4d-a3c3-3c8a0f2cfb5f"
@@ -316,15 +316,12 @@ def test_a_primitive_of_it_reads_back_as_itself(cls, sqlite, context):
         assert read.obj_what_changed() == {text_field(cls)}
 
 
-def test_every_write_is_told_once(cls, sqlite, context):
-    told = []
-    end = events.subscribe(told.append)
+def test_every_write_is_told_once(cls, sqlite, context, published):
     obj = factory.stored(cls, context)
     setattr(obj, text_field(cls), "changed")
     obj.save()
     deletable(obj).soft_delete()
     obj.destroy()
-    end()
-    mine = [event for event in told if event.obj is obj]
+    mine = [event for event in published if event.obj is obj]
     assert [event.kind for event in mine] == ["create", "update", "delete", "destroy"]
     assert {(event.resource, event.context) for event in mine} == {(cls.resource, context)}

@@ -61,11 +61,6 @@ def test_a_filter_narrows_what_is_counted(filled):
     assert count(AUDITS, "id", wanted={"goal_name": name}) == {1: 1}
 
 
-def test_of_nothing_there_are_none(database):
-    assert count(AUDITS, "state") == {}
-    assert count(AUDITS, "created_at", marks=[population.MOMENT]) == {}
-
-
 def test_a_count_is_one_statement_that_groups(filled, statements):
     statements.clear()
     count(AUDITS, "hostname", wanted={"state": "FAILED"})

@@ -9,16 +9,13 @@ import pytest
 
 from tests import factory
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import migration
 from watcher_objects.db.backend.database import current
 
 
 @pytest.fixture
-def other(tmp_path):
+def other(tmp_path, new_file):
     """A second database, on SQLite, with our schema."""
-    made = db.Database(f"sqlite:///{tmp_path}/other.sqlite", transitions="watcher")
-    with made.use():
-        migration.upgrade()
+    made = db.Database(new_file(tmp_path / "other.sqlite"), transitions="watcher")
     yield made
     made.dispose()
 

@@ -32,11 +32,6 @@ def path(unconfigured, tmp_path):
     return tmp_path / "audits.sqlite"
 
 
-def pragma(name):
-    with db.get_engine().connect() as connection:
-        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-
-
 def test_before_it_is_configured_an_error_says_how(unconfigured, context):
     for call in (
         db.get_engine,
@@ -51,47 +46,37 @@ def test_before_it_is_configured_an_error_says_how(unconfigured, context):
 
 def test_sqlite_is_durable_and_private(path):
     db.configure(f"sqlite:///{path}")
-    migration.upgrade()
-    assert pragma("journal_mode") == "wal"
-    assert pragma("synchronous") == 2
-    assert pragma("foreign_keys") == 1
-    modes = {entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id INTEGER)")
+        for name, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+            assert connection.exec_driver_sql(f"PRAGMA {name}").scalar() == value
+        modes = {entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
     assert modes == {0o600}
 
 
 def test_a_file_that_was_there_keeps_its_mode(path):
     path.touch(mode=0o640)
     db.configure(f"sqlite:///{path}")
-    migration.upgrade()
+    with db.get_engine().connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id INTEGER)")
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(path, context):
-    db.configure(f"sqlite:///{path}")
-    migration.upgrade()
+def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(sqlite, listen):
     began = []
-    sa.event.listen(
-        db.get_engine(), "before_cursor_execute", lambda *a: began.append(a[2].split(" level")[0])
-    )
+    listen(lambda *given: began.append(given[2].split(" level")[0]))
     with db.transaction():
         assert began == ["BEGIN IMMEDIATE"]
 
 
-@pytest.fixture
-def locker(path):
-    """A connection of others, which may write."""
-    db.configure(f"sqlite:///{path}")
-    migration.upgrade()
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
-        yield other
-
-
-def test_a_callers_own_timeout_of_sqlite_holds_where_it_is_shorter(locker, path):
-    locker.execute("BEGIN IMMEDIATE")
+def test_a_callers_own_timeout_of_sqlite_holds_where_it_is_shorter(path):
     db.configure(f"sqlite:///{path}", connect_args={"timeout": 0.1})
     began = time.monotonic()
-    with backend.connect() as connection, pytest.raises(sa.exc.DBAPIError):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with backend.connect():
+            other.execute("BEGIN IMMEDIATE")
+        with backend.connect() as connection, pytest.raises(sa.exc.DBAPIError):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     assert time.monotonic() - began < 10
 
 
@@ -104,9 +89,8 @@ def test_a_callers_own_factory_of_connections_is_used(unconfigured):
         assert isinstance(connection.connection.dbapi_connection, Connection)
 
 
-def test_a_connection_that_is_given_up_keeps_no_lock(path, context):
+def test_a_connection_that_is_given_up_keeps_no_lock(path):
     db.configure(f"sqlite:///{path}")
-    migration.upgrade()
     with backend.connect() as connection, closing(sqlite3.connect(path, timeout=0)) as other:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         # What is kept for the next statement, had an interrupt come before its rows.

@@ -11,7 +11,7 @@ from watcher_objects import Audit
 
 
 @pytest.fixture
-def audits(database, context):
+def audits(sqlite, context):
     one = factory.built(Audit, context)
     made = []
     for number in range(25):

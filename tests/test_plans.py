@@ -81,13 +81,3 @@ def test_rows_of_one_state_are_found_also_where_they_are_the_newest(audits, cont
     ongoing = functools.partial(Audit.list, context, filters={"state": "ONGOING"}, limit=10)
     assert "ix_audits_state" in plan_of(ongoing)
     assert "ix_audits_state" in plan_of(lambda: ongoing(marker=ongoing()[-1]))
-
-
-def test_pages_of_one_state_are_those_of_its_rows(audits, context):
-    find = functools.partial(Audit.list, context, filters={"hostname": "host-3"})
-    for direction in ("asc", "desc"):
-        walked, page = [], None
-        while page := find(limit=100, sort_dir=direction, marker=page and page[-1]):
-            walked += [audit.id for audit in page]
-        assert walked == [audit.id for audit in find(sort_dir=direction)]
-        assert len(walked) == len(audits) // 10

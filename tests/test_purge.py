@@ -75,7 +75,7 @@ def removed(*args, **kwargs):
 # --- what goes ------------------------------------------------------------------------------
 
 
-def test_a_row_stays_whose_time_of_deletion_is_not_known(database):
+def test_a_row_stays_whose_time_of_deletion_is_not_known(sqlite):
     put("scoring_engines", (1, 40, {"deleted_at": None}), (2, 40, {"deleted": 0}))
     assert removed(0) == {}
 
@@ -86,7 +86,7 @@ def test_an_age_may_be_a_fraction_of_a_day_and_zero_means_all(database):
     assert removed(0) == {"scoring_engines": (2, 2, 0)}
 
 
-def test_rows_go_that_are_in_a_state_or_go_with_such(database):
+def test_rows_go_that_are_in_a_state_or_go_with_such(sqlite):
     put("goals", (1, None))
     put("strategies", (1, None))
     put("audits", (1, None))
@@ -101,7 +101,7 @@ def test_rows_go_that_are_in_a_state_or_go_with_such(database):
     assert left("action_plans") == left("efficacy_indicators") == [2]
 
 
-def test_no_more_rows_go_than_those_of_a_goal_by_its_name_or_uuid(database):
+def test_no_more_rows_go_than_those_of_a_goal_by_its_name_or_uuid(sqlite):
     uuid = "5c1a1b2e-8d0f-4d0c-9a5e-0a2d3c4b5a69"
     put("goals", (1, 40, {"uuid": uuid}), (2, 40, {"name": "cool"}), (3, 40))
     put("audits", *((n, 40, {"goal_id": n, "strategy_id": None}) for n in (1, 2, 3)))
@@ -343,27 +343,27 @@ def test_each_batch_is_two_statements_or_three_and_to_count_it_is_one(database, 
     assert [number for *_, number in sent] == [4, 3, 3]
 
 
-def test_no_more_rows_go_in_a_second_than_are_asked_for(database, monkeypatch):
+def test_no_more_rows_go_in_a_second_than_are_asked_for(sqlite, monkeypatch):
     slept = []
     monkeypatch.setattr(purge.time, "sleep", slept.append)
     purge.remove(engines(7), purge.Pace(rate=3))
     assert [round(seconds) for seconds in slept] == [1, 1, 0]
 
 
-def test_a_purge_that_is_to_stop_does_so_behind_a_batch(database):
+def test_a_purge_that_is_to_stop_does_so_behind_a_batch(sqlite):
     asked = iter([False, True])
     counts = purge.remove(engines(5), purge.Pace(2), stop=functools.partial(next, asked, True))
     assert counts == [("scoring_engines", 2, 2, 0)]
     assert left("scoring_engines") == [3, 4, 5]
 
 
-def test_nobody_is_told_of_what_is_purged(database, published):
+def test_nobody_is_told_of_what_is_purged(sqlite, published):
     family()
     purge.remove(purge.Selection(DAYS))
     assert published == []
 
 
-def test_a_transaction_around_a_purge_is_refused(database):
+def test_a_transaction_around_a_purge_is_refused(sqlite):
     selection = engines(1)
     with db.transaction(), pytest.raises(exception.DatabaseError, match="inside a transaction"):
         purge.remove(selection)
@@ -376,7 +376,7 @@ def test_an_age_that_is_none_is_refused(days):
         purge.Selection(days)
 
 
-def test_what_there_is_not_is_refused_and_told_what_there_is(database):
+def test_what_there_is_not_is_refused_and_told_what_there_is(sqlite):
     put("goals", (1, 40, {"name": "cool"}))
     for asked, told in (
         ({"types": ["wild"]}, "types takes .*audits"),

@@ -14,7 +14,6 @@ from oslo_context.context import RequestContext
 
 from tests import factory
 from watcher_objects import ActionPlan, Audit, Goal, Service, base, db, exception
-from watcher_objects.db import migration
 from watcher_objects.fields import json_limits
 from watcher_objects.rpc import server, wire
 
@@ -25,11 +24,8 @@ N = 2**17
 
 
 @pytest.fixture
-def endpoint(tmp_path):
-    db.configure(f"sqlite:///{tmp_path / 'served.sqlite'}")
-    migration.upgrade()
-    yield server.Endpoint()
-    db.dispose()
+def endpoint(sqlite):
+    return server.Endpoint()
 
 
 def told(endpoint, verb, ctxt=None, **said):

@@ -16,7 +16,6 @@ from tests import messaging
 from tests.chaos import proxy
 from watcher_objects import ActionDescription, Goal, db, exception, rpc
 from watcher_objects.cli.app import main
-from watcher_objects.db import migration
 
 CONFIGURATION = """
 [DEFAULT]
@@ -30,11 +29,10 @@ health_interval = 1
 
 
 @pytest.fixture
-def configuration(tmp_path):
+def configuration(tmp_path, new_file):
     """A file like Watcher's own, and a database as it says."""
     file = tmp_path / "served.sqlite"
-    db.configure(f"sqlite:///{file}")
-    migration.upgrade()
+    db.configure(new_file(file))
     told = {"broker": messaging.broker(), "file": file, "topic": messaging.TOPIC}
     (tmp_path / "watcher.conf").write_text(CONFIGURATION.format(**told))
     yield tmp_path / "watcher.conf"

@@ -93,21 +93,6 @@ def test_under_the_profile_watcher_an_equal_state_requests_nothing(ongoing, leni
     assert (ongoing.state, ongoing.name, ongoing.old_state) == ("CANCELLED", "stale", None)
 
 
-@pytest.mark.parametrize("cls", [ActionPlan, Action])
-def test_under_the_profile_watcher_a_plan_or_an_action_may_stay_in_its_state(
-    lenient, context, published, cls
-):
-    stale = in_state("PENDING", context, cls)
-    put(stale, "ONGOING")
-    stale.state = "ONGOING"
-    stale.save()
-    assert (stale.state, stale.old_state, published[-1].old_state) == (
-        "ONGOING",
-        None,
-        None,
-    )
-
-
 def test_a_transition_from_a_state_to_itself_may_be_listed(ongoing, context, monkeypatch):
     table = AuditStateTransitionManager.TRANSITIONS
     listed = {**table, "ONGOING": table["ONGOING"] | {"ONGOING"}}

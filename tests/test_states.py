@@ -198,29 +198,6 @@ def test_becoming_an_event_audit_in_the_same_write_does_not_help(sqlite, context
     assert row_of(audit)["audit_type"] == "ONESHOT"
 
 
-def test_a_state_is_written_in_one_update_that_holds_its_conditions(database, context, statements):
-    audit = factory.stored(Audit, context)
-    statements.clear()
-    audit.state = State.ONGOING
-    audit.save()
-    (update,) = (s for s in statements if s.startswith("UPDATE"))
-    condition = update.split("WHERE")[1]
-    assert all(f"audits.{name} " in condition for name in ("uuid", "deleted", "state"))
-    assert len(statements) == (2 if database == "mysql" else 1)
-
-
-def test_there_is_no_way_back_from_a_deleted_row(sqlite, context, show_deleted_context):
-    audit = in_state(State.CANCELLED, context)
-    stale = Audit.get(context, audit.uuid)
-    audit.soft_delete()
-    for handle in (stale, audit, Audit.get(show_deleted_context, audit.uuid)):
-        for state in DOCUMENTED[Audit]:
-            handle.state = state
-            with pytest.raises(exception.AuditNotFound):
-                handle.save()
-    assert row_of(audit)["state"] == "DELETED"
-
-
 def cell_of(done, name):
     return done.cells[statements.column_index(models.audits, name)]
 

@@ -112,18 +112,6 @@ def broken(lifecycle, engine):
     return str(caught.value)
 
 
-def test_an_engine_that_keeps_to_the_life_cycle_passes(lifecycle, make):
-    with lifecycle:
-        audit, plan, action = make.audit(), make.action_plan(), make.action()
-        moved(audit, "ONGOING", "SUCCEEDED")
-        moved(plan, "PENDING", "ONGOING", "SUCCEEDED")
-        moved(action, "ONGOING", "FAILED")
-        action.soft_delete()
-        lifecycle.expect(audit, "PENDING", "ONGOING", "SUCCEEDED")
-        lifecycle.expect(plan, "RECOMMENDED", "PENDING", "ONGOING", "SUCCEEDED")
-        lifecycle.expect(action, "PENDING", "ONGOING", "FAILED", "DELETED")
-
-
 @pytest.mark.parametrize(
     ("cls", "first", "last"),
     [

@@ -35,7 +35,7 @@ COMPARED = {
 
 
 @pytest.fixture
-def audits(database, context):
+def audits(sqlite, context):
     """Two audits for each spelling, and two without a time, mixed."""
     clean()
     with db.transaction():
@@ -94,7 +94,7 @@ def test_iterating_and_a_marker_that_was_removed(audits, context):
     assert later <= {audit.id for audit in after}
 
 
-def test_an_audit_with_such_a_time_can_be_saved(database, context):
+def test_an_audit_with_such_a_time_can_be_saved(sqlite, context):
     audit = factory.stored(Audit, context)
     with get_engine().begin() as run:
         run.execute(sa.text("UPDATE audits SET updated_at = '2026-01-01 00:00:00'"))

@@ -83,12 +83,9 @@ def test_help_behind_a_command_is_the_commands(run):
     assert not result.code
     assert "--sort-key" in result.out
     assert result == run("help", "audit", "list")
-
-
-def test_no_command_at_all_shows_the_help_and_fails(run):
-    result = run()
-    assert result.code == 1
-    assert "audit list" in result.out
+    # No command at all shows the help, and fails.
+    assert run().code == 1
+    assert "audit list" in run().out
 
 
 def test_a_command_lets_the_database_and_the_log_go(on):
@@ -99,12 +96,9 @@ def test_a_command_lets_the_database_and_the_log_go(on):
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == before
 
 
-def test_an_error_of_the_library_shows_its_traceback_with_debug_only(on):
+def test_a_traceback_is_for_those_who_ask(on, filled):
     assert one_line(on("audit", "show", "nobody")) == "Audit nobody not found"
     assert "Traceback" in on("--debug", "audit", "show", "nobody").err
-
-
-def test_a_library_s_traceback_is_for_those_who_ask(on, filled):
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON audits BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -260,11 +254,7 @@ def python(*words):
 def test_the_command_runs_as_a_process_of_its_own(filled):
     words = "--database", f"sqlite:///{filled}", "audit", "list", "-f", "json"
     done = python("-m", "watcher_objects.cli.app", *words)
-    assert (done.returncode, len(json.loads(done.stdout))) == (0, 4)
-
-
-def test_no_warning_of_others_is_shown():
-    assert python("-m", "watcher_objects.cli.app", "complete").stderr == ""
+    assert (done.returncode, done.stderr, len(json.loads(done.stdout))) == (0, "", 4)
 
 
 WITHOUT_CLIFF = """

@@ -10,7 +10,6 @@ import pytest
 
 from tests.cli.conftest import one_line
 from tests.servers import CANARY
-from watcher_objects import db, exception
 from watcher_objects.cli.connection import VARIABLE
 
 NOWHERE = "sqlite:////nowhere/at/all"
@@ -133,14 +132,8 @@ def test_who_names_no_database_gets_one_and_is_told_once(run, home):
     (line,) = first.err.splitlines()
     assert str(file) in line
     assert all(way in line for way in ("--database", "--config-file", VARIABLE))
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (file.parent, file)] == [0o700, 0o600]
     assert run("audit", "list", "-f", "json").err == ""
-
-
-def test_the_users_own_database_is_theirs_alone(run, home):
-    run("goal", "list")
-    folder = home / "watcher-objects"
-    modes = [stat.S_IMODE(place.stat().st_mode) for place in (folder, folder / "audits.sqlite")]
-    assert modes == [0o700, 0o600]
 
 
 def test_the_users_own_database_is_upgraded_when_it_is_made_and_else_by_name(run, home):
@@ -220,9 +213,3 @@ def test_a_password_of_a_configuration_is_not_among_the_processes(configured):
     assert done.returncode == 1
     assert "--config-file" in done.stdout
     assert CANARY not in done.stdout + done.stderr
-
-
-def test_nothing_is_configured_after_a_command(run, watchers):
-    run("--config-file", watchers, "audit", "list")
-    with pytest.raises(exception.DatabaseNotConfigured):
-        db.get_engine()
