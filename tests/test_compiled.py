@@ -126,8 +126,8 @@ def test_a_traceback_shows_the_source_of_a_generated_function(make, sqlite, cont
 def test_what_is_compiled_is_bounded(sqlite, context):
     # Each number of choices is a statement of its own.
     for number in range(statements.SHAPES + 20):
-        choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
-        Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
+        choices = {"id__in": range(number % 23), "goal_id__in": range(number % 29)}
+        Audit.list(context, filters=choices, limit=1)
     for cached in (queries._page, queries.lookup, dml._update, compiled.row_loader):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize

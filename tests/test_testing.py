@@ -36,15 +36,12 @@ def test_the_factory_fills_in_only_what_an_object_must_have(make):
     assert (audit.start_time, audit.strategy_id, audit.hostname) == (None, None, None)
 
 
-def test_any_field_of_a_made_object_can_be_given(make):
+def test_any_field_of_a_made_object_can_be_given_and_related_ones_are_made_once(make):
     goal = make.goal(name="saving_energy")
     audit = make.audit(goal=goal, state="ONGOING", parameters={"cpu": 1})
     by_id = make.audit(goal_id=goal.id)
     assert (audit.goal, audit.state, audit.parameters) == (goal, "ONGOING", {"cpu": 1})
     assert by_id.goal_id == goal.id
-
-
-def test_related_objects_are_made_once_for_a_factory(make):
     plans = [make.action_plan(), make.action_plan()]
     assert plans[0].audit == plans[1].audit
     assert plans[0].strategy.goal == plans[0].audit.goal

@@ -157,16 +157,16 @@ ADMINISTRATION = [
 ]
 
 
-@pytest.mark.parametrize("words", ADMINISTRATION, ids=" ".join)
-def test_administration_is_of_a_database_that_is_named(run, home, monkeypatch, words):
+def test_administration_is_of_a_database_that_is_named(run, home, monkeypatch):
     misspelled = VARIABLE.replace("OBJECTS", "OBJECT")
     monkeypatch.setenv(misspelled, NOWHERE)
     for made in (False, True):
         if made:
             run("audit", "list")
-        line = one_line(run(*words))
-        assert line == f"No database: name one with --database, --config-file or {VARIABLE}"
-        assert home.exists() is made
+        for words in ADMINISTRATION:
+            line = one_line(run(*words))
+            assert line == f"No database: name one with --database, --config-file or {VARIABLE}"
+            assert home.exists() is made
 
 
 @pytest.mark.parametrize("words", [("audit", "list"), ("db", "check")], ids=" ".join)

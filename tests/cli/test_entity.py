@@ -45,22 +45,11 @@ def test_list_comes_in_every_format(on, form):
     assert all(name in result.out for name in ("one", "five", "spread", "DELETED"))
 
 
-def test_list_leaves_deleted_audits_out_until_asked(listed):
-    assert listed() == ["one", "two", "three", "four"]
-    assert listed("--deleted") == ["one", "two", "three", "four", "five"]
-    assert listed("--state", "deleted") == ["five"]
-
-
 def test_list_comes_in_pages(listed, shown):
     assert listed("--limit", "2") == ["one", "two"]
     uuid = json.loads(shown("two", "-f", "json").out)["uuid"]
     assert listed("--limit", "2", "--marker", uuid) == ["three", "four"]
     assert listed("--marker", "3") == ["four"]
-
-
-def test_list_is_sorted_as_asked(listed):
-    assert listed("--sort-key", "name") == ["four", "one", "three", "two"]
-    assert listed("--sort-key", "name", "--sort-dir", "desc") == ["two", "three", "one", "four"]
 
 
 def test_list_is_narrowed_by_a_goals_name_or_uuid(listed, filled):
@@ -95,24 +84,26 @@ def test_list_refuses_values_that_an_option_has_not(on, options):
 
 
 @pytest.mark.parametrize(
-    ("asked", "names"),
+    ("options", "names"),
     [
-        (["name=two"], ["two"]),
-        (["name__in=one,four,nobody"], ["one", "four"]),
-        (["strategy_id"], ["one", "three", "four"]),
-        (["strategy_name__neq"], ["two"]),
-        (["auto_trigger=no", "created_at__gt=2020-01-01T00:00:00Z", "id__lte=1"], ["one"]),
-        (["hostname="], []),
+        ("", "one two three four"),
+        ("--deleted", "one two three four five"),
+        ("--state deleted", "five"),
+        ("--sort-key name", "four one three two"),
+        ("--sort-key name --sort-dir desc", "two three one four"),
+        ("--name one", "one"),
+        ("--type oneshot --strategy spread", "two"),
+        ("--hostname elsewhere", ""),
+        ("--filter=name=two", "two"),
+        ("--filter=name__in=one,four,nobody", "one four"),
+        ("--filter=strategy_id", "one three four"),
+        ("--filter=strategy_name__neq", "two"),
+        ("--filter=auto_trigger=no --filter=created_at__gt=2020-01-01 --filter=id__lte=1", "one"),
+        ("--filter=hostname=", ""),
     ],
 )
-def test_list_is_narrowed_by_any_filter_of_the_library(listed, asked, names):
-    assert listed(*(f"--filter={one}" for one in asked)) == names
-
-
-def test_list_is_narrowed_by_options_for_what_is_asked_often(listed):
-    assert listed("--name", "one") == ["one"]
-    assert listed("--type", "oneshot", "--strategy", "spread") == ["two"]
-    assert listed("--hostname", "elsewhere") == []
+def test_list_is_sorted_and_narrowed_by_options_and_filters(listed, options, names):
+    assert listed(*options.split()) == names.split()
 
 
 # --- audit show -----------------------------------------------------------------------------
