@@ -8,8 +8,10 @@ the URLs below; where the environment says ``CI=true``, a missing server is a fa
 import contextlib
 import functools
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +32,7 @@ from watcher_objects.testing import database as databases
 
 collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
 settings.register_profile("default", deadline=None, max_examples=40)
-settings.register_profile("ci", deadline=None, max_examples=80, derandomize=True)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 
@@ -73,6 +75,27 @@ def database(url) -> Iterator[str]:
     """A configured database with empty tables; the value is its kind."""
     with databases.emptied(url):
         yield sa.make_url(url).get_backend_name()
+
+
+@pytest.fixture(scope="session")
+def sqlite_url(database_urls) -> str:
+    """The URL of an SQLite file with our schema."""
+    return databases.upgraded(database_urls("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory) -> Callable[[Path], str]:
+    """Makes an SQLite file with our schema at a path, and returns its URL."""
+    template = tmp_path_factory.mktemp("template") / "template.sqlite"
+    databases.upgraded(f"sqlite:///{template}")
+    return lambda path: f"sqlite:///{shutil.copy(template, path)}"
+
+
+@pytest.fixture
+def sqlite(sqlite_url) -> Iterator[None]:
+    """Configure SQLite with empty tables, for what does not depend on the kind of database."""
+    with databases.emptied(sqlite_url):
+        yield
 
 
 @pytest.fixture

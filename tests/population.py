@@ -13,8 +13,9 @@ from watcher_objects.db import migration, models
 MOMENT = datetime.datetime(2026, 11, 23, 20, 28, 41)
 #: The newest revision.
 HEAD = migration.history()[-1].revision
+#: The newest revision of Watcher's own.
+FOREIGN_HEAD = "f56ba02662b4"
 TEXT = "café 😀"
-
 
 #: The text of a server that is not compared by code point.
 INEXACT = """
@@ -84,6 +85,14 @@ def fill(table, numbers=(1, 2, 3)):
             number if isinstance(table.c[key_of(table)].type, sa.Integer) else str(number)
         )
         run(sa.insert(table).values({c.name: row[c.name] for c in table.columns}))
+
+
+def filled(revision=FOREIGN_HEAD, names=None, numbers=(1, 2, 3)):
+    """Upgrade the configured database to a revision, and fill its tables, or those named."""
+    migration.upgrade(revision)
+    for table in tables():
+        if names is None or table.name in names:
+            fill(table, numbers)
 
 
 def normal(table, name, row):

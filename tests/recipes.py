@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's recipes: what the README calls each place, and what somebody would write there.
+"""The recipes for contributors: what each place is called, and what belongs there, of all of them.
 
 A place is a list of changes: a file, what is replaced, and what by; of a new file nothing is.
 """
@@ -16,14 +16,14 @@ revision = "0099_take_a_step"
 down_revision = "{newest}"
 branch_labels = None
 depends_on = None
-{creates}
+creates = ("memos",)
 
 def upgrade() -> None:
-    op.get_context().opts["steps"].{up}
+    {up}
 
 
 def downgrade() -> None:
-    op.get_context().opts["steps"].{down}
+    {down}
 '''
 _MEMOS = """
 
@@ -38,7 +38,7 @@ memos = _table(
 )
 
 strategies = _table("""
-_CREATE_MEMOS = """create_table(
+_CREATE_MEMOS = """op.get_context().opts["steps"].create_table(
         "memos",
         sa.Column("id", sa.Integer, primary_key=True, nullable=False),
         sa.Column("uuid", sa.String(36)),
@@ -90,93 +90,91 @@ _MAKER = '''    def memo(self, **given: Any) -> Memo:
     def goal(self'''
 
 FINGERPRINTS = "``tox run -e fingerprints``"
-_MODELS, _MIGRATIONS = "watcher_objects/db/models.py", "migrations/versions/0099_take_a_step.py"
-_AUDIT, _ACTION = "watcher_objects/audit.py", "watcher_objects/action.py"
+MODELS, MIGRATIONS = "``db/models.py``", "``migrations/versions/``"
 _STEPS = 'op.get_context().opts["steps"].'
-_ADD_COLUMNS = f"""add_columns("audits", sa.Column("priority", sa.Integer))
-    {_STEPS}add_columns("actions", sa.Column("critical", sa.Boolean))"""
-_DROP_COLUMNS = f"""drop_columns("audits", "priority")
-    {_STEPS}drop_columns("actions", "critical")"""
+_UP = f"""{_CREATE_MEMOS}
+    {_STEPS}add_columns("audits", sa.Column("priority", sa.Integer))
+    {_STEPS}add_columns("actions", sa.Column("critical", sa.Boolean))
+    {_STEPS}create_index("ix_goals_display_name", "goals", "display_name", "id")"""
+_DOWN = f"""{_STEPS}drop_index("ix_goals_display_name", "goals", "display_name")
+    {_STEPS}drop_columns("actions", "critical")
+    {_STEPS}drop_columns("audits", "priority")
+    {_STEPS}drop_table("memos")"""
 _PRIORITY = ' "1.9": Released("2026.2", Added("priority")),'
 _CRITICAL = ' "2.2": Released("2026.2", Added("critical", False)),'
 
 
-def _revision(up, down, creates=""):
-    """A new file of a revision; ``newest`` is still to be filled in."""
-    return [
-        (_MIGRATIONS, "", _REVISION.format(newest="{newest}", creates=creates, up=up, down=down))
-    ]
-
-
 def _before(path, anchor, added):
-    return path, anchor, added + anchor
+    return f"watcher_objects/{path}", anchor, added + anchor
 
 
 def _behind(path, anchor, added):
-    return path, anchor, anchor + added
+    return f"watcher_objects/{path}", anchor, anchor + added
 
 
-MIGRATION = {
-    "``db/models.py``": [
+#: The places by what the page calls them; ``{newest}`` is still to be filled in.
+PLACES = {
+    MODELS: [
         _behind(
-            _MODELS, '_unique("goals", "name", "deleted"),', ' _index("goals", "display_name"),'
+            "db/models.py",
+            '_unique("goals", "name", "deleted"),',
+            ' _index("goals", "display_name"),',
+        ),
+        _before(
+            "db/models.py", '_unique("audits", "uuid"),', 'sa.Column("priority", sa.Integer), '
+        ),
+        _before(
+            "db/models.py", '_unique("actions", "uuid"),', 'sa.Column("critical", sa.Boolean), '
+        ),
+        ("watcher_objects/db/models.py", "\n\nstrategies = _table(", _MEMOS),
+    ],
+    MIGRATIONS: [
+        (
+            "migrations/versions/0099_take_a_step.py",
+            "",
+            _REVISION.format(newest="{newest}", up=_UP, down=_DOWN),
         )
     ],
-    "``migrations/versions/``": _revision(
-        'create_index("ix_goals_display_name", "goals", "display_name", "id")',
-        'drop_index("ix_goals_display_name", "goals", "display_name")',
-    ),
-}
-FIELD = {
-    "``db/models.py``": [
-        _before(_MODELS, '_unique("audits", "uuid"),', 'sa.Column("priority", sa.Integer), '),
+    "``fields``": [
         _before(
-            _MODELS,
-            '_unique("actions", "uuid"),',
-            'sa.Column("critical", sa.Boolean), ',
+            "audit.py", '"goal": fields.Obj', '"priority": fields.IntegerField(nullable=True), '
+        ),
+        _before(
+            "action.py", '"action_plan": f', '"critical": fields.BooleanField(default=False), '
         ),
     ],
-    "``migrations/versions/``": _revision(_ADD_COLUMNS, _DROP_COLUMNS),
-    "``fields``": [
-        _before(_AUDIT, '"goal": fields.Obj', '"priority": fields.IntegerField(nullable=True), '),
-        _before(_ACTION, '"action_plan": f', '"critical": fields.BooleanField(default=False), '),
-    ],
     "``history``": [
-        _behind(_AUDIT, '"1.8": Released("2025.2", Added("status_message")),', _PRIORITY),
-        _behind(_ACTION, '"2.1": Released("2025.2", Added("status_message")),', _CRITICAL),
+        _behind("audit.py", '"1.8": Released("2025.2", Added("status_message")),', _PRIORITY),
+        _behind("action.py", '"2.1": Released("2025.2", Added("status_message")),', _CRITICAL),
     ],
-    FINGERPRINTS: [(trial.DUE, "", "")],
-}
-ENTITY = {
-    "``db/models.py``": [(_MODELS, "\n\nstrategies = _table(", _MEMOS)],
-    "``migrations/versions/``": _revision(
-        _CREATE_MEMOS, 'drop_table("memos")', 'creates = ("memos",)'
-    ),
     "``strategy.py``": [("watcher_objects/memo.py", "", _MEMO)],
     "``exception.py``": [
         ("watcher_objects/exception.py", "class GoalNotFound(ResourceNotFound):", _ERRORS)
     ],
     "``watcher_objects/__init__.py``": [
         _behind(
-            "watcher_objects/__init__.py",
+            "__init__.py",
             "from watcher_objects.goal import Goal",
             "\nfrom watcher_objects.memo import Memo",
         ),
-        _behind("watcher_objects/__init__.py", '"Goal",', ' "Memo",'),
+        _behind("__init__.py", '"Goal",', ' "Memo",'),
     ],
     "``cli/entity.py``": [
-        _behind("watcher_objects/cli/entity.py", "    Goal,", " Memo,"),
-        _behind(
-            "watcher_objects/cli/entity.py", "KINDS = {", ' "memo": Kind(Memo, ("uuid", "name")),'
-        ),
+        _behind("cli/entity.py", "    Goal,", " Memo,"),
+        _behind("cli/entity.py", "KINDS = {", ' "memo": Kind(Memo, ("uuid", "name")),'),
     ],
     "``docs/commands.rst``": [
-        _behind("docs/commands.rst", "``goal list``,", " ``memo list``,"),
-        _behind("docs/commands.rst", "``goal show``,", " ``memo show``,"),
+        ("docs/commands.rst", f"``goal {verb}``,", f"``goal {verb}``, ``memo {verb}``,")
+        for verb in ("list", "show")
     ],
     "``testing/factory.py``": [
-        _behind("watcher_objects/testing/factory.py", "    Goal,", " Memo,"),
+        _behind("testing/factory.py", "    Goal,", " Memo,"),
         ("watcher_objects/testing/factory.py", "    def goal(self", _MAKER),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
+}
+RECIPES = {
+    "How to add a migration": {MODELS, MIGRATIONS},
+    "How to add a field": {MODELS, MIGRATIONS, "``fields``", "``history``", FINGERPRINTS},
+    "How to add an entity": PLACES.keys() - {"``fields``", "``history``"},
 }

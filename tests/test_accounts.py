@@ -62,7 +62,7 @@ def accounts(request):
         )
         if owner != "nobody":
             db.configure(services if owner == "services" else place)
-            migration.upgrade("f56ba02662b4")
+            migration.upgrade(population.FOREIGN_HEAD)
             db.dispose()
         for block in after:
             run(place, block)
@@ -78,9 +78,7 @@ def accounts(request):
 def test_the_accounts_that_the_page_makes_may_do_what_they_must_and_no_more(accounts, context):
     upgrades, services = accounts
     db.configure(upgrades)
-    migration.upgrade("f56ba02662b4")
-    for table in population.tables():
-        population.fill(table, [1])
+    population.filled(numbers=[1])
     migration.upgrade()
     conftest.clean()
     db.configure(services)

@@ -75,7 +75,7 @@ def test_comparable_objects_are_equal_by_their_fields(registry):
     assert Word(word="a") != Word(word="b")
 
 
-def test_the_serializer_sends_objects_as_primitives(database, context):
+def test_the_serializer_sends_objects_as_primitives(sqlite, context):
     goal = factory.stored(Goal, context)
     serializer = base.WatcherObjectSerializer()
     sent = serializer.serialize_entity(context, goal)
@@ -88,7 +88,7 @@ def test_a_value_is_kept_where_get_attrname_says(context):
     assert getattr(Goal(context, name="a"), base.get_attrname("name")) == "a"
 
 
-def test_obj_refresh_makes_an_object_what_another_of_its_row_is(database, context):
+def test_obj_refresh_makes_an_object_what_another_of_its_row_is(sqlite, context):
     goal = factory.stored(Goal, context)
     other = Goal.get(context, goal.id)
     other.display_name = "changed"
@@ -115,16 +115,10 @@ UUID = "0f2f1ea1-4d8b-4a38-8c38-4f3b6e4d7ca9"
 @pytest.mark.parametrize(
     ("field", "value", "kept"),
     [
-        (fields.DictField(), {"a": [1, {}]}, {"a": [1, {}]}),
-        (fields.DictField(), '{"a": null}', {"a": None}),
-        (fields.DictField(nullable=True), None, None),
-        (fields.ListOfStringsField(), ("a", 5), ["a", "5"]),
-        (fields.ListOfStringsField(), '["a"]', ["a"]),
         (fields.ListOfUUIDsField(), [UUID.upper()], [UUID]),
         (fields.JsonField(), '{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
         (fields.JsonField(), [1], [1]),
-        (fields.NumericField(), 7, 7),
-        (fields.NumericField(nullable=True), None, None),
+        (fields.DictField(nullable=True), None, None),
     ],
 )
 def test_what_a_field_takes_survives_a_primitive(field, value, kept):
@@ -137,22 +131,13 @@ def test_what_a_field_takes_survives_a_primitive(field, value, kept):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (fields.DictField(), [1]),
-        (fields.DictField(), "{"),
-        (fields.DictField(), None),
-        (fields.ListOfStringsField(), "a"),
-        (fields.ListOfStringsField(), {"a": 1}),
-        (fields.ListOfStringsField(), [b"a"]),
         (fields.ListOfUUIDsField(), ["a"]),
         (fields.JsonField(), "{"),
         (fields.JsonField(), object()),
         (fields.JsonField(), {1: 2}),
         (fields.JsonField(), float("nan")),
-        (fields.ListOfStringsField(), [None]),
         (fields.ListOfUUIDsField(), "[null]"),
         (fields.ObjectField("Goal"), None),
-        (fields.NumericField(), "many"),
-        (fields.NumericField(), None),
     ],
 )
 def test_what_a_field_can_not_take_is_refused_by_name(field, value):

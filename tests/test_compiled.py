@@ -2,12 +2,9 @@
 """What is compiled per class does what the slow ways do, and leaves the rest to them."""
 
 import linecache
-import threading
 import traceback
 
 import pytest
-import sqlalchemy as sa
-from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from tests import factory
@@ -44,7 +41,7 @@ def test_a_row_makes_the_same_object_fast_and_slowly(cls, database, context):
         assert type(getattr(again, name)) is type(getattr(found, name)), name
 
 
-def test_a_document_is_read_when_it_is_asked_for(database, context):
+def test_a_document_is_read_when_it_is_asked_for(sqlite, context):
     audit = factory.stored(Audit, context, parameters={"a": [1]})
     found = Audit.get(context, audit.id)
     assert "_obj_parameters" not in vars(found)
@@ -55,7 +52,7 @@ def test_a_document_is_read_when_it_is_asked_for(database, context):
     assert Audit.get(context, audit.id).parameters == {"a": [1, 2]}
 
 
-def test_a_document_that_was_dropped_does_not_come_back(database, context):
+def test_a_document_that_was_dropped_does_not_come_back(sqlite, context):
     found = Audit.get(context, factory.stored(Audit, context, parameters={"a": 1}).id)
     del found.parameters
     assert "parameters" not in found
@@ -73,13 +70,13 @@ def test_a_document_that_is_none_is_told_when_it_is_asked_for(database, context)
         found.obj_to_primitive()
 
 
-def test_a_primitive_shares_no_document_with_its_object(database, context):
+def test_a_primitive_shares_no_document_with_its_object(sqlite, context):
     found = Audit.get(context, factory.stored(Audit, context, parameters={"a": 1}).id)
     found.obj_to_primitive()["watcher_object.data"]["parameters"]["a"] = 2
     assert found.parameters == {"a": 1}
 
 
-def test_an_eager_list_gives_each_object_a_related_one_of_its_own(database, context):
+def test_an_eager_list_gives_each_object_a_related_one_of_its_own(sqlite, context):
     goals = [factory.stored(Goal, context) for _ in range(5)]
     for goal in (*goals, goals[0]):
         factory.stored(Audit, context, goal_id=goal.id)
@@ -106,7 +103,7 @@ class Loud(Audit):
     fields = {"hostname": Shouted(nullable=True), "deleted": fields.IntegerField()}
 
 
-def test_a_class_that_is_not_registered_has_all_its_fields(database, context):
+def test_a_class_that_is_not_registered_has_all_its_fields(sqlite, context):
     audit = factory.stored(Audit, context, hostname="quiet")
     loud = Loud.get(context, audit.id)
     assert (loud.hostname, loud.deleted, loud.name) == ("QUIET", 0, audit.name)
@@ -116,42 +113,8 @@ def test_a_class_that_is_not_registered_has_all_its_fields(database, context):
     assert loud.obj_to_primitive()["watcher_object.data"]["hostname"] == "LOUDER"
 
 
-@base.WatcherObjectRegistry.register_if(False)
-class Other(base.WatcherPersistentObject):
-    """A class of its own, which nobody knows of."""
-
-    fields = {"id": fields.IntegerField(), "parameters": fields.FlexibleDictField(nullable=True)}
-    table, resource = Audit.table, "audit"
-    not_found = exception.AuditNotFound
-
-
-def test_a_class_of_its_own_has_its_documents(database, context):
-    audit = factory.stored(Audit, context, parameters={"a": 1})
-    assert Other.get(context, audit.id).parameters == {"a": 1}
-
-
-def test_the_registry_is_as_it_was():
-    assert ovo.VersionedObjectRegistry.obj_classes()["Audit"] == [Audit]
-
-
-def test_who_listens_to_statements_hears_them(database, context):
-    audit = factory.stored(Audit, context)
-    heard = []
-
-    def listen(connection, cursor, statement, *rest):
-        heard.append(statement.split()[0])
-
-    sa.event.listen(db.get_engine(), "before_cursor_execute", listen)
-    audit.hostname = "heard"
-    audit.save()
-    Audit.get(context, audit.id)
-    sa.event.remove(db.get_engine(), "before_cursor_execute", listen)
-    assert "UPDATE" in heard
-    assert heard[-1] == "SELECT"
-
-
 @pytest.mark.parametrize("make", [Audit._row_loader, lambda: primitive_codec.decoder(Audit)])
-def test_a_traceback_shows_the_source_of_a_generated_function(make, database, context):
+def test_a_traceback_shows_the_source_of_a_generated_function(make, sqlite, context):
     with pytest.raises((TypeError, ValueError)) as caught:
         make()(context, 5)
     last = traceback.extract_tb(caught.tb)[-1]
@@ -160,37 +123,16 @@ def test_a_traceback_shows_the_source_of_a_generated_function(make, database, co
     assert last.line in linecache.getlines(last.filename)[last.lineno - 1]
 
 
-def test_each_class_has_generated_functions_of_its_own(database):
-    names = {cls._row_loader().__code__.co_filename for cls in (Audit, Goal)}
-    assert names == {
-        "<generated watcher_objects.audit.Audit.load_row>",
-        "<generated watcher_objects.goal.Goal.load_row>",
-    }
-
-
-def test_what_is_compiled_is_bounded(database, context):
+def test_what_is_compiled_is_bounded(sqlite, context):
     # Each number of choices is a statement of its own.
     for number in range(statements.SHAPES + 20):
-        choices = {f"{name}__in": range(number % 90) for name in ("id", "goal_id")}
-        Audit.list(context, filters={**choices, "id__notin": range(number % 7)}, limit=1)
+        choices = {"id__in": range(number % 23), "goal_id__in": range(number % 29)}
+        Audit.list(context, filters=choices, limit=1)
     for cached in (queries._page, queries.lookup, dml._update, compiled.row_loader):
         assert cached.cache_info().currsize <= statements.SHAPES
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})
     assert queries._page.cache_info().currsize == before
-
-
-def test_a_thread_waits_for_a_connection_that_another_keeps(database, context):
-    audit = factory.stored(Audit, context)
-    held = [backend.current().acquire() for _ in range(15)]
-    found = []
-    thread = threading.Thread(target=lambda: found.append(Audit.get(context, audit.id)))
-    thread.start()
-    backend.current().release(held.pop())
-    thread.join(timeout=20)
-    assert found == [audit]
-    for lent in held:
-        backend.current().release(lent)
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)

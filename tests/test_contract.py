@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from oslo_versionedobjects import exception as ovo_exception
 
 from tests import factory, servers
-from watcher_objects import db, events, exception
-from watcher_objects.db import models
+from watcher_objects import db, exception
 from watcher_objects.states import State
 from watcher_objects.testing.database import upgraded
 
@@ -89,11 +88,6 @@ def test_a_created_object_is_its_row_and_clean(cls, database, context):
     assert obj.updated_at is obj.deleted_at is None
 
 
-def test_a_created_object_can_not_be_created_again(cls, database, context):
-    with pytest.raises(ovo_exception.ObjectActionError):
-        factory.stored(cls, context).create()
-
-
 def test_it_is_found_by_each_of_its_names(cls, database, context):
     obj = factory.stored(cls, context)
     assert cls.get(context, obj.id) == obj
@@ -108,24 +102,6 @@ def test_it_is_found_by_each_of_its_names(cls, database, context):
         assert cls.get_by_name(context, obj.name) == obj
 
 
-@pytest.mark.parametrize("identity", [0, -1, 2**31, 2**70, "99", NOBODY])
-def test_what_is_not_there_is_not_found(cls, database, context, identity):
-    if identity == NOBODY and "uuid" not in cls.fields:
-        with pytest.raises(exception.InvalidIdentity):
-            cls.get(context, identity)
-        return
-    with pytest.raises(cls.not_found, match=str(identity)) as caught:
-        cls.get(context, identity)
-    assert caught.value.code == 404
-    assert str(caught.value.kwargs[cls.resource]) == str(identity)
-
-
-@pytest.mark.parametrize("identity", [None, "", "1abc", 1.0, True, "x" * 36, [1]])
-def test_what_is_no_identity_is_refused(cls, database, context, identity):
-    with pytest.raises(exception.InvalidIdentity):
-        cls.get(context, identity)
-
-
 def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, context):
     obj = factory.stored(cls, context)
     for same in [*unique_fields(obj, with_deleted=True), {"id": obj.id}]:
@@ -136,13 +112,6 @@ def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, cont
     assert cls.list(context) == [obj]
 
 
-@pytest.mark.parametrize("ident", [0, -1, 2**30 + 1, 2**31 - 1])
-def test_an_id_that_is_given_begins_at_one_and_leaves_numbers(cls, database, context, ident):
-    with pytest.raises(exception.InvalidValue, match=f"id takes whole numbers from 1 to {2**30}"):
-        factory.stored(cls, context, id=ident)
-    assert cls.list(context) == []
-
-
 def test_numbers_go_on_behind_an_id_that_was_given(cls, database, context):
     first = factory.stored(cls, context)
     given = factory.stored(cls, context, id=first.id + 2)
@@ -151,20 +120,7 @@ def test_numbers_go_on_behind_an_id_that_was_given(cls, database, context):
     assert cls.list(context) == [first, given, *later]
 
 
-def test_a_missing_relation_is_refused_by_its_own_error(cls, database, context):
-    for related, key in cls.object_fields.values():
-        with pytest.raises(related.not_found, match="4711"):
-            factory.stored(cls, context, **{key: 4711})
-        obj = factory.stored(cls, context)
-        obj[key] = 4711
-        with pytest.raises(related.not_found, match="4711"):
-            obj.save()
-        assert obj.obj_what_changed() == {key}
-        assert cls.list(context) == [cls.get(context, obj.id)]
-        deletable(obj).destroy()
-
-
-def test_a_required_field_must_be_given(cls, database, context):
+def test_a_required_field_must_be_given(cls, sqlite, context):
     for name, field in cls.fields.items():
         if field.nullable or name in {"id", "uuid", "state", "force", "auto_trigger"}:
             continue
@@ -189,7 +145,7 @@ def test_save_writes_the_changed_columns_only(cls, database, context, statements
     assert obj.updated_at >= obj.created_at
 
 
-def test_a_row_without_what_it_need_not_have_is_clean(cls, database, context):
+def test_a_row_without_what_it_need_not_have_is_clean(cls, sqlite, context):
     sparse = {n: None for n, field in cls.fields.items() if field.nullable and n in cls.table.c}
     sparse = {name: value for name, value in sparse.items() if not name.endswith("_at")}
     kept = {"action_type", *(["state"] if cls.table.info["moves"] else [])}
@@ -198,14 +154,14 @@ def test_a_row_without_what_it_need_not_have_is_clean(cls, database, context):
     assert cls.get(context, obj.id).obj_what_changed() == set()
 
 
-def test_save_of_nothing_writes_nothing(cls, database, context, statements):
+def test_save_of_nothing_writes_nothing(cls, sqlite, context, statements):
     obj = factory.stored(cls, context)
     statements.clear()
     obj.save()
     assert statements == []
 
 
-def test_refresh_makes_the_object_its_row_and_clean(cls, database, context):
+def test_refresh_makes_the_object_its_row_and_clean(cls, sqlite, context):
     obj, other = factory.stored(cls, context), text_field(cls)
     stale = cls.get(context, obj.id)
     setattr(obj, other, "changed")
@@ -268,33 +224,18 @@ def test_destroy_of_a_row_that_others_refer_to_is_refused(cls, database, context
     assert cls.get(context, obj.id) == obj
 
 
-@pytest.mark.parametrize("rows", [1, 7])
-def test_a_list_is_one_statement_and_one_for_each_relation(
-    cls, database, context, statements, rows
-):
-    objects = [factory.stored(cls, context) for _ in range(rows)]
+def test_a_list_has_the_related_objects_that_are_asked_for(cls, database, context):
+    objects = [factory.stored(cls, context) for _ in range(3)]
     for eager in (False, True):
-        statements.clear()
         found = cls.list(context, eager=eager)
         assert found == objects
         for obj in found:
             for name, (_, key) in cls.object_fields.items():
-                assert not eager or obj[name].id == obj[key]
-        assert len(statements) == 1 + len(cls.object_fields) * eager
+                assert obj.obj_attr_is_set(name) is eager
+                assert obj[name].id == obj[key]
 
 
-def test_get_is_one_statement_also_with_its_relations(cls, database, context, statements):
-    obj = factory.stored(cls, context)
-    statements.clear()
-    eager = cls.get(context, obj.id, eager=True)
-    for name in cls.object_fields:
-        assert eager[name] is not None
-        assert eager[name] is eager[name]
-    assert eager.obj_what_changed() == set()
-    assert len(statements) == 1
-
-
-def test_a_related_object_loads_itself_once(cls, database, context, statements):
+def test_a_related_object_loads_itself_once(cls, sqlite, context, statements):
     obj = factory.stored(cls, context)
     for name, (_, key) in cls.object_fields.items():
         statements.clear()
@@ -304,7 +245,7 @@ def test_a_related_object_loads_itself_once(cls, database, context, statements):
     assert obj.obj_what_changed() == set()
 
 
-def test_an_orphan_can_do_nothing_and_says_so(cls, database, context):
+def test_an_orphan_can_do_nothing_and_says_so(cls, sqlite, context):
     obj = factory.stored(cls, context)
     obj._context = None
     actions = [obj.save, obj.refresh, obj.soft_delete, obj.destroy, obj.create]
@@ -314,7 +255,7 @@ def test_an_orphan_can_do_nothing_and_says_so(cls, database, context):
             action()
 
 
-def test_any_context_with_show_deleted_will_do(cls, database):
+def test_any_context_with_show_deleted_will_do(cls, sqlite):
     class Caller:
         show_deleted = False
 
@@ -327,13 +268,7 @@ def test_any_context_with_show_deleted_will_do(cls, database):
     obj.refresh()
 
 
-def test_no_context_is_refused(cls, database):
-    for call in (lambda: cls.get(None, 1), lambda: cls.list(None)):
-        with pytest.raises(exception.InvalidParameter, match="context"):
-            call()
-
-
-def test_what_is_stored_can_not_be_changed_by_hand(cls, database, context):
+def test_what_is_stored_can_not_be_changed_by_hand(cls, sqlite, context):
     obj = factory.stored(cls, context)
     before = values_of(obj)
     times = dict.fromkeys(("created_at", "updated_at", "deleted_at"), factory.MOMENT)
@@ -360,7 +295,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_is_named(cls, context):
         cls(context).id  # noqa: B018 - reading is what is tested
 
 
-def test_equal_fields_make_equal_objects(cls, database, context):
+def test_equal_fields_make_equal_objects(cls, sqlite, context):
     obj = factory.stored(cls, context)
     same = cls.get(context, obj.id, eager=True)
     assert obj == same
@@ -371,14 +306,14 @@ def test_equal_fields_make_equal_objects(cls, database, context):
     assert obj != values_of(obj)
 
 
-def test_repr_shows_who_it_is_and_nothing_else(cls, database, context):
+def test_repr_shows_who_it_is_and_nothing_else(cls, sqlite, context):
     obj = factory.stored(cls, context)
     told = [f"{n}={obj[n]}" for n in ("id", "uuid", "state") if n in cls.fields]
     assert repr(obj) == f"{cls.__name__}({', '.join(told)})"
     assert repr(cls(context)).startswith(f"{cls.__name__}(id=?")
 
 
-def test_a_primitive_of_it_reads_back_as_itself(cls, database, context):
+def test_a_primitive_of_it_reads_back_as_itself(cls, sqlite, context):
     obj = factory.stored(cls, context)
     for eager in (False, True):
         loaded = cls.get(context, obj.id, eager=eager)
@@ -388,21 +323,12 @@ def test_a_primitive_of_it_reads_back_as_itself(cls, database, context):
         assert read.obj_what_changed() == {text_field(cls)}
 
 
-def test_every_write_is_told_once(cls, database, context):
-    told = []
-    end = events.subscribe(told.append)
+def test_every_write_is_told_once(cls, sqlite, context, published):
     obj = factory.stored(cls, context)
     setattr(obj, text_field(cls), "changed")
     obj.save()
     deletable(obj).soft_delete()
     obj.destroy()
-    end()
-    mine = [event for event in told if event.obj is obj]
+    mine = [event for event in published if event.obj is obj]
     assert [event.kind for event in mine] == ["create", "update", "delete", "destroy"]
     assert {(event.resource, event.context) for event in mine} == {(cls.resource, context)}
-
-
-def test_the_tables_of_the_whole_family_are_there(database):
-    with db.get_engine().connect() as connection:
-        for table in models.metadata.sorted_tables:
-            assert connection.execute(table.select()).fetchall() == []

@@ -61,11 +61,6 @@ def test_a_filter_narrows_what_is_counted(filled):
     assert count(AUDITS, "id", wanted={"goal_name": name}) == {1: 1}
 
 
-def test_of_nothing_there_are_none(database):
-    assert count(AUDITS, "state") == {}
-    assert count(AUDITS, "created_at", marks=[population.MOMENT]) == {}
-
-
 def test_a_count_is_one_statement_that_groups(filled, statements):
     statements.clear()
     count(AUDITS, "hostname", wanted={"state": "FAILED"})
@@ -73,19 +68,19 @@ def test_a_count_is_one_statement_that_groups(filled, statements):
     assert "GROUP BY" in told
 
 
-def test_what_can_not_be_counted_by_is_refused_with_what_can(database):
+def test_what_can_not_be_counted_by_is_refused_with_what_can(sqlite):
     for by in ("colour", "parameters", None, ["state"], "goal_name"):
         with pytest.raises(exception.UnknownField) as caught:
             count(AUDITS, by)
         assert all(name in str(caught.value) for name in values.comparable(AUDITS))
 
 
-def test_marks_out_of_order_are_refused(database):
+def test_marks_out_of_order_are_refused(sqlite):
     for marks in ((2, 1), (1, 1), (1, None)):
         with pytest.raises(exception.InvalidParameter, match="marks"):
             count(AUDITS, "deleted", marks=marks)
 
 
-def test_a_mark_that_the_column_can_not_hold_is_refused(database):
+def test_a_mark_that_the_column_can_not_hold_is_refused(sqlite):
     with pytest.raises(exception.InvalidValue, match="created_at"):
         count(AUDITS, "created_at", marks=["some day"])

@@ -9,16 +9,13 @@ import pytest
 
 from tests import factory
 from watcher_objects import Audit, Goal, db, exception
-from watcher_objects.db import migration
 from watcher_objects.db.backend.database import current
 
 
 @pytest.fixture
-def other(tmp_path):
+def other(tmp_path, new_file):
     """A second database, on SQLite, with our schema."""
-    made = db.Database(f"sqlite:///{tmp_path}/other.sqlite", transitions="watcher")
-    with made.use():
-        migration.upgrade()
+    made = db.Database(new_file(tmp_path / "other.sqlite"), transitions="watcher")
     yield made
     made.dispose()
 
@@ -73,7 +70,7 @@ def test_transactions_of_two_databases_are_independent(database, other, context)
         assert names(context) == {"theirs", "kept"}
 
 
-def test_an_outer_transaction_goes_on_inside_one_of_another_database(database, other, context):
+def test_an_outer_transaction_goes_on_inside_one_of_another_database(sqlite, other, context):
     default = current()
     with db.transaction():
         factory.stored(Goal, context, name="before")
@@ -86,7 +83,7 @@ def test_an_outer_transaction_goes_on_inside_one_of_another_database(database, o
     assert names(context) == {"before", "inside"}
 
 
-def test_each_database_has_its_own_profile(database, other, context):
+def test_each_database_has_its_own_profile(sqlite, other, context):
     strict = factory.stored(Audit, context, state="PENDING")
     strict.state = "SUCCEEDED"
     with pytest.raises(exception.InvalidStateTransition):
@@ -99,7 +96,7 @@ def test_each_database_has_its_own_profile(database, other, context):
         assert Audit.get(context, loose.id).state == "SUCCEEDED"
 
 
-def test_a_thread_begins_with_the_default_and_a_task_with_its_creators(database, other, context):
+def test_a_thread_begins_with_the_default_and_a_task_with_its_creators(sqlite, other, context):
     found = []
     factory.stored(Goal, context, name="ours")
 
@@ -125,9 +122,3 @@ def test_configure_returns_the_default_and_leaves_the_current_one(tmp_path, othe
     assert isinstance(default, db.Database)
     with pytest.raises(exception.DatabaseNotConfigured):
         names(context)
-
-
-@pytest.mark.parametrize("wrong", [{"transitions": "loose"}, {"unreadable": 1}, {"retry_for": -1}])
-def test_a_database_is_configured_correctly_or_not_at_all(wrong):
-    with pytest.raises(exception.InvalidParameter, match=next(iter(wrong))):
-        db.Database("sqlite://", **wrong)

@@ -22,50 +22,37 @@ from watcher_objects.rpc import client
 from watcher_objects.states import AuditStateTransitionManager
 
 SERVER = "test_accounts does it on servers"
-#: The blocks that no reader of the tests follows: page -> first line -> why.
+INDEX = "needs an index of packages; .ci/package and .ci/run do it"
+#: The blocks that no reader of the tests follows: page -> how the first line begins -> why.
 UNREAD = {
     "README.rst": {
-        "python3 -m venv .venv && .venv/bin/pip install --quiet '.[cli]' && "
-        ".venv/bin/watcher-objects demo": "needs an index of packages; .ci/package does it",
-        "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[test]' && "
-        ".venv/bin/pytest": "is what .ci/run runs",
+        "python3 -m venv ": INDEX,
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
-        "8    cli, testing                     commands; fixtures for the tests of engines"
-        "": "a list; test_layers reads it",
+        "8    cli, testing  ": "a list; test_layers reads it",
     },
     "contributing.rst": {
-        "WATCHER_OBJECTS_TEST_SEQUENCES=5000 .venv/bin/pytest -n 0 tests/differential": "takes "
-        "an hour; CI has 40 sequences",
-        "python3 -m venv .venv && .venv/bin/pip install --quiet --editable '.[docs,test]' tox"
-        "": "needs an index of packages",
+        "WATCHER_OBJECTS_TEST_SEQUENCES=5000 ": "takes an hour; CI has 40 sequences",
+        "python3 -m venv ": INDEX,
     },
-    "check.rst": {
-        "WATCHER_OBJECTS_DATABASE=postgresql://watcher@db.example.org/watcher": "a crontab",
-    },
-    "faults.rst": {
-        "postgresql://watcher@/watcher?host=one:5432&host=two:5432&target_session_attrs=read-write"
-        "": "needs two servers; test_failover has them",
-    },
+    "check.rst": {"WATCHER_OBJECTS_DATABASE=": "a crontab"},
+    "faults.rst": {"postgresql://": "needs two servers; test_failover has them"},
     "install.rst": {
-        "pip install watcher-objects                    # the library, with SQLite": "needs an "
-        "index of packages; .ci/package installs each extra",
-        "CREATE ROLE watcher_upgrades LOGIN PASSWORD 'secret';": SERVER,
-        "REVOKE ALL ON SCHEMA public FROM PUBLIC;": SERVER,
-        "export WATCHER_OBJECTS_DATABASE=postgresql://watcher_upgrades:secret@db.example.org/"
-        "watcher": SERVER,
+        "pip install watcher-objects  ": INDEX,
+        "CREATE ROLE watcher_upgrades ": SERVER,
+        "REVOKE ALL ON SCHEMA public ": SERVER,
+        "export WATCHER_OBJECTS_DATABASE=postgresql:": SERVER,
         "DO $$": SERVER,
-        "CREATE USER watcher_upgrades@'%' IDENTIFIED BY 'secret';": SERVER,
-        "apt-get install gcc pkg-config python3-dev libmariadb-dev": "needs root; .ci/run does it",
-        "CREATE DATABASE watcher CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;": SERVER,
-        "export WATCHER_OBJECTS_DATABASE=mysql://watcher_upgrades:secret@db.example.org/watcher"
-        "": SERVER,
+        "CREATE USER watcher_upgrades@": SERVER,
+        "apt-get install ": "needs root; .ci/run does it",
+        "CREATE DATABASE watcher ": SERVER,
+        "export WATCHER_OBJECTS_DATABASE=mysql:": SERVER,
     },
     "engine.rst": {
-        "migrate {'from': 'compute-7'}": "is printed; compared below",
+        "migrate {": "is printed; compared below",
         "AssertionError: an object was left running": "fails; test_testing has it",
     },
     "purge.rst": {
-        "WATCHER_OBJECTS_DATABASE=postgresql://watcher@db/watcher": "a crontab",
+        "WATCHER_OBJECTS_DATABASE=": "a crontab",
         "# /etc/systemd/system/watcher-purge.service": "needs systemd",
     },
     "rpc.rst": {"[Unit]": "needs systemd"},
@@ -77,12 +64,9 @@ UNREAD = {
         "rabbitmqctl add_vhost watcher": "test_rpc_deployments has these accounts",
         "[DEFAULT]": "test_rpc_deployments has a broker with TLS",
     },
-    "sizing.rst": {
-        'sqlite3 audits.sqlite ".backup copy.sqlite"': "needs the databases' own programs",
-    },
+    "sizing.rst": {"sqlite3 audits.sqlite ": "needs the databases' own programs"},
     "performance.rst": {
-        "tox run -e bench                                   # or: python -m benchmarks": "takes "
-        "an hour, and Watcher from an index of packages",
+        "tox run -e bench ": "takes an hour, and Watcher from an index of packages"
     },
 }
 
@@ -132,7 +116,9 @@ def test_the_engine_prints_what_its_page_says(reader, capsys):
 @pytest.mark.parametrize("name", PAGES)
 def test_what_is_not_done_is_listed_with_its_reason(name):
     unread = {b.title for b in readers.blocks(PAGES[name]) if b.kind not in readers.RUN}
-    assert unread == UNREAD.get(name, {}).keys()
+    known = tuple(UNREAD.get(name, {}))
+    assert [title for title in unread if not title.startswith(known)] == []
+    assert [key for key in known if not any(title.startswith(key) for title in unread)] == []
 
 
 def test_each_command_is_named_with_options_that_it_has():
@@ -168,26 +154,6 @@ BROKEN = {
 def test_a_block_that_does_not_do_what_it_shows_is_noticed(kind, text, why, reader):
     with pytest.raises(AssertionError, match=why):
         reader.follow(f"Here::\n\n   nothing\n\n{kind}\n\n   {text}\n\nThere.\n")
-
-
-def test_blocks_are_run_in_order_and_find_what_earlier_ones_made(reader):
-    first = "from pathlib import Path\n   Path('a').write_text('1')\n   b = 2"
-    blocks = f".. code-block:: python\n\n   {first}\n\n"
-    blocks += (
-        "* .. code-block:: console\n     :caption: Here\n\n     $ cat \\\n       a\n     1\n\n"
-    )
-    reader.follow(blocks + ".. code-block:: python\n\n   assert b == 2\n")
-
-
-@pytest.mark.parametrize("line", ["text::", "::", ".. code-block:: bash", ".. code::", ">>> 1"])
-def test_no_block_of_another_kind_is_overlooked(line):
-    (block,) = readers.blocks(f"Before.\n\n{line}\n\n   do\n\nBehind.\n")
-    assert block.kind not in readers.RUN
-
-
-def test_a_command_that_there_is_not_is_noticed():
-    with pytest.raises(AssertionError, match="there is no db frobnicate"):
-        list(readers.named("Say ``watcher-objects\ndb frobnicate``."))
 
 
 def test_the_drawing_is_that_of_the_table():

@@ -30,9 +30,7 @@ def test_a_message_is_filled_from_the_keywords():
     assert str(error) == error.format_message() == "Audit nightly not found"
     assert error.kwargs == {"audit": "nightly", "code": 404}
     assert error.code == 404
-
-
-def test_a_keyword_that_is_missing_breaks_nothing():
+    # One that is missing breaks nothing.
     assert "name" in str(exception.AuditNotFound(name="nightly"))
     assert str(exception.AuditNotFound())
 

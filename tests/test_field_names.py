@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which names an entity may give to its fields."""
 
+import contextlib
+
 import pytest
 import sqlalchemy as sa
 from oslo_versionedobjects import fixture
@@ -14,20 +16,9 @@ NAMES = [
     for name in dir(Goal)
     if name.startswith("_") and not hasattr(Goal, name.lstrip("_"))
     if not name.startswith(("__", "_obj_"))
-] + [
-    "key",
-    "find",
-    "left",
-    "made",
-    "none",
-    "page",
-    "place",
-    "read",
-    "state_machine",
-    "tell",
-    "value",
-    "row",
 ]
+NAMES += ["key", "find", "left", "made", "none", "page", "place", "read", "state_machine"]
+NAMES += ["tell", "value", "row"]
 #: Names that are attributes of each object, or where it keeps something.
 TAKEN = ["list", "save", "fields", "obj_context", "VERSION", "table", "related", "primitive_key"]
 
@@ -59,18 +50,12 @@ def entity(names):
 
 
 @pytest.fixture
-def shelf(database):
+def shelf(sqlite):
     with fixture.VersionedObjectRegistryFixture():
         made = entity(NAMES)
         made.table.create(backend.get_engine())
         yield made
         made.table.drop(backend.get_engine())
-
-
-def save_and_fail(obj):
-    with db.transaction():
-        obj.save()
-        raise RuntimeError
 
 
 def test_a_field_may_have_the_name_of_a_private_method(shelf, context):
@@ -87,8 +72,9 @@ def test_a_field_may_have_the_name_of_a_private_method(shelf, context):
         setattr(made, name, "changed")
     assert made.obj_what_changed() == set(NAMES)
     copied = made.obj_clone()
-    with pytest.raises(RuntimeError):
-        save_and_fail(made)
+    with contextlib.suppress(RuntimeError), db.transaction():
+        made.save()
+        raise RuntimeError
     assert made.obj_what_changed() == set(NAMES)
     copied.save()
     made.refresh()

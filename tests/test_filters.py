@@ -3,6 +3,7 @@
 
 import datetime
 import operator
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -105,17 +106,13 @@ def test_filters_mean_what_python_means(population, context, filters):
     assert Audit.list(context, filters=filters, eager=True) == expected
 
 
-@pytest.mark.parametrize("relation", ["goal", "strategy"])
-@pytest.mark.parametrize("sign", ["", "__neq", "__in", "__notin"])
-def test_relations_are_found_by_uuid(population, context, relation, sign):
-    asked = population[1][relation].uuid
-    expected = [
-        audit
-        for audit in population
-        if MEANINGS[sign](related(relation, "uuid")(audit), [asked] if "in" in sign else asked)
-    ]
-    filters = {f"{relation}_uuid{sign}": [asked] if "in" in sign else asked}
-    assert Audit.list(context, filters=filters) == expected
+def test_relations_are_found_by_uuid(population, context):
+    for relation, sign in product(("goal", "strategy"), ("", "__neq", "__in", "__notin")):
+        uuid = population[1][relation].uuid
+        asked = [uuid] if "in" in sign else uuid
+        read = related(relation, "uuid")
+        expected = [audit for audit in population if MEANINGS[sign](read(audit), asked)]
+        assert Audit.list(context, filters={f"{relation}_uuid{sign}": asked}) == expected
 
 
 def test_every_column_but_the_documents_can_be_filtered(population, context):
@@ -127,13 +124,11 @@ def test_every_column_but_the_documents_can_be_filtered(population, context):
             Audit.list(context, filters={f"{column.name}__neq": None, f"{column.name}__in": []})
 
 
-@pytest.mark.parametrize(
-    "spelled", [str.upper, lambda text: text.replace("-", ""), "{{{}}}".format]
-)
-def test_a_uuid_is_found_by_any_spelling(population, context, spelled):
+def test_a_uuid_is_found_by_any_spelling(population, context):
     audit = population[1]
-    for name, value in (("uuid", audit.uuid), ("goal_uuid", audit.goal.uuid)):
-        assert audit in Audit.list(context, filters={name: spelled(value)})
+    for spelled in (str.upper, lambda text: text.replace("-", ""), "{{{}}}".format):
+        for name, value in (("uuid", audit.uuid), ("goal_uuid", audit.goal.uuid)):
+            assert audit in Audit.list(context, filters={name: spelled(value)})
 
 
 def test_deleted_is_asked_as_yes_or_no(population, context, show_deleted_context):
@@ -154,52 +149,16 @@ def test_the_callers_filters_stay_as_they_are(population, context):
     assert filters == before
 
 
-@pytest.mark.parametrize(
-    ("filters", "named"),
-    [
+def test_an_unknown_filter_is_refused_and_the_nearest_is_named(sqlite, context):
+    """``boundary_values`` has the values, and the operators."""
+    for filters, named in (
         ({"foo": 1}, "foo"),
         ({"hostnam": "a"}, "hostname"),
         ({"goal_foo": 1}, "goal_..."),
         ({"audit_uuid": "x"}, "audit_uuid"),
-        ({"name__like": "a"}, "gte, lt, lte, in, notin"),
-        ({"name__eq__eq": "a"}, "name__eq__eq"),
-        ({"goal_id": "x"}, "goal_id takes a whole number"),
-        ({"goal_id": 1.5}, "goal_id takes a whole number"),
-        ({"goal_id": True}, "goal_id takes a whole number"),
-        ({"id": 2**31}, "from -2147483647 to 2147483647"),
-        ({"name": ["a"]}, "name takes text"),
-        ({"name": b"a"}, "name takes text"),
-        ({"name": "a\0"}, "NUL"),
-        ({"name": "\ud800"}, "surrogate"),
-        ({"name": "a" * 64}, "at most 63 characters"),
-        ({"name__gt": None}, "None has no order"),
-        ({"name__in": "abc"}, "takes a list of values, got a value of type str"),
-        ({"name__in": {"a": 1}}, "takes a list of values, got a value of type dict"),
-        ({"name__in": 5}, "takes a list of values, got a value of type int"),
-        (
-            {"name__in": bytearray(b"a")},
-            "takes a list of values",
-        ),
-        ({"id__in": range(10_001)}, "at most 10000 values"),
-        ({10**5000: 1}, "its name must be text"),
-        ({"name__notin": None}, "takes a list of values, got None"),
-        ({"name__in": [["a"]]}, "name takes text"),
-        ({"created_at": "yesterday"}, "ISO 8601"),
-        ({"created_at__gt": 5}, "created_at takes a datetime"),
-        ({"auto_trigger": "maybe"}, "auto_trigger takes True or False"),
         ({"deleted__gt": True}, "deleted takes a whole number"),
-        ({1: 2}, "its name must be text"),
-        ("name", "a mapping is needed"),
-        (["name"], "a mapping is needed"),
-    ],
-)
-def test_a_filter_that_can_not_be_used_is_refused_by_name(database, context, filters, named):
-    with pytest.raises(exception.InvalidFilter) as caught:
-        Audit.list(context, filters=filters)
-    assert named in str(caught.value)
-    assert caught.value.code == 400
-
-
-def test_an_unknown_operator_keeps_its_own_error(database, context):
-    with pytest.raises(exception.InvalidOperator):
-        Audit.list(context, filters={"name__like": "a"})
+    ):
+        with pytest.raises(exception.InvalidFilter) as caught:
+            Audit.list(context, filters=filters)
+        assert named in str(caught.value)
+        assert caught.value.code == 400

@@ -66,15 +66,6 @@ def threads(number, work):
     assert failures == []
 
 
-def test_child_writes_after_a_transaction_of_another_thread(database, context):
-    goal = stored(context, "parent")
-    with locks.held(goal, context, display_name="changed"):
-        child = forked(lambda: stored(context))
-    assert ended(child) == 0
-    assert names(context) == ["child", "parent"]
-    assert Goal.get(context, goal.id).display_name == "changed"
-
-
 def test_children_write_while_threads_write(database, context):
     def write(name):
         stored(context, f"{name}-alone")

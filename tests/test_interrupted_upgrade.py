@@ -5,7 +5,6 @@
 """
 
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -14,34 +13,27 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import clean
-from tests.population import contents, differences, fill, run, same, tables
-from watcher_objects import db, exception
+from tests.population import FOREIGN_HEAD, contents, differences, filled, run, same
+from tests.processes import ended, forked
+from watcher_objects import db
 from watcher_objects.db import migration, models
 
-# What eventlet, which oslo.messaging imports, has to say.
-pytestmark = pytest.mark.filterwarnings("ignore:Using fork:DeprecationWarning")
-FOREIGN_HEAD = "f56ba02662b4"
+# Of eventlet, and of Python where other threads run.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 SECOND_KEY = "uniq_apscheduler_jobs0id"
 READS = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE")
-# The children of a fork must not end as tests would.
-processes = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
-def old(database):
-    """A configured database at the head of Watcher's chain, with rows in every table."""
-    build()
-    yield database
-    migration.upgrade()
-    clean()
+def old(empty_database):
+    """The kind of a configured database at the head of Watcher's chain, with all rows."""
+    filled()
+    return sa.make_url(empty_database).get_backend_name()
 
 
 def build():
     migration.downgrade("base")
-    migration.upgrade(FOREIGN_HEAD)
-    for table in tables():
-        fill(table)
+    filled()
 
 
 def down():
@@ -69,51 +61,39 @@ def statements(move):
 
 
 def some(points, number):
-    """All points in a thorough run, else this number of them, from the first to the last."""
+    """All points in a thorough run, else this number of them, which are spread evenly."""
     if os.environ.get("WATCHER_OBJECTS_TEST_THOROUGH") == "1":
         return points
-    return [points[place * (len(points) - 1) // (number - 1)] for place in range(number)]
+    return [points[(place + 1) * len(points) // (number + 1)] for place in range(number)]
 
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def move_and_die(move, last, delay):
-    """Be killed before a statement, or when it has run for a while."""
+def killed(move, last, delay=0):
+    """Kill a child before a statement, or when it has run for a while; return its exit code."""
 
     def act(number, writes):
         if number == last:
             threading.Timer(delay, kill).start() if delay else kill()
 
-    before_each_statement(act)
-    move()
-    os._exit(0)
+    def work():
+        before_each_statement(act)
+        move()
+
+    return ended(forked(work))
 
 
-def ended(target, *args):
-    process = processes.Process(target=target, args=args)
-    process.start()
-    process.join(60)
-    return process.exitcode
-
-
-def test_an_upgrade_that_is_killed_before_any_statement_can_be_run_again(old):
+def test_an_upgrade_that_is_killed_can_be_run_again(old):
     before = contents()
-    for last in some(statements(migration.upgrade)[0], 4):
-        build()
-        assert ended(move_and_die, migration.upgrade, last, 0) == -signal.SIGKILL
-        migration.upgrade()
-        assert differences() == [], last
-        same(before, contents())
-
-
-def test_an_upgrade_that_is_killed_while_a_statement_runs_can_be_run_again(old):
-    before = contents()
-    for last in some(statements(migration.upgrade)[1], 3):
+    every, writing = statements(migration.upgrade)
+    points = [(last, 0) for last in some(every, 2)] + [(last, 0.002) for last in some(writing, 1)]
+    for last, delay in points:
         build()
         # It may have ended before.
-        assert ended(move_and_die, migration.upgrade, last, 0.002) in (-signal.SIGKILL, 0)
+        codes = (-signal.SIGKILL, 0) if delay else (-signal.SIGKILL,)
+        assert killed(migration.upgrade, last, delay) in codes
         migration.upgrade()
         assert differences() == [], last
         same(before, contents())
@@ -122,10 +102,10 @@ def test_an_upgrade_that_is_killed_while_a_statement_runs_can_be_run_again(old):
 def test_a_downgrade_that_is_killed_before_any_statement_can_be_run_again(old):
     migration.upgrade()
     before = contents()
-    for last in some(statements(down)[0], 3):
+    for last in some(statements(down)[0], 1):
         migration.upgrade()
         # MariaDB has less to do when it has its own indexes of keys again.
-        assert ended(move_and_die, down, last, 0) in (-signal.SIGKILL, 0)
+        assert killed(down, last) in (-signal.SIGKILL, 0)
         down()
         assert migration.version() == FOREIGN_HEAD
         same(before, contents())
@@ -133,7 +113,7 @@ def test_a_downgrade_that_is_killed_before_any_statement_can_be_run_again(old):
         assert differences() == [], last
 
 
-@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("empty_database", ["postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize(
     ("table", "difference", "move"),
     [
@@ -163,27 +143,15 @@ def test_a_step_waits_for_who_reads_and_tries_again(old, table, difference, move
     assert differences() == []
 
 
-def upgrade():
-    try:
-        migration.upgrade()
-    except exception.DatabaseUnavailable:
-        os._exit(3)
-    os._exit(0)
-
-
 def test_of_two_upgrades_at_once_none_breaks(old):
-    both = [processes.Process(target=upgrade) for _ in range(2)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join(60)
-    assert [process.exitcode for process in both] == [0, 0]
+    both = [forked(migration.upgrade) for _ in range(2)]
+    assert [ended(child) for child in both] == [0, 0]
     assert differences() == []
 
 
+# SQLite has one writer at a time, and an upgrade is one.
+@pytest.mark.parametrize("empty_database", ["postgresql", "mariadb"], indirect=True)
 def test_writers_go_on_during_an_upgrade_and_lose_nothing(old):
-    if old == "sqlite":
-        return  # one writer at a time, and an upgrade is one
     stop, counted, waits, failures = threading.Event(), [0, 0], [0.0], []
 
     def write(number):

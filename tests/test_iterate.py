@@ -7,11 +7,11 @@ import pytest
 from oslo_utils import uuidutils
 
 from tests import factory
-from watcher_objects import Audit, exception
+from watcher_objects import Audit
 
 
 @pytest.fixture
-def audits(database, context):
+def audits(sqlite, context):
     one = factory.built(Audit, context)
     made = []
     for number in range(25):
@@ -22,11 +22,11 @@ def audits(database, context):
     return made
 
 
-@pytest.mark.parametrize("batch", [1, 4, 5, 25, 26, 1000])
-def test_all_are_yielded_in_the_order_of_a_list(audits, context, batch):
+def test_all_are_yielded_in_the_order_of_a_list(audits, context):
     order = {"sort_key": "hostname", "sort_dir": "desc", "filters": {"hostname__neq": "host-1"}}
-    found = [audit.id for audit in Audit.iterate(context, batch, **order)]
-    assert found == [audit.id for audit in Audit.list(context, **order)]
+    listed = [audit.id for audit in Audit.list(context, **order)]
+    for batch in (1, 4, 5, 25, 26, 1000):
+        assert [audit.id for audit in Audit.iterate(context, batch, **order)] == listed
 
 
 def test_a_batch_is_one_statement(audits, context, statements):
@@ -42,13 +42,7 @@ def test_what_the_caller_does_to_an_object_loses_no_other(audits, context):
     assert sorted(seen) == [audit.id for audit in audits]
 
 
-@pytest.mark.parametrize("batch", [0, -1, None, "5", True, 1.5])
-def test_a_batch_of_none_is_refused(audits, context, batch):
-    with pytest.raises(exception.InvalidParameter):
-        next(Audit.iterate(context, batch))
-
-
-def test_memory_does_not_grow_with_the_number(database, context):
+def test_memory_does_not_grow_with_the_number(sqlite, context):
     one = factory.built(Audit, context)
 
     def peak_of(number):

@@ -48,10 +48,6 @@ def speaking(request):
         yield where
 
 
-def name_taken(context, goal, audit):
-    factory.stored(Audit, context, goal_id=goal.id, name=audit.name)
-
-
 def renamed(context, goal, audit):
     other = factory.stored(Audit, context, goal_id=goal.id)
     other.name = audit.name
@@ -63,27 +59,21 @@ def one_of_many(context, goal, audit):
     Audit.create_many(context, [factory.built(Audit, context, name=name) for name in names])
 
 
-def uuid_taken(context, goal, audit):
-    factory.stored(Goal, context, uuid=goal.uuid)
-
-
-def no_such_goal(context, goal, audit):
-    factory.stored(Audit, context, goal_id=10**6)
-
-
-def referenced(context, goal, audit):
-    goal.destroy()
+def stored(cls, **given):
+    return lambda context, goal, audit: factory.stored(
+        cls, context, **{name: value(goal, audit) for name, value in given.items()}
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "error", "names"),
     [
-        (name_taken, exception.AuditAlreadyExists, "name"),
+        (stored(Audit, name=lambda _, audit: audit.name), exception.AuditAlreadyExists, "name"),
         (renamed, exception.AuditAlreadyExists, "name"),
         (one_of_many, exception.AuditAlreadyExists, "name"),
-        (uuid_taken, exception.GoalAlreadyExists, "uuid"),
-        (no_such_goal, exception.GoalNotFound, "1000000"),
-        (referenced, exception.Referenced, "refer"),
+        (stored(Goal, uuid=lambda goal, _: goal.uuid), exception.GoalAlreadyExists, "uuid"),
+        (stored(Audit, goal_id=lambda *_: 10**6), exception.GoalNotFound, "1000000"),
+        (lambda context, goal, _: goal.destroy(), exception.Referenced, "refer"),
     ],
 )
 def test_errors_are_those_of_an_english_server(speaking, context, call, error, names, caplog):

@@ -5,12 +5,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests import population
-from tests.population import HEAD, differences, fill, run, tables
+from tests.population import FOREIGN_HEAD, HEAD, differences, fill, run, tables
 from watcher_objects import db, exception
 from watcher_objects.db import migration
 from watcher_objects.db.migration.diagnostics import Need
 
-FOREIGN_HEAD = "f56ba02662b4"
 #: What depends on columns of audits, how it is named, and how it is dropped.
 DEPENDENTS = {
     "postgresql": [

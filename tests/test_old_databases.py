@@ -23,15 +23,15 @@ OLD = {
         {"mysql_row_format": "COMPRESSED", "mysql_default_charset": "utf8mb4"},
     ]
 }
-#: What the servers are given always: with and without what the first and later releases lack.
-ALWAYS = {"postgresql": ("1.0", "1.4", "3.0"), "mariadb": ("1.4", "3.0")}
+#: What is tried always: with and without what the first and later releases lack.
+ALWAYS = {"sqlite": ("1.0", "1.3", "1.6"), "postgresql": ("1.0", "3.0"), "mariadb": ("1.4", "3.0")}
 
 
 def cases():
     for kind in ("sqlite", "postgresql", "mariadb"):
         for place, release in enumerate(old_schemas.REVISIONS):
             options = OLD.get(kind, [{}])
-            marks = [] if release in ALWAYS.get(kind, [release]) else [long]
+            marks = [] if release in ALWAYS[kind] else [long]
             yield pytest.param(
                 kind, release, options[place % len(options)], marks=marks, id=f"{kind}-{release}"
             )

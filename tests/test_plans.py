@@ -2,6 +2,7 @@
 """Which indexes the lists of audits are read from, as each database explains it."""
 
 import functools
+import itertools
 
 import pytest
 import sqlalchemy as sa
@@ -54,24 +55,22 @@ def plan_of(database):
     return told
 
 
-@pytest.mark.parametrize("direction", ["asc", "desc"])
-@pytest.mark.parametrize("behind", [False, True])
-@pytest.mark.parametrize("key", ["name", "hostname", "created_at"])
-def test_a_sorted_page_is_read_from_its_index(audits, context, plan_of, key, behind, direction):
-    marker = audits[250] if behind else None
-    plan = plan_of(
-        lambda: Audit.list(context, limit=10, sort_key=key, sort_dir=direction, marker=marker)
-    )
-    # The unique key of names has them in their order, too.
-    assert f"ix_audits_{key}" in plan or f"uniq_audits0{key}" in plan
+def test_a_sorted_page_is_read_from_its_index(audits, context, plan_of):
+    keys = ("name", "hostname", "created_at")
+    for key, marker, way in itertools.product(keys, (None, audits[250]), ("asc", "desc")):
+        order = {"limit": 10, "sort_key": key, "sort_dir": way, "marker": marker}
+        plan = plan_of(lambda order=order: Audit.list(context, **order))
+        # The unique key of names has them in their order, too.
+        assert f"ix_audits_{key}" in plan or f"uniq_audits0{key}" in plan
 
 
-@pytest.mark.parametrize("field", ["state", "hostname", "goal_id", "strategy_id"])
-def test_a_filter_is_read_from_its_index(audits, context, plan_of, field):
+def test_a_filter_is_read_from_its_index(audits, context, plan_of):
     factory.forget_owners()
     rare = factory.stored(Audit, context, state="FAILED", hostname="alone")
-    plan = plan_of(lambda: Audit.list(context, limit=10, filters={field: rare[field]}))
-    assert f"ix_audits_{field}" in plan
+    for field in ("state", "hostname", "goal_id", "strategy_id"):
+        wanted = {field: rare[field]}
+        plan = plan_of(lambda wanted=wanted: Audit.list(context, limit=10, filters=wanted))
+        assert f"ix_audits_{field}" in plan
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
@@ -82,13 +81,3 @@ def test_rows_of_one_state_are_found_also_where_they_are_the_newest(audits, cont
     ongoing = functools.partial(Audit.list, context, filters={"state": "ONGOING"}, limit=10)
     assert "ix_audits_state" in plan_of(ongoing)
     assert "ix_audits_state" in plan_of(lambda: ongoing(marker=ongoing()[-1]))
-
-
-@pytest.mark.parametrize("direction", ["asc", "desc"])
-def test_pages_of_one_state_are_those_of_its_rows(audits, context, direction):
-    walked, page = [], None
-    find = functools.partial(Audit.list, context, filters={"hostname": "host-3"})
-    while page := find(limit=7, sort_dir=direction, marker=page and page[-1]):
-        walked += [audit.id for audit in page]
-    assert walked == [audit.id for audit in find(sort_dir=direction)]
-    assert len(walked) == len(audits) // 10

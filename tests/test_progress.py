@@ -4,11 +4,10 @@
 import io
 import sys
 
-from tests.population import HEAD, fill, tables
+from tests.population import FOREIGN_HEAD, HEAD, filled
 from watcher_objects import db
 from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
-from watcher_objects.db import migration
 
 
 def tell(stream):
@@ -44,11 +43,9 @@ def test_where_there_is_no_terminal_a_line_comes_now_and_then(monkeypatch):
 def test_an_upgrade_shows_its_progress(tmp_path, terminal, monkeypatch, capsys):
     url = f"sqlite:///{tmp_path / 'audits.sqlite'}"
     db.configure(url)
-    migration.upgrade("f56ba02662b4")
-    for table in tables():
-        fill(table)
+    filled()
     monkeypatch.setattr(progress, "LONG", 0)
     monkeypatch.setattr(sys, "stderr", terminal.stream)
     assert main(["--database", url, "db", "upgrade"]) == 0
     assert "audits: 100%" in terminal.shown()
-    assert capsys.readouterr().out == f"f56ba02662b4 -> {HEAD}\n"
+    assert capsys.readouterr().out == f"{FOREIGN_HEAD} -> {HEAD}\n"

@@ -9,9 +9,11 @@ from tests import factory
 
 NAMES = {
     "watcher_objects": [cls.__name__ for cls in factory.CLASSES] + ["register_all"],
-    "watcher_objects.action": ["State"],
-    "watcher_objects.action_plan": ["State"],
+    **{cls.__module__: [cls.__name__] for cls in factory.CLASSES},
+    "watcher_objects.action": ["Action", "State"],
+    "watcher_objects.action_plan": ["ActionPlan", "State"],
     "watcher_objects.audit": ["Audit", "AuditStateTransitionManager", "AuditType", "State"],
+    "watcher_objects.service": ["Service", "ServiceStatus"],
     "watcher_objects.base": [
         "Identified",
         "Named",

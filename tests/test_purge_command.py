@@ -10,7 +10,6 @@ import pytest
 
 from tests import test_purge as rows
 from watcher_objects import db
-from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
 from watcher_objects.testing.database import upgraded
 
@@ -157,10 +156,3 @@ def test_what_is_no_number_is_told_by_the_name_of_its_option(purged, capsys, opt
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"argument {option}: invalid" in last
     assert "'soon'" in last
-
-
-def test_a_purge_shows_its_progress_on_a_terminal(purged, terminal, monkeypatch):
-    monkeypatch.setattr(progress, "LONG", 0)
-    monkeypatch.setattr(sys, "stderr", terminal.stream)
-    assert purged("--batch", "5")[0] == 0
-    assert "11/11" in terminal.shown()

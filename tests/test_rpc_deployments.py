@@ -167,12 +167,6 @@ def test_of_several_hosts_one_is_enough(plain, context):
     assert names(context) == ["far"]
 
 
-def test_a_topic_without_servers_is_reported_at_once(plain, context):
-    rpc.enable(plain, topic=f"{TOPIC}_nobody", timeout=60)
-    with pytest.raises(exception.ServerUnavailable, match="no server has listened"):
-        Goal.list(context)
-
-
 def test_a_call_that_loses_its_broker_has_an_unknown_outcome_and_the_next_has_none(plain, context):
     between = proxy.Proxy(sa.make_url(plain).set(drivername="mysql"))
     options = {"kombu_reconnect_delay": 0, "rabbit_retry_backoff": 0}

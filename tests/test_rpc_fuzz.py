@@ -28,7 +28,7 @@ from watcher_objects.rpc import caller, server, transport, wire
 SEED = os.environ.get("WATCHER_OBJECTS_TEST_SEED") or (
     "1" if os.environ.get("CI") == "true" else str(random.SystemRandom().randrange(10**6))
 )
-PRIMITIVES, REQUESTS, SENT = (8_000, 8_000, 5_000) if LONG else (3_000, 3_000, 1_000)
+PRIMITIVES, REQUESTS, SENT = (8_000, 8_000, 5_000) if LONG else (1_000, 1_000, 300)
 #: CPU seconds that a message of less than 100 kB may take.
 SOON = 0.05
 TYPED = (exception.WatcherException, ovo_exception.VersionedObjectsException)

@@ -15,7 +15,7 @@ from oslo_context.context import RequestContext
 from tests import messaging
 from tests.chaos import proxy
 from watcher_objects import ActionDescription, Goal, db, exception, rpc
-from watcher_objects.db import migration
+from watcher_objects.cli.app import main
 
 CONFIGURATION = """
 [DEFAULT]
@@ -29,11 +29,10 @@ health_interval = 1
 
 
 @pytest.fixture
-def configuration(tmp_path):
+def configuration(tmp_path, new_file):
     """A file like Watcher's own, and a database as it says."""
     file = tmp_path / "served.sqlite"
-    db.configure(f"sqlite:///{file}")
-    migration.upgrade()
+    db.configure(new_file(file))
     told = {"broker": messaging.broker(), "file": file, "topic": messaging.TOPIC}
     (tmp_path / "watcher.conf").write_text(CONFIGURATION.format(**told))
     yield tmp_path / "watcher.conf"
@@ -70,12 +69,14 @@ def goal(name):
     return made
 
 
-def test_it_serves_and_says_how_it_goes(serving):
+def test_it_serves_and_says_how_it_goes_and_hanging_up_does_not_end_it(serving):
     assert goal("served").id == 1
     # On a busy machine a second passes before the first request.
     later = (line for line in serving.stderr if ": 0 requests" not in line)
     line = next(line for line in later if "requests" in line)
     assert "1 requests, 0 rejected, the database answers" in line
+    serving.send_signal(signal.SIGHUP)
+    assert goal("later").name == "later"
 
 
 def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
@@ -91,11 +92,6 @@ def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
     assert serving.wait(20) == 0
     assert [one.name for one in made] == ["in hand"]
     assert "has stopped: " in serving.stderr.read()
-
-
-def test_hanging_up_does_not_end_it(serving):
-    serving.send_signal(signal.SIGHUP)
-    assert goal("later").name == "later"
 
 
 @pytest.mark.parametrize("database", ["sqlite:///{file}", "postgresql://u@127.0.0.1:{port}/x"])
@@ -123,23 +119,20 @@ def test_it_ends_where_the_broker_has_gone(configuration):
         assert process.wait(20) == 0
 
 
-def test_what_can_not_be_served_is_told_in_a_line(tmp_path, configuration):
-    empty = tmp_path / "empty.conf"
-    empty.write_text("")
-    bad = tmp_path / "bad.conf"
+def test_what_can_not_be_served_is_told_in_a_line(tmp_path, configuration, capsys):
+    bad, used = tmp_path / "bad.conf", tmp_path / "used.conf"
     bad.write_text("[watcher_objects]\nrelease = nonsense\n")
     options = "[oslo_messaging_rabbit]\nuse_queue_manager = true\n"
-    configuration.write_text(configuration.read_text() + options)
-    for words, told in (
-        (("--config-file", str(empty)), "No database"),
-        (("--config-file", str(bad)), "release"),
-        (("--config-file", str(tmp_path / "none.conf")), "none.conf"),
-        (("--config-file", str(configuration)), "use_queue_manager"),
+    used.write_text(configuration.read_text() + options)
+    for path, expected in (
+        ("/dev/null", "No database"),
+        (bad, "release"),
+        (tmp_path / "none.conf", "none.conf"),
+        (used, "use_queue_manager"),
     ):
-        process = run(*words)
-        _, log = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert told in log.strip().splitlines()[-1]
+        assert main(["serve", "--config-file", str(path)]) == 1
+        log = capsys.readouterr().err
+        assert expected in log.strip().splitlines()[-1]
         assert "Traceback" not in log
 
 

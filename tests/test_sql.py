@@ -6,12 +6,9 @@ import contextlib
 import pytest
 import sqlalchemy as sa
 
-from tests.population import contents, differences, fill, run, same, tables
+from tests.population import FOREIGN_HEAD, HEAD, contents, differences, filled, run, same, tables
 from watcher_objects import db, exception
 from watcher_objects.db import migration
-
-FOREIGN_HEAD = "f56ba02662b4"
-HEAD = migration.history()[-1].revision
 
 
 def run_script(text, session=None):
@@ -67,33 +64,19 @@ def test_the_sql_makes_the_same_schema_in_a_session_of_another_mode(empty_databa
 
 
 def test_the_sql_of_an_upgrade_keeps_what_is_stored(empty_database):
-    migration.upgrade(FOREIGN_HEAD)
-    for table in tables():
-        fill(table)
-    before = contents()
-    run_script(migration.sql())
+    filled()
+    before, schema = contents(), [str(table.columns) for table in tables()]
+    text = migration.sql()
+    assert migration.sql("base", down=True)
+    assert migration.version() == FOREIGN_HEAD
+    assert [str(table.columns) for table in tables()] == schema
+    run_script(text)
     assert differences() == []
     assert before.keys() == contents().keys()
     same(before, contents())
-
-
-def test_what_the_sql_can_not_do_is_said_where_it_would_be_done(empty_database):
-    migration.upgrade(FOREIGN_HEAD)
-    for table in tables():
-        fill(table)
-    text = migration.sql()
+    # What it can't do is stated where it would be done.
+    left_out = [line for line in text.splitlines() if line.startswith("-- Left out")]
     if empty_database.startswith("sqlite"):
-        run_script(text)
         assert run(sa.text("SELECT 1 FROM audits WHERE name IS NULL")) == []
     else:
-        said = [line for line in text.splitlines() if line.startswith("-- Left out")]
-        assert [line.split(": ")[1].split()[0] for line in said] == ["naming", "parting"]
-
-
-def test_to_ask_for_sql_changes_nothing(empty_database):
-    migration.upgrade(FOREIGN_HEAD)
-    before = [str(table.columns) for table in tables()]
-    for revision, down in ((HEAD, False), ("base", True)):
-        assert migration.sql(revision, down)
-    assert migration.version() == FOREIGN_HEAD
-    assert [str(table.columns) for table in tables()] == before
+        assert [line.split(": ")[1].split()[0] for line in left_out] == ["naming", "parting"]

@@ -15,6 +15,9 @@ from tests import factory
 from watcher_objects import Goal, db, exception
 from watcher_objects.db import migration
 
+#: What does not depend on the kind of database.
+ON_SQLITE = pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
+
 
 class Rollback(Exception):
     """What ends a transaction without an error of the database."""
@@ -136,6 +139,7 @@ def pages(create):
         yield create()
 
 
+@ON_SQLITE
 def test_nothing_joins_the_transaction_of_a_suspended_generator(create, context, names):
     generator = pages(create)
     next(generator)
@@ -148,10 +152,12 @@ def test_nothing_joins_the_transaction_of_a_suspended_generator(create, context,
     assert {create().name} == names()
 
 
+@ON_SQLITE
 def test_a_generator_goes_on_in_its_transaction(create, names):
     assert len(list(pages(create))) == len(names()) == 2
 
 
+@ON_SQLITE
 def test_a_savepoint_of_a_suspended_generator_is_rejected_too(create, names):
     with db.transaction():
         generator = pages(create)
@@ -182,6 +188,7 @@ def rolled_back(database):
         raise Rollback
 
 
+@ON_SQLITE
 def test_a_context_manager_holds_a_transaction_for_its_block(create, names):
     with unit_of_work():
         create()
@@ -197,6 +204,7 @@ def test_a_context_manager_holds_a_transaction_for_its_block(create, names):
     assert len(names()) == 3
 
 
+@ON_SQLITE
 def test_a_context_manager_in_a_suspended_generator_is_the_generators(create):
     def pages():
         with unit_of_work():
@@ -209,10 +217,12 @@ def test_a_context_manager_in_a_suspended_generator_is_the_generators(create):
     generator.close()
 
 
+@ON_SQLITE
 def test_a_fixture_holds_a_transaction_for_its_test(create, rolled_back):
     create()
 
 
+@ON_SQLITE
 def test_an_asynchronous_generator_is_rejected_as_others_are(create):
     async def pages():
         with db.transaction():
@@ -230,6 +240,7 @@ def test_an_asynchronous_generator_is_rejected_as_others_are(create):
     asyncio.run(run())
 
 
+@ON_SQLITE
 def test_a_transaction_does_not_move_to_another_thread(create, names):
     async def hop():
         scope = db.transaction()
@@ -245,6 +256,7 @@ def test_a_transaction_does_not_move_to_another_thread(create, names):
 def test_threads_go_on_after_rejected_creates(database, context):
     """A cursor that outlived its call was collected in another thread's transaction."""
     failures = []
+    gc.freeze()  # what is collected below is this test's own
 
     def work(number):
         goal = factory.stored(Goal, context, name=f"goal-of-thread-{number}")
@@ -267,4 +279,5 @@ def test_threads_go_on_after_rejected_creates(database, context):
         thread.start()
     for thread in threads:
         thread.join()
+    gc.unfreeze()
     assert failures == []

@@ -36,26 +36,16 @@ def test_the_factory_fills_in_only_what_an_object_must_have(make):
     assert (audit.start_time, audit.strategy_id, audit.hostname) == (None, None, None)
 
 
-def test_any_field_of_a_made_object_can_be_given(make):
+def test_any_field_of_a_made_object_can_be_given_and_related_ones_are_made_once(make):
     goal = make.goal(name="saving_energy")
     audit = make.audit(goal=goal, state="ONGOING", parameters={"cpu": 1})
     by_id = make.audit(goal_id=goal.id)
     assert (audit.goal, audit.state, audit.parameters) == (goal, "ONGOING", {"cpu": 1})
     assert by_id.goal_id == goal.id
-
-
-def test_related_objects_are_made_once_for_a_factory(make):
     plans = [make.action_plan(), make.action_plan()]
     assert plans[0].audit == plans[1].audit
     assert plans[0].strategy.goal == plans[0].audit.goal
     assert testing.Factory().audit().goal != plans[0].audit.goal
-
-
-def test_what_is_built_is_stored_by_its_owner(make):
-    audit = make.build(Audit)
-    assert not audit.obj_attr_is_set("id")
-    audit.create()
-    assert Audit.list(make.context) == [audit]
 
 
 @pytest.fixture
@@ -119,29 +109,19 @@ def broken(lifecycle, engine):
     return str(caught.value)
 
 
-def test_an_engine_that_keeps_to_the_life_cycle_passes(lifecycle, make):
-    with lifecycle:
-        audit, plan, action = make.audit(), make.action_plan(), make.action()
-        moved(audit, "ONGOING", "SUCCEEDED")
-        moved(plan, "PENDING", "ONGOING", "SUCCEEDED")
-        moved(action, "ONGOING", "FAILED")
-        action.soft_delete()
-        lifecycle.expect(audit, "PENDING", "ONGOING", "SUCCEEDED")
-        lifecycle.expect(plan, "RECOMMENDED", "PENDING", "ONGOING", "SUCCEEDED")
-        lifecycle.expect(action, "PENDING", "ONGOING", "FAILED", "DELETED")
-
-
-@pytest.mark.parametrize("cls", [Audit, ActionPlan, Action])
-def test_what_is_left_running_is_told_with_all_its_moves(lifecycle, make, cls):
-    obj = make.create(cls, **({"state": "PENDING"} if cls is ActionPlan else {}))
-    told = broken(lifecycle, lambda: moved(obj, "ONGOING"))
+@pytest.mark.parametrize(
+    ("cls", "first", "last"),
+    [
+        (Audit, "PENDING", "ONGOING"),
+        (ActionPlan, "ONGOING", "CANCELLING"),
+        (Action, "PENDING", "ONGOING"),
+    ],
+)
+def test_what_is_left_running_is_told_with_all_its_moves(lifecycle, make, cls, first, last):
+    obj = make.create(cls, state=first)
+    told = broken(lifecycle, lambda: moved(obj, last))
     assert told.startswith("an object was left running\n" + cls.resource)
-    assert f"{obj.uuid}: PENDING -> ONGOING (MainThread)" in told
-
-
-def test_a_plan_that_is_left_cancelling_is_told(lifecycle, make):
-    plan = make.action_plan(state="ONGOING")
-    assert "ONGOING -> CANCELLING" in broken(lifecycle, lambda: moved(plan, "CANCELLING"))
+    assert f"{obj.uuid}: {first} -> {last} (MainThread)" in told
 
 
 def test_a_refusal_is_told_though_the_engine_swallows_it(lifecycle, make):
@@ -161,16 +141,6 @@ def test_a_refusal_is_told_though_the_engine_swallows_it(lifecycle, make):
     ]
 
 
-def test_a_refused_deletion_is_told(lifecycle, make):
-    audit = make.audit()
-
-    def engine():
-        with pytest.raises(exception.InvalidStateTransition):
-            audit.soft_delete()
-
-    assert "rejected: PENDING -> DELETED" in broken(lifecycle, engine)
-
-
 def test_the_action_that_is_in_the_way_of_a_plans_deletion_is_told(lifecycle, make):
     plan = make.action_plan(state="FAILED")
     action = make.action(action_plan=plan, state="ONGOING")
@@ -184,7 +154,7 @@ def test_the_action_that_is_in_the_way_of_a_plans_deletion_is_told(lifecycle, ma
     assert "rejected: ONGOING -> DELETED" in told
 
 
-def test_a_refusal_may_be_allowed(lifecycle, make):
+def test_what_is_allowed_or_somebody_elses_passes(lifecycle, make):
     with lifecycle:
         lifecycle.allow_refused("ONGOING")
         audit = make.audit()
@@ -192,24 +162,13 @@ def test_a_refusal_may_be_allowed(lifecycle, make):
         moved(audit, "ONGOING", "SUCCEEDED")
         with pytest.raises(exception.InvalidStateTransition):
             moved(stale, "ONGOING")
-
-
-def test_to_leave_something_running_may_be_allowed(lifecycle, make):
-    with lifecycle:
+        # It was created running, and not moved; or is gone.
+        make.audit(state="ONGOING")
+        gone = make.audit(state="ONGOING")
+        gone.destroy()
+        lifecycle.expect(gone, "ONGOING", "gone")
         lifecycle.allow_left("ONGOING")
         moved(make.audit(), "ONGOING")
-
-
-def test_what_was_made_running_and_not_moved_is_somebody_elses(lifecycle, make):
-    with lifecycle:
-        make.audit(state="ONGOING")
-
-
-def test_what_is_destroyed_is_not_left_running(lifecycle, make):
-    with lifecycle:
-        audit = make.audit(state="ONGOING")
-        audit.destroy()
-        lifecycle.expect(audit, "ONGOING", "gone")
 
 
 def test_a_life_that_was_not_expected_is_told(lifecycle, make):

@@ -54,29 +54,28 @@ def test_it_ends_neither_the_check_nor_a_get_of_another(database, context, audit
 
 
 @pytest.mark.parametrize("spoiled", [(0,), (7,), (2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6), range(8)])
-@pytest.mark.parametrize("limit", [None, 1, 2, 8, 9])
-def test_pages_are_full_without_them(skipping, context, audits, caplog, spoiled, limit):
+def test_pages_are_full_without_them(skipping, context, audits, caplog, spoiled):
     spoil(skipping, "audits", *(audits[place].id for place in spoiled))
     left = [audit for place, audit in enumerate(audits) if place not in spoiled]
-    seen, marker = [], None
-    for _ in range(10):
-        page = Audit.list(context, limit=limit, marker=marker)
-        seen += page
-        if limit is None or len(page) < limit:
-            break
-        marker = page[-1]
-    assert seen == left
+    for limit in (None, 1, 2, 8, 9):
+        seen, marker = [], None
+        for _ in range(10):
+            page = Audit.list(context, limit=limit, marker=marker)
+            seen += page
+            if limit is None or len(page) < limit:
+                break
+            marker = page[-1]
+        assert seen == left
     warned = "\n".join(record.getMessage() for record in caplog.records)
     for place in spoiled:
         assert f"row {audits[place].id} of audits can't be loaded: created_at" in warned
 
 
-@pytest.mark.parametrize("batch", [1, 3, 100])
-@pytest.mark.parametrize("sort_key", ["id", "created_at", "name"])
-def test_iterating_goes_on_behind_them(skipping, context, audits, batch, sort_key):
+def test_iterating_goes_on_behind_them(skipping, context, audits):
     spoil(skipping, "audits", *(audit.id for audit in audits[1:6]))
-    found = list(itertools.islice(Audit.iterate(context, batch, sort_key=sort_key), 10))
-    assert sorted(audit.id for audit in found) == [audits[n].id for n in (0, 6, 7)]
+    for batch, sort_key in itertools.product((1, 3, 100), ("id", "created_at", "name")):
+        found = list(itertools.islice(Audit.iterate(context, batch, sort_key=sort_key), 10))
+        assert sorted(audit.id for audit in found) == [audits[n].id for n in (0, 6, 7)]
 
 
 def test_what_leads_to_one_is_left_out_where_that_is_read(skipping, context, audits):
@@ -91,12 +90,6 @@ def test_a_get_raises_all_the_same(skipping, context, audits):
     spoil(skipping, "audits", audits[0].id)
     with pytest.raises(exception.DatabaseError, match=f"row {audits[0].id} of audits"):
         Audit.get(context, audits[0].id)
-
-
-def test_bad_use_of_a_list_is_an_error_all_the_same(skipping, context):
-    with pytest.raises(exception.NegativeLimitError):
-        Audit.list(context, limit=-1)
-    assert Audit.list(context, limit=0) == []
 
 
 def test_no_other_policy_can_be_configured(url):

@@ -10,11 +10,10 @@ from watcher_objects.migrations import session
 
 from tests import servers
 from tests.conftest import clean
-from tests.population import differences, run
+from tests.population import FOREIGN_HEAD, differences, run
 from watcher_objects import db
 from watcher_objects.db import migration
 
-FOREIGN_HEAD = "f56ba02662b4"
 ONLY_POSTGRESQL = pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 INVALID = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
 

@@ -126,12 +126,6 @@ def test_an_object_with_some_fields_is_told_with_those(cls, version, data):
 
 
 @every_version
-def test_an_empty_object_is_told_in_each_version(cls, version):
-    told = data_of(sent(cls(context), version))
-    assert told.keys() <= fields_at(cls, version)
-
-
-@every_version
 @few
 @given(data=st.data())
 def test_there_and_back_and_there_again_is_the_same(cls, version, data):
@@ -171,12 +165,6 @@ def test_several_indicators_have_no_older_form():
     assert data_of(plan.obj_to_primitive("2.0")) == {"global_efficacy": {"a": 1}}
 
 
-@pytest.mark.parametrize("version", ["1.99", "9.0", "0.9", "1.", "newest", ""])
-def test_a_version_that_there_is_not_is_refused(version):
-    with pytest.raises(ovo_exception.InvalidTargetVersion):
-        Audit(context).obj_to_primitive(version)
-
-
 # --- older versions are read ----------------------------------------------------------------
 
 
@@ -210,7 +198,7 @@ def test_a_type_that_changed_is_read_as_it_is_now():
         read(Audit, "1.2", interval=["soon"])
 
 
-def test_a_new_object_of_an_older_sender_is_stored_with_the_defaults(database, context):
+def test_a_new_object_of_an_older_sender_is_stored_with_the_defaults(sqlite, context):
     goal = factory.stored(Goal, context)
     told = primitive(Audit, "1.0", audit_type="ONESHOT", goal_id=goal.id, uuid=UUID)
     told["watcher_object.changes"] = ["audit_type", "goal_id", "uuid"]
@@ -219,7 +207,7 @@ def test_a_new_object_of_an_older_sender_is_stored_with_the_defaults(database, c
     assert (stored.name, stored.auto_trigger, stored.force) == (UUID, False, False)
 
 
-def test_what_was_filled_in_is_not_written_into_a_stored_row(database, context):
+def test_what_was_filled_in_is_not_written_into_a_stored_row(sqlite, context):
     audit = factory.stored(Audit, context, status_message="kept")
     old = Audit.obj_from_primitive(audit.obj_to_primitive("1.3"), context)
     assert old.status_message is None
@@ -239,10 +227,6 @@ def test_a_version_that_is_not_known_here_is_refused_with_those_that_are(cls, ve
 @pytest.mark.parametrize(
     "broken",
     [
-        None,
-        [],
-        "text",
-        {},
         {**primitive(Goal, "1.0"), "watcher_object.data": []},
         {**primitive(Goal, "1.0"), "watcher_object.version": ["1.0"]},
         {**primitive(Goal, "1.0"), "watcher_object.changes": {"a": 1}},
@@ -253,12 +237,6 @@ def test_a_version_that_is_not_known_here_is_refused_with_those_that_are(cls, ve
 def test_what_is_no_primitive_is_refused(broken):
     with pytest.raises(exception.Invalid):
         base.WatcherObject.obj_from_primitive(broken, context)
-
-
-def test_an_object_of_no_known_class_is_refused():
-    told = {**primitive(Goal, "1.0"), "watcher_object.name": "Nobody"}
-    with pytest.raises(ovo_exception.UnsupportedObjectError):
-        base.WatcherObject.obj_from_primitive(told, context)
 
 
 # --- pins -----------------------------------------------------------------------------------

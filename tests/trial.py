@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that runs some tests on several variants of this tree, on SQLite.
 
-``python -P tests/trial.py FOLDER...`` reads the variants, of each the files that it changes, and
-prints pytest's exit code and output for each of them. It works in as many copies of the tree at
-once. What the variants share is imported once; each runs in a child, with its own library.
+``python -P tests/trial.py FOLDER`` reads the variants, of each the files that it changes, and
+prints pytest's exit code and output for each of them. It works in a copy of the tree. What the
+variants share is imported once; each runs in a child, with its own library.
 """
 
 import contextlib
 import gc
 import importlib
 import json
-import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -27,35 +26,25 @@ from alembic import autogenerate, command  # noqa: F401
 from cliff import app, lister, show  # noqa: F401
 from oslo_db.sqlalchemy import exc_filters  # noqa: F401
 
-#: The tests of what the places of the README's recipes are for, the quickest first.
+#: The tests of what the places of the recipes are for, the quickest first.
 TESTS = (
     "tests/test_contract.py::test_every_column_but_the_mark_of_deletion_is_a_field",
     "tests/test_versions.py::test_a_history_ends_in_the_class_and_leaves_no_version_out",
-    "tests/test_versions.py::test_each_release_has_the_versions_that_it_had",
     "tests/test_versions.py::test_the_newest_release_has_the_classes_as_they_are",
     "tests/test_versions.py::test_no_release_leaves_a_version_out",
     "tests/test_versions.py::test_the_fingerprints_are_those_that_were_written_down",
     "tests/test_typing.py::test_stubs_are_current",
-    "tests/boundary_values/test_calls.py::test_what_means_no_object_is_refused_or_not_found",
-    "tests/boundary_values/test_calls.py::test_what_lists_can_not_use_is_refused",
-    "tests/test_audit.py",
     "tests/cli/test_entity.py::test_there_are_commands_for_every_kind",
     "tests/cli/test_documentation.py",
     "tests/test_testing.py::test_the_factory_makes_a_valid_object_of_every_class",
-    "tests/test_migration.py::test_there_is_one_head",
     "tests/test_migration.py::test_the_migrations_make_what_the_models_say",
     "tests/test_contract.py::test_a_created_object_is_its_row_and_clean",
 )
 OPTIONS = ["--quiet", "--exitfirst", "--assert=plain", "-n", "0", "-p", "no:cacheprovider", "-k"]
-WHICH = "not postgresql and not maria"
+WHICH = "not postgresql and not maria and not mysql"
 #: A file that asks for the fingerprints to be written down before.
 DUE = "fingerprints-are-due"
 _FINGERPRINTS, _STUBS = "watcher_objects/fingerprints.json", "watcher_objects/*.pyi"
-
-
-def enter(folders) -> None:
-    """Let a process work in a copy of its own."""
-    os.chdir(folders.get())
 
 
 def attempt(changes: dict[str, str]) -> tuple[int, str]:
@@ -73,14 +62,14 @@ def attempt(changes: dict[str, str]) -> tuple[int, str]:
             path.unlink()
         elif path.read_text() != before[path]:
             path.write_text(before[path])
-    return code, Path("told").read_text()
+    return code, Path("output").read_text()
 
 
 def run() -> int:
-    """Run the tests here; what they say is in ``told`` afterwards."""
-    told = os.open("told", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    os.dup2(told, 1)
-    os.dup2(told, 2)
+    """Run the tests here; what they print is in ``output`` afterwards."""
+    output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     sys.path.insert(0, os.getcwd())
     if os.path.exists(DUE):
         with contextlib.suppress(Exception, SystemExit):
@@ -91,9 +80,5 @@ def run() -> int:
 if __name__ == "__main__":
     # What is here already is no work for the collectors of the children.
     gc.freeze()
-    context = multiprocessing.get_context("fork")
-    folders = context.SimpleQueue()
-    for folder in sys.argv[1:]:
-        folders.put(folder)
-    with context.Pool(len(sys.argv) - 1, enter, (folders,)) as pool:
-        print(json.dumps(pool.map(attempt, json.load(sys.stdin), chunksize=1)))
+    os.chdir(sys.argv[1])
+    print(json.dumps([*map(attempt, json.load(sys.stdin))]))

@@ -83,12 +83,9 @@ def test_help_behind_a_command_is_the_commands(run):
     assert not result.code
     assert "--sort-key" in result.out
     assert result == run("help", "audit", "list")
-
-
-def test_no_command_at_all_shows_the_help_and_fails(run):
-    result = run()
-    assert result.code == 1
-    assert "audit list" in result.out
+    # No command at all shows the help, and fails.
+    assert run().code == 1
+    assert "audit list" in run().out
 
 
 def test_a_command_lets_the_database_and_the_log_go(on):
@@ -99,12 +96,9 @@ def test_a_command_lets_the_database_and_the_log_go(on):
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == before
 
 
-def test_an_error_of_the_library_shows_its_traceback_with_debug_only(on):
+def test_a_traceback_is_for_those_who_ask(on, filled):
     assert one_line(on("audit", "show", "nobody")) == "Audit nobody not found"
     assert "Traceback" in on("--debug", "audit", "show", "nobody").err
-
-
-def test_a_library_s_traceback_is_for_those_who_ask(on, filled):
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON audits BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -165,12 +159,6 @@ def test_an_argument_is_text_in_utf_8(on):
 
 
 @pytest.mark.parametrize("url", [*UNREACHABLE, *UNUSABLE])
-@pytest.mark.parametrize("command", [("audit", "list"), ("db", "upgrade"), ("db", "version")])
-def test_a_password_is_not_in_the_error(run, url, command):
-    assert CANARY not in one_line(run("--database", url, *command))
-
-
-@pytest.mark.parametrize("url", [*UNREACHABLE, *UNUSABLE])
 def test_a_password_is_not_in_tracebacks_nor_in_logs(run, url, tmp_path):
     log = tmp_path / "log"
     result = run("--debug", "-vvv", "--log-file", log, "--database", url, "audit", "list")
@@ -209,52 +197,49 @@ def test_upgrade_tells_from_where_to_where(run, empty):
     assert second.out == f"{newest} -> {newest} (nothing to do)\n"
 
 
-def test_an_unknown_revision_is_refused(run, empty):
-    words = "--database", f"sqlite:///{empty}", "db", "upgrade", "--revision", "nonsense"
-    assert "nonsense" in one_line(run(*words))
-
-
-def test_version_tells_the_revision_and_the_newest(on):
-    result = on("db", "version", "-f", "json")
-    reported = json.loads(result.out)
+def test_version_tells_the_revision_and_the_newest(on, run, empty):
+    reported = json.loads(on("db", "version", "-f", "json").out)
     assert reported["revision"] == reported["newest"] is not None
-
-
-def test_version_of_a_database_without_tables_is_none(run, empty):
-    empty.touch()
+    empty.write_text("")
     result = run("--database", f"sqlite:///{empty}", "db", "version", "-f", "json")
     assert json.loads(result.out)["revision"] is None
 
 
-@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db version"])
-def test_a_missing_file_is_refused_and_not_made(run, empty, command):
-    assert "db upgrade" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
-    assert not empty.exists()
+#: A file's statements, or its text, or None for no file; the commands that refuse it, and why.
+REFUSED = {
+    "no file": (None, ["audit list", "audit show 1", "db version"], "db upgrade"),
+    "no database": (
+        "Dear diary, today I audited the whole cluster.",
+        ["audit list", "db version", "db upgrade"],
+        "is not an SQLite database",
+    ),
+    "no tables of ours": (["CREATE TABLE recipes (name)"], ["audit list"], "db upgrade"),
+    "an unknown revision": (
+        [
+            "CREATE TABLE alembic_version (version_num)",
+            "INSERT INTO alembic_version VALUES ('theirs')",
+        ],
+        ["audit list", "db upgrade"],
+        "theirs",
+    ),
+    "a revision that is asked for": ("", ["db upgrade --revision nonsense"], "nonsense"),
+}
 
 
-@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db version", "db upgrade"])
-def test_a_file_that_is_no_database_is_refused(run, empty, command):
-    empty.write_text("Dear diary, today I audited the whole cluster.")
-    before = empty.read_bytes()
-    line = one_line(run("--database", f"sqlite:///{empty}", *command.split()))
-    assert line == f"{empty} is not an SQLite database"
-    assert empty.read_bytes() == before
-
-
-@pytest.mark.parametrize("command", ["audit list", "audit show 1"])
-def test_a_database_without_our_tables_is_refused(run, empty, command):
-    with contextlib.closing(sqlite3.connect(empty)) as connection:
-        connection.execute("CREATE TABLE recipes (name)")
-    assert "db upgrade" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
-
-
-@pytest.mark.parametrize("command", ["audit list", "audit show 1", "db upgrade"])
-def test_a_database_of_an_unknown_revision_is_refused(run, empty, command):
-    with contextlib.closing(sqlite3.connect(empty)) as connection:
-        connection.execute("CREATE TABLE alembic_version (version_num)")
-        connection.execute("INSERT INTO alembic_version VALUES ('theirs')")
-        connection.commit()
-    assert "theirs" in one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+@pytest.mark.parametrize(("content", "commands", "expected"), REFUSED.values(), ids=REFUSED)
+def test_a_database_that_can_not_be_used_is_refused(run, empty, content, commands, expected):
+    if isinstance(content, str):
+        empty.write_text(content)
+    elif content:
+        with contextlib.closing(sqlite3.connect(empty)) as connection, connection:
+            for statement in content:
+                connection.execute(statement)
+    for command in commands:
+        line = one_line(run("--database", f"sqlite:///{empty}", *command.split()))
+        assert expected in line
+    assert empty.exists() is (content is not None)
+    if expected == "is not an SQLite database":
+        assert empty.read_text() == content
 
 
 # --- other processes ------------------------------------------------------------------------
@@ -269,11 +254,7 @@ def python(*words):
 def test_the_command_runs_as_a_process_of_its_own(filled):
     words = "--database", f"sqlite:///{filled}", "audit", "list", "-f", "json"
     done = python("-m", "watcher_objects.cli.app", *words)
-    assert (done.returncode, len(json.loads(done.stdout))) == (0, 4)
-
-
-def test_no_warning_of_others_is_shown():
-    assert python("-m", "watcher_objects.cli.app", "complete").stderr == ""
+    assert (done.returncode, done.stderr, len(json.loads(done.stdout))) == (0, "", 4)
 
 
 WITHOUT_CLIFF = """

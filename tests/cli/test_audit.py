@@ -126,14 +126,6 @@ def test_a_command_without_standard_input_reads_none(create, monkeypatch):
     assert "standard input" in one_line(create("--goal", "cool", "--parameters", "-"))
 
 
-def test_documents_are_read_from_files_and_from_stdin(created, tmp_path, monkeypatch):
-    (tmp_path / "scope.json").write_text('[{"compute": ["é"]}]')
-    piped(monkeypatch, b'{"limit": 2}')
-    documents = "--scope", f"@{tmp_path / 'scope.json'}", "--parameters", "-"
-    audit = created("--goal", "cool", *documents)
-    assert (audit["scope"], audit["parameters"]) == ([{"compute": ["é"]}], {"limit": 2})
-
-
 @pytest.mark.parametrize("interval", ["1", "900", "*/5 * * * *", "0 22 * * 5", "@daily"])
 def test_an_interval_is_seconds_or_cron(created, interval):
     words = "--goal", "cool", "--type", "CONTINUOUS", "--interval", interval

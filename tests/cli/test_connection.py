@@ -10,7 +10,6 @@ import pytest
 
 from tests.cli.conftest import one_line
 from tests.servers import CANARY
-from watcher_objects import db, exception
 from watcher_objects.cli.connection import VARIABLE
 
 NOWHERE = "sqlite:////nowhere/at/all"
@@ -58,29 +57,20 @@ def test_a_configuration_of_watchers_names_a_database(run, watchers, is_behind):
     assert names(result) == ["one", "two", "three", "four"]
 
 
-def test_of_several_configurations_the_last_goes_first(run, watchers, configured):
-    other = configured(f"[database]\nconnection = {NOWHERE}\n", "other.conf")
+def test_the_option_goes_before_configurations_and_those_before_the_environment(
+    run, filled, watchers, configured, monkeypatch
+):
     listing = "audit", "list", "-f", "json"
+    other = configured(f"[database]\nconnection = {NOWHERE}\n", "other.conf")
     assert names(run("--config-file", other, "--config-file", watchers, *listing))
     assert one_line(run("--config-file", watchers, "--config-file", other, *listing))
-
-
-def test_the_option_goes_before_a_configuration(run, filled, configured):
-    other = configured(f"[database]\nconnection = {NOWHERE}\n")
-    named = "--database", f"sqlite:///{filled}"
-    assert names(run("--config-file", other, *named, "audit", "list", "-f", "json"))
-
-
-def test_a_configuration_goes_before_the_environment(run, watchers, monkeypatch):
+    assert names(run("--config-file", other, "--database", f"sqlite:///{filled}", *listing))
     monkeypatch.setenv(VARIABLE, NOWHERE)
-    assert names(run("--config-file", watchers, "audit", "list", "-f", "json"))
-
-
-@pytest.mark.parametrize("text", [None, "[keystone]\npassword = secret\n"])
-def test_the_environment_goes_before_the_users_own(run, filled, configured, monkeypatch, text):
+    assert names(run("--config-file", watchers, *listing))
     monkeypatch.setenv(VARIABLE, f"sqlite:///{filled}")
-    words = [] if text is None else ["--config-file", configured(text)]
-    assert names(run(*words, "audit", "list", "-f", "json"))
+    silent = configured("[keystone]\npassword = secret\n", "silent.conf")
+    for words in ((), ("--config-file", silent)):
+        assert names(run(*words, *listing))
 
 
 def test_a_configuration_without_a_database_is_not_passed_over(run, configured, home):
@@ -142,14 +132,8 @@ def test_who_names_no_database_gets_one_and_is_told_once(run, home):
     (line,) = first.err.splitlines()
     assert str(file) in line
     assert all(way in line for way in ("--database", "--config-file", VARIABLE))
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (file.parent, file)] == [0o700, 0o600]
     assert run("audit", "list", "-f", "json").err == ""
-
-
-def test_the_users_own_database_is_theirs_alone(run, home):
-    run("goal", "list")
-    folder = home / "watcher-objects"
-    modes = [stat.S_IMODE(place.stat().st_mode) for place in (folder, folder / "audits.sqlite")]
-    assert modes == [0o700, 0o600]
 
 
 def test_the_users_own_database_is_upgraded_when_it_is_made_and_else_by_name(run, home):
@@ -173,16 +157,16 @@ ADMINISTRATION = [
 ]
 
 
-@pytest.mark.parametrize("words", ADMINISTRATION, ids=" ".join)
-def test_administration_is_of_a_database_that_is_named(run, home, monkeypatch, words):
+def test_administration_is_of_a_database_that_is_named(run, home, monkeypatch):
     misspelled = VARIABLE.replace("OBJECTS", "OBJECT")
     monkeypatch.setenv(misspelled, NOWHERE)
     for made in (False, True):
         if made:
             run("audit", "list")
-        line = one_line(run(*words))
-        assert line == f"No database: name one with --database, --config-file or {VARIABLE}"
-        assert home.exists() is made
+        for words in ADMINISTRATION:
+            line = one_line(run(*words))
+            assert line == f"No database: name one with --database, --config-file or {VARIABLE}"
+            assert home.exists() is made
 
 
 @pytest.mark.parametrize("words", [("audit", "list"), ("db", "check")], ids=" ".join)
@@ -229,9 +213,3 @@ def test_a_password_of_a_configuration_is_not_among_the_processes(configured):
     assert done.returncode == 1
     assert "--config-file" in done.stdout
     assert CANARY not in done.stdout + done.stderr
-
-
-def test_nothing_is_configured_after_a_command(run, watchers):
-    run("--config-file", watchers, "audit", "list")
-    with pytest.raises(exception.DatabaseNotConfigured):
-        db.get_engine()

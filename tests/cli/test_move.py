@@ -95,16 +95,5 @@ def test_what_it_was_is_what_the_row_said_at_the_write(moved, monkeypatch):
     assert [event.old_state for event in expected] == ["PENDING", "ONGOING"]
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "value", "yaml"])
-def test_moves_come_in_every_format(on, form):
-    result = on("audit", "cancel", "one", "-f", form)
-    assert all(word in result.out for word in ("one", "PENDING", "CANCELLED"))
-
-
-def test_a_refusal_shows_its_traceback_with_debug_only(on):
-    assert "Traceback" not in on("audit", "start", "nobody").err
-    assert "Traceback" in on("--debug", "audit", "start", "nobody").err
-
-
 def test_no_audit_at_all_is_wrong_usage(on):
     assert on("audit", "start").code == 2

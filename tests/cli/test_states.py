@@ -14,13 +14,6 @@ from watcher_objects.cli.diagram import STATE_MACHINES
 from watcher_objects.transitions import PROFILES
 
 LISTS = ("table", "json", "yaml", "csv", "value")
-#: The lines of the two languages, except for arrows.
-MERMAID = r'stateDiagram-v2| +state "[\w ]+" as \w+( \{)?| +\[\*\] --> \w+| +\w+ --> \[\*\]| +\}'
-DOT = (
-    r'digraph states \{| +bgcolor=white| +node \[.*\]| +subgraph cluster_\w+ \{| +label="[\w ]+"|'
-    r' +\w+_begin \[shape=point\]| +\w+ \[label="\w+"( peripheries=2)?\]|'
-    r" +\w+_begin -> \w+| *\}"
-)
 
 
 def moves(profile):
@@ -82,22 +75,31 @@ def test_one_object_can_be_selected(states):
         assert not re.search("SUSPENDED|SKIPPED", shown)
 
 
-def test_mermaid_has_each_transition(states, profile):
-    arrow = r" +(\w+?)_([A-Z]+) --> \1_([A-Z]+)(?: : (.+))?"
-    assert arrows(states("-f", "mermaid", "--profile", profile), MERMAID, arrow) == [
+#: How the two languages write an arrow, and their other lines.
+LANGUAGES = {
+    "mermaid": (
+        r" +(\w+?)_([A-Z]+) --> \1_([A-Z]+)(?: : (.+))?",
+        r'stateDiagram-v2| +state "[\w ]+" as \w+( \{)?| +\[\*\] --> \w+| +\w+ --> \[\*\]| +\}',
+    ),
+    "dot": (
+        r' +(\w+?)_([A-Z]+) -> \1_([A-Z]+) \[style=\w+ label="(.*)"\]',
+        r"digraph states \{| +bgcolor=white| +node \[.*\]| +subgraph cluster_\w+ \{|"
+        r' +label="[\w ]+"| +\w+_begin \[shape=point\]|'
+        r' +\w+ \[label="\w+"( peripheries=2)?\]| +\w+_begin -> \w+| *\}',
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_drawings_have_each_transition(states, profile, language):
+    arrow, known = LANGUAGES[language]
+    shown = states("-f", language, "--profile", profile)
+    assert arrows(shown, known, arrow) == [
         (name, initial, new, remark(condition, by))
         for name, initial, new, condition, by in moves(profile)
     ]
-
-
-def test_dot_has_each_transition(states, profile):
-    arrow = r' +(\w+?)_([A-Z]+) -> \1_([A-Z]+) \[style=\w+ label="(.*)"\]'
-    shown = states("-f", "dot", "--profile", profile)
-    assert arrows(shown, DOT, arrow) == [
-        (name, initial, new, remark(condition, by))
-        for name, initial, new, condition, by in moves(profile)
-    ]
-    assert shown.count("dashed") == sum(by == "watcher" for *_, by in moves(profile))
+    if language == "dot":
+        assert shown.count("dashed") == sum(by == "watcher" for *_, by in moves(profile))
 
 
 def remark(condition, by):

@@ -83,13 +83,6 @@ def test_the_filters_of_a_list_narrow_what_is_counted(stats):
     assert stats("--by", "type", "--state", "deleted") == {"ONESHOT": 1}
 
 
-@pytest.mark.parametrize("words", [("--by", "colour"), ("--state", "TIRED")])
-def test_what_there_is_not_is_refused(on, words):
-    result = on("audit", "stats", *words)
-    assert (result.code, result.out) == (2, "")
-    assert words[1] in result.err
-
-
 @pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
 def test_the_numbers_come_in_every_format(on, form):
     result = on("audit", "stats", "-f", form)
