@@ -112,6 +112,39 @@ def _behind(path, anchor, added):
     return f"watcher_objects/{path}", anchor, anchor + added
 
 
+_MOVES = "        State.CANCELLED: frozenset({State.DELETED}),\n"
+_DRAWN = "   CANCELLED ─────▶ DELETED\n"
+_DOCUMENTED = 'SUCCEEDED: DELETED; FAILED: DELETED; CANCELLED: DELETED;"\n        "DELETED:'
+#: The places of a state that may follow CANCELLED.
+STATE = {
+    "``states.py``": [
+        _behind("states.py", '    SUSPENDED = "SUSPENDED"\n', '    ARCHIVED = "ARCHIVED"\n'),
+        (
+            "watcher_objects/states.py",
+            f"{_MOVES}        State.DELETED: frozenset(),",
+            _MOVES.replace("{", "{State.ARCHIVED, ")
+            + _MOVES.replace("CANCELLED", "ARCHIVED")
+            + "        State.DELETED: frozenset(),",
+        ),
+    ],
+    "``tests/test_states.py``": [
+        (
+            "tests/test_states.py",
+            _DOCUMENTED,
+            _DOCUMENTED.replace(
+                "CANCELLED: DELETED;", "CANCELLED: DELETED ARCHIVED; ARCHIVED: DELETED;"
+            ),
+        )
+    ],
+    "``README.rst``": [
+        (
+            "README.rst",
+            _DRAWN,
+            "   CANCELLED ──┬──▶ ARCHIVED\n               └──▶ DELETED\n"
+            + _DRAWN.replace("CANCELLED", "ARCHIVED "),
+        )
+    ],
+}
 #: The places by what the page calls them; ``{newest}`` is still to be filled in.
 PLACES = {
     MODELS: [
@@ -172,9 +205,11 @@ PLACES = {
         ("watcher_objects/testing/factory.py", "    def goal(self", _MAKER),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],
+    **STATE,
 }
 RECIPES = {
     "How to add a migration": {MODELS, MIGRATIONS},
     "How to add a field": {MODELS, MIGRATIONS, "``fields``", "``history``", FINGERPRINTS},
-    "How to add an entity": PLACES.keys() - {"``fields``", "``history``"},
+    "How to add an entity": PLACES.keys() - STATE.keys() - {"``fields``", "``history``"},
+    "How to add a state": STATE.keys(),
 }
