@@ -2,6 +2,7 @@
 """What is compiled per class does what the slow ways do, and leaves the rest to them."""
 
 import linecache
+import threading
 import traceback
 
 import pytest
@@ -133,6 +134,19 @@ def test_what_is_compiled_is_bounded(sqlite, context):
     before = queries._page.cache_info().currsize
     Audit.list(context, filters={"id__in": range(queries.FEW_CHOICES)})
     assert queries._page.cache_info().currsize == before
+
+
+def test_a_thread_waits_for_a_connection_that_another_keeps(sqlite, context):
+    audit = factory.stored(Audit, context)
+    held = [backend.current().acquire() for _ in range(15)]
+    found = []
+    thread = threading.Thread(target=lambda: found.append(Audit.get(context, audit.id)))
+    thread.start()
+    backend.current().release(held.pop())
+    thread.join(timeout=20)
+    assert found == [audit]
+    for lent in held:
+        backend.current().release(lent)
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)

@@ -93,6 +93,14 @@ def test_arguments_that_the_method_does_not_take_are_refused(endpoint, kwargs):
     assert refusal(of_class(endpoint, "Goal", "list", **kwargs)) == "InvalidMessage"
 
 
+def test_a_request_that_is_not_text_or_lacks_a_value_is_refused(endpoint, context):
+    for text in (None, 1, [], b"{}"):
+        assert refusal(json.loads(endpoint.object_action({}, text))) == "InvalidMessage"
+    primitive = Goal(context, name="nameless", efficacy_specification=[]).obj_to_primitive()
+    answer = told(endpoint, "object_action", object=primitive, method="create")
+    assert refusal(answer) == "InvalidValue"
+
+
 def test_a_class_is_looked_up_and_never_imported(endpoint, context):
     told_object = {**factory.built(Goal, context).obj_to_primitive()}
     for name in ("os", "watcher_objects.goal.Goal", "subprocess.Popen", "goal"):

@@ -221,7 +221,7 @@ def test_the_db_api_enforces_the_table_too(database, context, show_deleted_conte
     assert api.update(models.audits, key, {"name": "other"}) is None
 
 
-def test_the_db_api_refuses_what_is_no_column(sqlite):
+def test_the_db_api_refuses_what_is_no_column_and_a_missing_value(sqlite):
     for call in (
         lambda: api.create(models.goals, {"nam": "a"}),
         lambda: api.get(models.goals, {"nam": "a"}),
@@ -229,6 +229,8 @@ def test_the_db_api_refuses_what_is_no_column(sqlite):
     ):
         with pytest.raises(exception.UnknownField, match="goals has no field nam; there are"):
             call()
+    with pytest.raises(exception.InvalidValue, match="must have a value"):
+        api.create(models.goals, {"name": "a"})
 
 
 # Of eventlet, and of Python where other threads run.
