@@ -174,7 +174,8 @@ def classes(database, context):
 def inputs_of(classes, database, *, frozen=False):
     """Yield a class, a field, a value and its verdict.
 
-    Of fields of one kind, all are yielded on SQLite and in the long tier, else one.
+    Of fields of one kind, all are yielded in the long tier and on SQLite, else one; of fields of
+    new objects, whose tests take longest, all in the long tier only.
     """
     seen = set()
     for cls in classes:
@@ -183,7 +184,7 @@ def inputs_of(classes, database, *, frozen=False):
             column = cls.table.columns[field]
             alike = repr((type(cls.fields[field]), column.type, column.nullable, column.info))
             alike += str(_SPECIAL.get((cls.obj_name(), field)) and cls)
-            if database != "sqlite" and not LONG and alike in seen:
+            if alike in seen and not (LONG or (database == "sqlite" and not frozen)):
                 continue
             seen.add(alike)
             for given, verdict in table[field]:
