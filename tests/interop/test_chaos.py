@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the judge says of Watcher's own objects; so it can say that of ours, too."""
 
-from tests.chaos.arena import Run
-from tests.chaos.judge import Kind
+from tests.chaos.checker import Kind
+from tests.chaos.harness import Run
 from tests.chaos.scenarios import SCENARIOS
 from watcher_objects import db
 from watcher_objects.db import migration
