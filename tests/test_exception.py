@@ -4,6 +4,8 @@
 import inspect
 import os
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +108,13 @@ def test_a_refused_transition_tells_what_is_allowed():
     assert (error.initial, error.new) == ("PENDING", "FAILED")
     assert error.allowed == ("CANCELLED", "ONGOING")
     assert str(error).endswith("from PENDING to FAILED; allowed: CANCELLED, ONGOING")
+
+
+def test_errors_of_watchers_services_stand_in_one_block():
+    path = Path(exception.__file__)
+    ours, block = path.read_text().split("by Watcher's services only")
+    elsewhere = (p.read_text() for p in path.parent.rglob("*.py") if p != path)
+    raised = set(re.findall(r"\w+", " ".join([*elsewhere, re.sub(r"class \w+", "", ours)])))
+    named = {part: set(re.findall(r"^class (\w+)", part, re.MULTILINE)) for part in (ours, block)}
+    assert named[block] & raised == set()
+    assert named[ours] <= raised

@@ -171,12 +171,6 @@ class ResourceNotFound(ObjectNotFound):
     code = 404
 
 
-class NotAuthorized(WatcherException):
-    """Not authorized"""
-
-    code = 403
-
-
 class UnsupportedError(WatcherException):
     """Not supported"""
 
@@ -250,16 +244,8 @@ class InvalidName(Invalid):
     """Expected a name, got %(name)s"""
 
 
-class InvalidUuidOrName(Invalid):
-    """Expected a uuid or a name, got %(name)s"""
-
-
 class InvalidIntervalOrCron(Invalid):
     """Expected a number of seconds or a cron expression, got %(name)s"""
-
-
-class CronFormatIsInvalid(Invalid):
-    """Invalid cron expression: %(message)s"""
 
 
 class InvalidFilter(Invalid):
@@ -337,27 +323,7 @@ class InvalidStateTransition(Conflict):
         self.allowed: Collection[str] = kwargs.get("allowed", ())
 
 
-class DeleteError(Invalid):
-    """Objects in state %(state)s cannot be deleted"""
-
-
-class StartError(Invalid):
-    """Objects in state %(state)s cannot be started"""
-
-
-class PatchError(Invalid):
-    """Cannot apply the patch %(patch)s: %(reason)s"""
-
-
-class NotSoftDeletedStateError(WatcherException):
-    """%(name)s %(id)s has not been soft-deleted"""
-
-
 # --- goals and strategies -----------------------------------------------------------------
-
-
-class InvalidGoal(Invalid):
-    """Invalid goal %(goal)s"""
 
 
 class GoalNotFound(ResourceNotFound):
@@ -399,14 +365,6 @@ class AuditTemplateAlreadyExists(AlreadyExists):
     """Audit template %(audit_template)s already exists"""
 
 
-class InvalidAudit(Invalid):
-    """Invalid audit %(audit)s"""
-
-
-class EagerlyLoadedAuditRequired(InvalidAudit):
-    """The audit %(audit)s was loaded without its goal and strategy"""
-
-
 class AuditNotFound(ResourceNotFound):
     """Audit %(audit)s not found"""
 
@@ -417,26 +375,6 @@ class AuditAlreadyExists(AlreadyExists):
 
 class AuditReferenced(Referenced):
     """Action plans still refer to audit %(audit)s"""
-
-
-class AuditCancelled(WatcherException):
-    """Audit %(uuid)s has been cancelled"""
-
-
-class AuditTypeNotFound(Invalid):
-    """Unknown audit type %(audit_type)s"""
-
-
-class AuditTypeNotAllowed(Invalid):
-    """The audit type %(audit_type)s is not allowed here"""
-
-
-class AuditStateNotAllowed(Invalid):
-    """The audit state %(state)s is not allowed here"""
-
-
-class AuditParameterNotAllowed(Invalid):
-    """The audit parameter %(parameter)s is not allowed here"""
 
 
 class AuditIntervalNotSpecified(Invalid):
@@ -454,18 +392,6 @@ class AuditStartEndTimeNotAllowed(Invalid):
 # --- action plans, actions and what belongs to them ---------------------------------------
 
 
-class InvalidActionPlan(Invalid):
-    """Invalid action plan %(action_plan)s"""
-
-
-class EagerlyLoadedActionPlanRequired(InvalidActionPlan):
-    """The action plan %(action_plan)s was loaded without its audit and strategy"""
-
-
-class EagerlyLoadedActionRequired(InvalidActionPlan):
-    """The action %(action)s was loaded without its action plan"""
-
-
 class ActionPlanNotFound(ResourceNotFound):
     """Action plan %(action_plan)s not found"""
 
@@ -476,14 +402,6 @@ class ActionPlanAlreadyExists(AlreadyExists):
 
 class ActionPlanReferenced(Referenced):
     """Actions still refer to action plan %(action_plan)s"""
-
-
-class ActionPlanCancelled(WatcherException):
-    """Action plan %(uuid)s has been cancelled"""
-
-
-class ActionPlanIsOngoing(Conflict):
-    """Action plan %(action_plan)s is running"""
 
 
 class ActionNotFound(ResourceNotFound):
@@ -532,10 +450,6 @@ class ActionDescriptionNotFound(ResourceNotFound):
 
 class ActionDescriptionAlreadyExists(AlreadyExists):
     """Action description of type %(action_type)s already exists"""
-
-
-class NotificationPayloadError(WatcherException):
-    """The notification %(class_name)s was sent before its payload was filled"""
 
 
 # --- the database -------------------------------------------------------------------------
@@ -588,3 +502,94 @@ class OutcomeUnknown(DatabaseUnavailable):
 
     def nothing_happened(self) -> None:
         """Do nothing: a lost COMMIT may have taken effect."""
+
+
+# --- raised and caught by Watcher's services only ------------------------------------------
+# This library raises none of these errors. Code of Watcher that uses the library finds them
+# under their usual names.
+
+
+class NotAuthorized(WatcherException):
+    """Not authorized"""
+
+    code = 403
+
+
+class InvalidUuidOrName(Invalid):
+    """Expected a uuid or a name, got %(name)s"""
+
+
+class CronFormatIsInvalid(Invalid):
+    """Invalid cron expression: %(message)s"""
+
+
+class DeleteError(Invalid):
+    """Objects in state %(state)s cannot be deleted"""
+
+
+class StartError(Invalid):
+    """Objects in state %(state)s cannot be started"""
+
+
+class PatchError(Invalid):
+    """Cannot apply the patch %(patch)s: %(reason)s"""
+
+
+class NotSoftDeletedStateError(WatcherException):
+    """%(name)s %(id)s has not been soft-deleted"""
+
+
+class InvalidGoal(Invalid):
+    """Invalid goal %(goal)s"""
+
+
+class InvalidAudit(Invalid):
+    """Invalid audit %(audit)s"""
+
+
+class InvalidActionPlan(Invalid):
+    """Invalid action plan %(action_plan)s"""
+
+
+class EagerlyLoadedAuditRequired(InvalidAudit):
+    """The audit %(audit)s was loaded without its goal and strategy"""
+
+
+class AuditCancelled(WatcherException):
+    """Audit %(uuid)s has been cancelled"""
+
+
+class AuditTypeNotFound(Invalid):
+    """Unknown audit type %(audit_type)s"""
+
+
+class AuditTypeNotAllowed(Invalid):
+    """The audit type %(audit_type)s is not allowed here"""
+
+
+class AuditStateNotAllowed(Invalid):
+    """The audit state %(state)s is not allowed here"""
+
+
+class AuditParameterNotAllowed(Invalid):
+    """The audit parameter %(parameter)s is not allowed here"""
+
+
+class EagerlyLoadedActionPlanRequired(InvalidActionPlan):
+    """The action plan %(action_plan)s was loaded without its audit and strategy"""
+
+
+class EagerlyLoadedActionRequired(InvalidActionPlan):
+    """The action %(action)s was loaded without its action plan"""
+
+
+class ActionPlanCancelled(WatcherException):
+    """Action plan %(uuid)s has been cancelled"""
+
+
+class ActionPlanIsOngoing(Conflict):
+    """Action plan %(action_plan)s is running"""
+
+
+class NotificationPayloadError(WatcherException):
+    """The notification %(class_name)s was sent before its payload was filled"""
