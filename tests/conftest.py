@@ -38,7 +38,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 @pytest.fixture(scope="session")
 def database_urls(tmp_path_factory) -> Iterator[Callable[[str], str]]:
-    """Lends the URL of the one database of a kind that all tests of this process share."""
+    """Return the URL of the database of a kind that all tests of this process share."""
     with contextlib.ExitStack() as stack:
 
         @functools.cache
@@ -109,7 +109,7 @@ def no_schema(database) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def owners_of_its_own() -> None:
-    """Let no test find the rows of another's related objects."""
+    """Forget related objects that other tests have stored."""
     factory.forget_owners()
 
 
@@ -131,10 +131,10 @@ def show_deleted_context() -> RequestContext:
 
 @pytest.fixture
 def published() -> Iterator[list[events.Event]]:
-    """The events that subscribers are told of, in order."""
-    told: list[events.Event] = []
-    end = events.subscribe(told.append)
-    yield told
+    """The events that are published, in order."""
+    seen: list[events.Event] = []
+    end = events.subscribe(seen.append)
+    yield seen
     end()
 
 
@@ -147,7 +147,7 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.fixture
 def listen(monkeypatch) -> Iterator[Callable[[Callable[..., None]], None]]:
-    """Has a function told of each statement before any engine sends it, in this test."""
+    """Calls a function with each statement before any engine sends it, in this test."""
     # SQLAlchemy would leave it set, and each later engine of this process the slower way.
     monkeypatch.setattr(sa.Engine, "_has_events", sa.Engine._has_events)
     with contextlib.ExitStack() as stack:

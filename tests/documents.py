@@ -13,18 +13,18 @@ README = PAGES["README.rst"]
 
 
 def page(name):
-    """Return one of the documents beside the README."""
+    """Return one of the documents other than the README."""
     return PAGES[f"{name}.rst"]
 
 
 def block(after, text=README):
-    """Return the indented block behind a marker."""
+    """Return the indented block after a marker."""
     directive = r"(?:\S.*\n(?: +:.*\n)*)?"
     found = re.search(rf"^\.\. {after}\n\n{directive}\n((?:(?: +.*)?\n)+)", text, flags=re.M)
     return dedent(found.group(1)).strip()
 
 
 def rows(after, text):
-    """Return the cells of the table behind a marker, row by row, without the header."""
+    """Return the cells of the table after a marker, row by row, without the header."""
     below = block(after, text).split("\n* - ")[1:]
     return [[cell.strip("` \n") for cell in re.split(r"\n +- ", row)] for row in below]

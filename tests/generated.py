@@ -63,10 +63,10 @@ def objects(draw, cls, filled=True, eager=True):
 
 
 def value_of(cls, name):
-    """A value of a field that can be told in every version that has the field."""
+    """A value of a field that can be serialized in every version that has the field."""
     field = cls.fields[name]
-    told = OLDER.get((cls.obj_name(), name), VALUES[type(field)])
-    return st.none() | told if field.nullable else told
+    found = OLDER.get((cls.obj_name(), name), VALUES[type(field)])
+    return st.none() | found if field.nullable else found
 
 
 def fields_at(cls, version):

@@ -9,7 +9,7 @@ from watcher_objects import db
 
 @contextmanager
 def held(obj, context, **changes):
-    """Let another thread's transaction write an object's row, and end behind what runs inside."""
+    """Write an object's row in another thread's transaction, which ends after the block."""
     holds, done = threading.Event(), threading.Event()
 
     def hold():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message broker, a server of ours behind it, and what that is asked."""
+"""A message broker, a server that listens to it, and the requests that it gets."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def calling(url: str, topic: str = TOPIC) -> caller.Caller:
     return caller.Caller(url, transport.configuration(), topic, timeout=20)
 
 
-def request(method, obj=None, *args, token=None, **told):
+def request(method, obj=None, *args, token=None, **changes):
     """The text of a request to run a method of an object or of the class Audit."""
     target = (
         {"class": "Audit"}
@@ -60,5 +60,11 @@ def request(method, obj=None, *args, token=None, **told):
     )
     rest = {"args": [*args], "kwargs": {}, "versions": wire.supported_versions()}
     return json.dumps(
-        {**target, "method": method, **rest, "token": token or uuidutils.generate_uuid(), **told}
+        {
+            **target,
+            "method": method,
+            **rest,
+            "token": token or uuidutils.generate_uuid(),
+            **changes,
+        }
     )

@@ -24,7 +24,7 @@ REVISIONS = {
 _RELEASES = [*REVISIONS]
 
 # Each column: its name, its kind or the length of its text, ? if it may be NULL, the release that
-# has it first behind @, and the one that has it no more behind <.
+# has it first after @, and the first that lacks it again after <.
 _COMMON = "created_at:time? updated_at:time? deleted_at:time? deleted:int?"
 _TABLES = {
     "goals": "id:key uuid:36? name:63 display_name:63 efficacy_specification:text",
@@ -77,7 +77,7 @@ _NAMES = {
 
 
 def _has(release, word):
-    """Tell whether a release has what a word says, and return it without its releases."""
+    """Return whether a release has what a word says, and the word without its releases."""
     word, _, end = word.partition("<")
     word, _, start = word.partition("@")
     place = _RELEASES.index

@@ -119,18 +119,18 @@ def key_of(table):
 
 
 def contents():
-    told = {}
+    output = {}
     for table in tables():
         for found in run(sa.select(table)):
             row = dict(found._mapping)
-            told[table.name, str(row[key_of(table)])] = {
+            output[table.name, str(row[key_of(table)])] = {
                 n: normal(table.name, n, row) for n in row
             }
-    return told
+    return output
 
 
 def same(before, after):
-    """Tell whether what both have is the same."""
+    """Return whether what both have is the same."""
     for key in before.keys() & after.keys():
         for name in before[key].keys() & after[key].keys():
             if (key[0], name) == ("audits", "name") and None in (

@@ -37,7 +37,7 @@ class Signal:
         assert os.read(self._reader, 1) == b"."
 
     def send(self):
-        """Let a process that waits go on."""
+        """Resume a process that waits."""
         os.write(self._writer, b".")
 
     def close(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reader of the documents, who does what they show.
 
-``python`` is run, and so is each line of ``console`` that begins with ``$``; what is shown behind
+``python`` is run, and so is each line of ``console`` that begins with ``$``; what is shown after
 it is its output, with ``...`` for what varies. A command of which no output is shown must succeed.
 """
 
@@ -62,7 +62,7 @@ def _is_within(margin: int) -> Callable[[str], bool]:
 
 
 def commands(console: str) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a console, and the output that is shown behind each."""
+    """Yield the commands of a console, and the output that is shown after each."""
     for part in re.split(r"^\$ ", console.replace("\\\n", ""), flags=re.M)[1:]:
         command, _, shown = part.partition("\n")
         yield command, shown.rstrip() + "\n" if shown.strip() else ""
@@ -81,7 +81,7 @@ class Reader:
         """
         for block in blocks(page):
             if block.kind == "python":
-                # Behind as many empty lines as are above it, for the traceback.
+                # After as many empty lines as are above it, for the traceback.
                 exec("\n" * block.line + block.text, self.names)  # noqa: S102 - our own page
             elif block.kind == "console":
                 for command, shown in commands(block.text):
@@ -116,17 +116,17 @@ def _done(command: str) -> tuple[int, str]:
     return code, out.getvalue() + err.getvalue()
 
 
-def _compare(command: str, shown: str, code: int, told: str) -> None:
+def _compare(command: str, shown: str, code: int, messages: str) -> None:
     checker, flags = doctest.OutputChecker(), doctest.ELLIPSIS
     if not shown:
-        assert code == 0, f"{command}: exit code {code}\n{told}"
-    elif not checker.check_output(shown, told, flags):
+        assert code == 0, f"{command}: exit code {code}\n{messages}"
+    elif not checker.check_output(shown, messages, flags):
         example = doctest.Example(command, shown)
-        raise AssertionError(f"{command}\n{checker.output_difference(example, told, flags)}")
+        raise AssertionError(f"{command}\n{checker.output_difference(example, messages, flags)}")
 
 
 def named(page: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each command of ours that a page shows or names, and the words behind it.
+    """Yield each command of ours that a page shows or names, and the words after it.
 
     :raises AssertionError: there is no such command
     """

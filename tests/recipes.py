@@ -108,7 +108,7 @@ def _before(path, anchor, added):
     return f"watcher_objects/{path}", anchor, added + anchor
 
 
-def _behind(path, anchor, added):
+def _after(path, anchor, added):
     return f"watcher_objects/{path}", anchor, anchor + added
 
 
@@ -118,7 +118,7 @@ _DOCUMENTED = 'SUCCEEDED: DELETED; FAILED: DELETED; CANCELLED: DELETED;"\n      
 #: The places of a state that may follow CANCELLED.
 STATE = {
     "``states.py``": [
-        _behind("states.py", '    SUSPENDED = "SUSPENDED"\n', '    ARCHIVED = "ARCHIVED"\n'),
+        _after("states.py", '    SUSPENDED = "SUSPENDED"\n', '    ARCHIVED = "ARCHIVED"\n'),
         (
             "watcher_objects/states.py",
             f"{_MOVES}        State.DELETED: frozenset(),",
@@ -148,7 +148,7 @@ STATE = {
 #: The places by what the page calls them; ``{newest}`` is still to be filled in.
 PLACES = {
     MODELS: [
-        _behind(
+        _after(
             "db/models.py",
             '_unique("goals", "name", "deleted"),',
             ' _index("goals", "display_name"),',
@@ -177,31 +177,31 @@ PLACES = {
         ),
     ],
     "``history``": [
-        _behind("audit.py", '"1.8": Released("2025.2", Added("status_message")),', _PRIORITY),
-        _behind("action.py", '"2.1": Released("2025.2", Added("status_message")),', _CRITICAL),
+        _after("audit.py", '"1.8": Released("2025.2", Added("status_message")),', _PRIORITY),
+        _after("action.py", '"2.1": Released("2025.2", Added("status_message")),', _CRITICAL),
     ],
     "``strategy.py``": [("watcher_objects/memo.py", "", _MEMO)],
     "``exception.py``": [
         ("watcher_objects/exception.py", "class GoalNotFound(ResourceNotFound):", _ERRORS)
     ],
     "``watcher_objects/__init__.py``": [
-        _behind(
+        _after(
             "__init__.py",
             "from watcher_objects.goal import Goal",
             "\nfrom watcher_objects.memo import Memo",
         ),
-        _behind("__init__.py", '"Goal",', ' "Memo",'),
+        _after("__init__.py", '"Goal",', ' "Memo",'),
     ],
     "``cli/entity.py``": [
-        _behind("cli/entity.py", "    Goal,", " Memo,"),
-        _behind("cli/entity.py", "KINDS = {", ' "memo": Kind(Memo, ("uuid", "name")),'),
+        _after("cli/entity.py", "    Goal,", " Memo,"),
+        _after("cli/entity.py", "KINDS = {", ' "memo": Kind(Memo, ("uuid", "name")),'),
     ],
     "``docs/commands.rst``": [
         ("docs/commands.rst", f"``goal {verb}``,", f"``goal {verb}``, ``memo {verb}``,")
         for verb in ("list", "show")
     ],
     "``testing/factory.py``": [
-        _behind("testing/factory.py", "    Goal,", " Memo,"),
+        _after("testing/factory.py", "    Goal,", " Memo,"),
         ("watcher_objects/testing/factory.py", "    def goal(self", _MAKER),
     ],
     FINGERPRINTS: [(trial.DUE, "", "")],

@@ -29,7 +29,7 @@ SCRATCH = f"watcher_objects_test_{os.getpid()}"
 
 
 def missing(message: str, more: str = "") -> NoReturn:
-    """Skip a test for want of a server or a program, or let it fail in CI, which has them all."""
+    """Skip a test for want of a server or a program, or fail it in CI, which has them all."""
     if os.environ.get("CI") == "true":
         pytest.fail(message + more)
     pytest.skip(message)
@@ -47,7 +47,7 @@ def require(name: str) -> None:
 
 @contextmanager
 def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
-    """Lend the URL of a new database in a folder or on a server, which must be there in CI."""
+    """Yield the URL of a new database in a folder or on a server, which must be there in CI."""
     if name == "sqlite":
         yield f"sqlite:///{folder / 'audits.sqlite'}"
         return
@@ -62,7 +62,7 @@ def scratch(name: str, folder: Path, suffix: str = "") -> Iterator[str]:
 
 @contextmanager
 def _through_mysqlclient(folder: Path, suffix: str) -> Iterator[str]:
-    """Lend the URL of a new database on MariaDB with the second driver, which CI must have."""
+    """Yield the URL of a new database on MariaDB with the second driver, which CI must have."""
     if importlib.util.find_spec("MySQLdb") is None:
         missing("mysqlclient is not installed")
     with scratch("mariadb", folder, f"{suffix}_{MYSQLCLIENT}") as url:
@@ -81,7 +81,7 @@ UNREACHABLE = (
 
 @contextmanager
 def account(url: str, may: str = "SELECT") -> Iterator[str]:
-    """Lend a database's URL for an account that may do this to all its tables, and no more."""
+    """Yield a database's URL for an account that may do this to all its tables, and no more."""
     place, name = sa.make_url(url), f"account_{os.getpid()}"
     password, grants = "WITH PASSWORD", [f"{may} ON ALL TABLES IN SCHEMA public"]
     if place.get_backend_name() == "mysql":

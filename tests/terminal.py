@@ -16,7 +16,7 @@ class Terminal:
         self.stream = os.fdopen(writing, "w")
 
     def shown(self):
-        # What is written may come in several pieces, and later; behind this there is no more.
+        # What is written may come in several pieces, and later; after this there is nothing.
         self.stream.write(END.decode())
         self.stream.flush()
         shown = b""

@@ -41,8 +41,8 @@ def run(place, block):
     statements = [block] if block.startswith("DO ") else block.rstrip(";").split(";\n")
     with closing(servers.admin(place).connect()) as connection:
         for statement in statements:
-            told = re.sub(r"\bwatcher(_upgrades)?\b", rf"{NAME}\1", statement)
-            connection.exec_driver_sql(told.replace("%", "%%"))
+            renamed = re.sub(r"\bwatcher(_upgrades)?\b", rf"{NAME}\1", statement)
+            connection.exec_driver_sql(renamed.replace("%", "%%"))
 
 
 @pytest.fixture(params=WAYS)

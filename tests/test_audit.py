@@ -58,7 +58,7 @@ def test_a_document_that_can_not_be_stored_is_received_and_refused_by_save(audit
         received.save()
 
 
-def test_an_equal_document_is_no_change(audit):
+def test_an_equal_document_is_not_a_change(audit):
     audit.parameters = json.loads(json.dumps(audit.parameters))
     assert audit.obj_what_changed() == set()
 
@@ -117,7 +117,7 @@ def test_what_changed_in_a_related_object_is_that_objects_to_save(audit, context
     assert audit.goal.obj_what_changed() == {"display_name"}
 
 
-def test_a_field_that_was_deleted_is_no_change(audit, context):
+def test_a_field_that_was_deleted_is_not_a_change(audit, context):
     audit.hostname = "node-2"
     del audit.hostname
     audit.save()

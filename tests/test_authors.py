@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents tell authors of decision engines is so."""
+"""What the documents state for authors of decision engines is true."""
 
 import importlib
 import re
@@ -112,14 +112,14 @@ def test_each_name_that_an_import_of_watchers_becomes_is_there():
         resolve_name(name)
 
 
-def test_each_move_that_a_profile_adds_is_told_with_its_place():
-    told = {
+def test_each_transition_that_a_profile_adds_is_documented_with_its_place():
+    documented = {
         (kind, initial, new)
         for kind, left, reached, *_ in rows("moves", page("differences"))
         for initial in left.split(", ")
         for new in reached.split(", ")
     }
-    assert told == {
+    assert documented == {
         (kind.lower(), initial, new)
         for kind, life in STATE_MACHINES.items()
         for initial, following in life.WATCHER_MOVES.items()

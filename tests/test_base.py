@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What callers find in ``base`` and ``fields`` besides the objects."""
+"""What callers find in ``base`` and ``fields`` in addition to the objects."""
 
 import pytest
 from oslo_versionedobjects import base as ovo

@@ -122,7 +122,7 @@ def test_a_time_limit_ends_connecting(unconfigured, context, silent, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
-def test_a_limit_that_is_no_number_is_told_at_once(unconfigured, context, silent, scheme):
+def test_a_limit_that_is_not_a_number_is_reported_at_once(unconfigured, context, silent, scheme):
     db.configure(f"{scheme}://nobody@{silent}/none", connect_args={"connect_timeout": "soon"})
     with pytest.raises(exception.DatabaseError) as caught:
         Goal.list(context)

@@ -108,7 +108,7 @@ def test_a_cron_interval_keeps_a_schema_from_going_where_it_is_a_number(empty_da
 
 
 @pytest.mark.parametrize("empty_database", ["mariadb"], indirect=True)
-def test_text_in_a_character_set_of_old_is_changed_beside_itself(empty_database, monkeypatch):
+def test_text_in_an_old_character_set_is_converted_in_a_shadow_column(empty_database, monkeypatch):
     monkeypatch.setattr(population, "TEXT", "café")  # what latin1 has
     migration.upgrade(FOREIGN_HEAD)
     for table in tables():

@@ -17,33 +17,35 @@ def foreign(empty_database):
     migration.upgrade(FOREIGN_HEAD)
 
 
-def told():
+def findings():
     return [(finding.need, finding.what) for finding in migration.check()]
 
 
 def test_an_older_schema_needs_an_upgrade(foreign):
-    (first, *_) = told()
+    (first, *_) = findings()
     assert first == (Need.UPGRADE, f"revision {FOREIGN_HEAD} is older than {HEAD}")
 
 
 def test_a_database_without_a_schema_needs_an_upgrade(tmp_path):
     db.configure(f"sqlite:///{tmp_path / 'new.sqlite'}")
-    assert told() == [(Need.UPGRADE, "there is no schema of ours")]
+    assert findings() == [(Need.UPGRADE, "there is no schema of ours")]
     db.dispose()
 
 
 def test_a_revision_of_others_needs_a_person(database):
     run(sa.text("UPDATE alembic_version SET version_num = 'abc'"))
-    assert told() == [(Need.PERSON, "revision abc is of a newer release, or of another program")]
+    assert findings() == [
+        (Need.PERSON, "revision abc is of a newer release, or of another program")
+    ]
     run(sa.text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
 
 
-def test_a_missing_key_is_told_with_the_rows_that_are_in_its_way(foreign):
+def test_a_missing_key_is_reported_with_the_rows_that_violate_it(foreign):
     filled(numbers=[1])
     audits = next(table for table in tables() if table.name == "audits")
     fill(audits, [4, 5])
     run(sa.update(audits).values(name="same"))
-    (finding,) = (what for _, what in told() if "unique key" in what)
+    (finding,) = (what for _, what in findings() if "unique key" in what)
     assert finding == (
         "audits lacks the unique key uniq_audits0name: 3 rows have name 'same', deleted 0"
     )
@@ -65,7 +67,7 @@ def test_a_schema_that_was_changed_by_hand_needs_a_person(database):
     ):
         run(sa.text(change))
         try:
-            assert told() == [(Need.PERSON, f"the schema differs: {difference}")]
+            assert findings() == [(Need.PERSON, f"the schema differs: {difference}")]
         finally:
             run(sa.text(back))
 
@@ -75,7 +77,7 @@ def test_what_others_add_needs_nothing(database):
     run(sa.text("CREATE UNIQUE INDEX one_each ON zoo (cage)"))
     run(sa.text("CREATE INDEX own ON audits (hostname, name)"))
     try:
-        assert told() == [
+        assert findings() == [
             (Need.NOTHING, "the table zoo is not this program's"),
             (Need.NOTHING, "audits has an additional index own"),
         ]
@@ -88,16 +90,16 @@ def test_what_others_add_needs_nothing(database):
 def test_a_row_that_no_object_could_hold_needs_a_person(database, context):
     audit = factory.stored(Audit, context)
     run(sa.update(models.audits).values(audit_type=None, scope="{"))
-    (finding,) = told()
+    (finding,) = findings()
     assert finding[0] is Need.PERSON
     assert finding[1].startswith(f"row {audit.id} of audits can't be loaded: ")
 
 
-def test_a_state_that_there_is_not_needs_a_person(database, context):
+def test_an_unknown_state_needs_a_person(database, context):
     audit = factory.stored(Audit, context)
     run(sa.update(models.audits).values(state="BOGUS"))
     what = f"row {audit.id} of audits is in the state 'BOGUS', which does not exist"
-    assert told() == [(Need.PERSON, what)]
+    assert findings() == [(Need.PERSON, what)]
 
 
 @pytest.fixture
@@ -115,14 +117,14 @@ def test_text_that_mariadb_keeps_otherwise_needs_a_person(mariadb, collation):
     kind = f"VARCHAR(255) CHARACTER SET {charset} COLLATE {collation}"
     run(sa.text(f"ALTER TABLE scoring_engines MODIFY description {kind}"))
     what = f"text in scoring_engines has the collation {collation}: description"
-    assert told() == [(Need.PERSON, what)]
+    assert findings() == [(Need.PERSON, what)]
 
 
 @pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("engine", ["Aria", "MyISAM"])
 def test_a_table_that_is_not_rolled_back_needs_a_person(mariadb, engine):
     run(sa.text(f"ALTER TABLE scoring_engines ENGINE = {engine}"))
-    ((need, what),) = told()
+    ((need, what),) = findings()
     assert need is Need.PERSON
     assert what.startswith(f"scoring_engines is stored by {engine}, which neither rolls back")
 
@@ -147,7 +149,7 @@ def test_a_row_that_can_not_be_found_is_named(database, context):
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
-def test_a_sequence_behind_its_rows_is_found(database, context):
+def test_an_outdated_sequence_is_found(database, context):
     goal = factory.stored(Goal, context)
     change(f"SELECT setval('goals_id_seq', {goal.id - 1 or 1}, {str(goal.id > 1).lower()})")
     change(f"UPDATE goals SET id = {goal.id + 5}")

@@ -61,7 +61,7 @@ def test_a_document_that_was_dropped_does_not_come_back(sqlite, context):
         found.parameters  # noqa: B018
 
 
-def test_a_document_that_is_none_is_told_when_it_is_asked_for(database, context):
+def test_an_invalid_document_is_reported_on_access(database, context):
     audit = factory.stored(Audit, context)
     raw("UPDATE audits SET parameters = '[1'")
     found = Audit.get(context, audit.id)

@@ -47,7 +47,7 @@ def deletable(obj):
 
 
 def text_field(cls):
-    """A text that is no unique key by itself."""
+    """A text that is not unique by itself."""
     some = ("display_name", "description", "status_message", "host")
     return next(name for name in some if name in cls.fields)
 
@@ -112,7 +112,7 @@ def test_a_taken_unique_key_is_refused_and_nothing_is_stored(cls, database, cont
     assert cls.list(context) == [obj]
 
 
-def test_numbers_go_on_behind_an_id_that_was_given(cls, database, context):
+def test_ids_continue_after_one_that_was_given(cls, database, context):
     first = factory.stored(cls, context)
     given = factory.stored(cls, context, id=first.id + 2)
     later = [factory.stored(cls, context) for _ in range(3)]
@@ -308,8 +308,8 @@ def test_equal_fields_make_equal_objects(cls, sqlite, context):
 
 def test_repr_shows_who_it_is_and_nothing_else(cls, sqlite, context):
     obj = factory.stored(cls, context)
-    told = [f"{n}={obj[n]}" for n in ("id", "uuid", "state") if n in cls.fields]
-    assert repr(obj) == f"{cls.__name__}({', '.join(told)})"
+    output = [f"{n}={obj[n]}" for n in ("id", "uuid", "state") if n in cls.fields]
+    assert repr(obj) == f"{cls.__name__}({', '.join(output)})"
     assert repr(cls(context)).startswith(f"{cls.__name__}(id=?")
 
 
@@ -323,7 +323,7 @@ def test_a_primitive_of_it_reads_back_as_itself(cls, sqlite, context):
         assert read.obj_what_changed() == {text_field(cls)}
 
 
-def test_every_write_is_told_once(cls, sqlite, context, published):
+def test_every_write_is_published_once(cls, sqlite, context, published):
     obj = factory.stored(cls, context)
     setattr(obj, text_field(cls), "changed")
     obj.save()

@@ -64,8 +64,8 @@ def test_a_filter_narrows_what_is_counted(filled):
 def test_a_count_is_one_statement_that_groups(filled, statements):
     statements.clear()
     count(AUDITS, "hostname", wanted={"state": "FAILED"})
-    (told,) = statements
-    assert "GROUP BY" in told
+    (text,) = statements
+    assert "GROUP BY" in text
 
 
 def test_what_can_not_be_counted_by_is_refused_with_what_can(sqlite):

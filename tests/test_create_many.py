@@ -103,7 +103,7 @@ WRONGS = {
 
 @pytest.mark.parametrize("group", [contextlib.nullcontext, db.transaction])
 @pytest.mark.parametrize(("spoil", "expected"), WRONGS.values(), ids=WRONGS)
-def test_of_one_that_is_wrong_its_place_is_told_and_none_is_stored(
+def test_one_invalid_object_is_reported_by_its_index_and_none_is_stored(
     database, context, published, spoil, expected, group
 ):
     objects = built(Audit, context, 5)

@@ -73,7 +73,7 @@ UNREAD = {
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """A reader in an empty folder, who leaves nothing behind."""
+    """A reader in an empty folder, which is removed afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("WATCHER_OBJECTS_DATABASE", raising=False)
@@ -170,9 +170,9 @@ def test_the_example_has_fifteen_lines():
 
 
 def test_each_option_of_the_server_is_documented():
-    told = page("rpc")
+    text = page("rpc")
     for option in (*serve.OPTIONS, *connection.OPTIONS, connection.CONNECTION):
-        assert re.search(rf"^``{option.name}``  ", told, flags=re.M), option.name
+        assert re.search(rf"^``{option.name}``  ", text, flags=re.M), option.name
 
 
 def test_the_gate_runs_the_command_that_the_readme_names():
@@ -194,7 +194,7 @@ def said(*sources):
 
 
 def test_each_finding_of_a_check_is_explained():
-    told = " ".join(PAGES["check.rst"].split())
+    text = " ".join(PAGES["check.rst"].split())
     sources = (
         diagnostics,
         migration._of_revision,
@@ -204,4 +204,4 @@ def test_each_finding_of_a_check_is_explained():
     )
     parts = {*said(*sources, row_mapper.RowMapped._unusable)}
     assert len(parts) >= 12
-    assert {part for part in parts if part not in told} == set()
+    assert {part for part in parts if part not in text} == set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Being told which database, and what becomes of one that is not there."""
+"""Configuring a database, and what happens if it is not available."""
 
 import re
 import sqlite3

@@ -23,8 +23,8 @@ def test_every_error_has_a_message_of_its_own_and_survives_pickle(error):
     made = error(message=None)
     assert str(made)
     assert error.msg_fmt == error.__doc__.splitlines()[0]
-    again = pickle.loads(pickle.dumps(error("told", name="n")))  # noqa: S301 - our own
-    assert (type(again), str(again), again.kwargs["name"]) == (error, "told", "n")
+    again = pickle.loads(pickle.dumps(error("text", name="n")))  # noqa: S301 - our own
+    assert (type(again), str(again), again.kwargs["name"]) == (error, "text", "n")
 
 
 def test_a_message_is_filled_from_the_keywords():
@@ -101,7 +101,7 @@ def test_what_a_caller_of_watcher_catches_catches_it():
     assert issubclass(exception.UnknownField, AttributeError)
 
 
-def test_a_refused_transition_tells_what_is_allowed():
+def test_a_rejected_transition_names_what_is_allowed():
     error = exception.InvalidStateTransition(
         name="audits", id=1, initial="PENDING", new="FAILED", allowed=("CANCELLED", "ONGOING")
     )

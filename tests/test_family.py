@@ -50,7 +50,7 @@ def test_filters_reach_through_relations_at_any_distance(chain, context, cls):
         assert cls.list(context, filters=filters) == expected
 
 
-def test_the_way_to_a_relation_need_not_be_told_where_it_is_clear(chain, context):
+def test_the_path_to_a_relation_may_be_left_out_where_it_is_clear(chain, context):
     for audit, plan, action, indicator in chain:
         assert Action.list(context, filters={"audit_uuid": audit.uuid}) == [action]
         assert Action.list(context, filters={"audit_name__eq": audit.name}) == [action]
@@ -89,7 +89,7 @@ def test_none_and_an_empty_document_of_an_action_are_two(sqlite, context):
 
 
 @pytest.mark.parametrize("wrong", [None, 1.5, True, {}, [1]])
-def test_what_is_no_text_is_kept_out_of_a_list_of_texts(sqlite, context, wrong):
+def test_a_list_of_texts_takes_text_only(sqlite, context, wrong):
     action = factory.stored(Action, context, parents=["a"])
     action.parents.append(wrong)
     fresh = factory.built(Action, context)
@@ -184,7 +184,7 @@ def test_recommendations_that_are_due_are_superseded_and_no_others(
 
 
 @pytest.mark.parametrize("hours", [-1, float("nan"), 1e300, None, "soon"])
-def test_an_expiry_that_is_no_time_is_refused(sqlite, context, hours):
+def test_an_expiry_that_is_not_a_time_is_refused(sqlite, context, hours):
     with pytest.raises(exception.InvalidValue, match="hours takes"):
         ActionPlan.supersede_expired(context, hours)
 
@@ -195,7 +195,7 @@ def test_superseding_needs_a_context(sqlite):
 
 
 @pytest.mark.parametrize("cls", [Service, ActionDescription, Goal])
-def test_a_taken_id_is_told_as_that(database, context, cls):
+def test_a_taken_id_is_reported_as_such(database, context, cls):
     obj = factory.stored(cls, context, id=7)
     with pytest.raises(cls.already_exists, match=f"^A row with the id {obj.id} already exists$"):
         factory.stored(cls, context, id=obj.id)

@@ -18,7 +18,7 @@ NAMES = [
     if not name.startswith(("__", "_obj_"))
 ]
 NAMES += ["key", "find", "left", "made", "none", "page", "place", "read", "state_machine"]
-NAMES += ["tell", "value", "row"]
+NAMES += ["publish", "value", "row"]
 #: Names that are attributes of each object, or where it keeps something.
 TAKEN = ["list", "save", "fields", "obj_context", "VERSION", "table", "related", "primitive_key"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters, beside what a few lines of Python say that they mean."""
+"""Filters, compared with a few lines of Python that say what they mean."""
 
 import datetime
 import operator

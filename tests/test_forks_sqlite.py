@@ -29,16 +29,16 @@ SLOW = (
 
 
 @pytest.fixture(scope="module")
-def lend(tmp_path_factory):
+def new_database(tmp_path_factory):
     """Returns a new file with our schema each time."""
-    with databases.databases("sqlite", tmp_path_factory.mktemp("forks"), "forks") as lend:
-        yield lend
+    with databases.databases("sqlite", tmp_path_factory.mktemp("forks"), "forks") as new_database:
+        yield new_database
 
 
 @pytest.fixture
-def path(lend):
+def path(new_database):
     """The path of a configured file with our schema."""
-    with lend() as url:
+    with new_database() as url:
         yield sa.make_url(url).database
 
 
@@ -64,7 +64,7 @@ def opened(path):
 
 
 def refused(context):
-    """Look whether a child is told at once that it can't use SQLite."""
+    """Check that a child gets an error at once if it can't use SQLite."""
     begun = time.monotonic()
     with pytest.raises(exception.DatabaseError, match="so this process can't use SQLite"):
         stored(context)
@@ -148,7 +148,7 @@ def test_statement_whose_rows_are_not_read_yet_is_its_parents_to_commit(path, co
     assert found(path) == {"child"}
 
 
-def test_closed_connection_is_no_obstacle(path, context):
+def test_closed_connection_is_not_an_obstacle(path, context):
     with db.get_engine().connect() as connection:
         kept = connection.connection.driver_connection
     db.get_engine().dispose()

@@ -53,11 +53,11 @@ def before_each_statement(action):
 
 def statements(move):
     """Run it and return the numbers of its statements, and of those that write."""
-    told = []
-    end = before_each_statement(lambda *statement: told.append(statement))
+    found = []
+    end = before_each_statement(lambda *statement: found.append(statement))
     move()
     end()
-    return [number for number, _ in told], [number for number, writes in told if writes]
+    return [number for number, _ in found], [number for number, writes in found if writes]
 
 
 def some(points, number):

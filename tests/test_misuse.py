@@ -92,13 +92,13 @@ def test_an_interrupted_downgrade_can_be_run_again_and_an_upgrade_waits_for_it(
 
 def refused(calls):
     """Return what those of the calls say that the account may not."""
-    told = []
+    found = []
     for call in calls:
         try:
             call()
         except exception.DatabaseError as error:
-            told.append(str(error))
-    return [words for words in told if "the account may not do this" in words]
+            found.append(str(error))
+    return [words for words in found if "the account may not do this" in words]
 
 
 def moves():
@@ -106,7 +106,7 @@ def moves():
     return [lambda name=name, to=to: TO[name](to) for name, to in calls.items()]
 
 
-def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(empty_database):
+def test_an_account_that_may_only_read_gets_an_error_and_changes_nothing(empty_database):
     if empty_database.startswith("sqlite"):
         return  # it has no accounts; whose the file is, is asked below
     migration.upgrade(FOREIGN_HEAD)
@@ -114,8 +114,8 @@ def test_an_account_that_may_only_read_changes_nothing_and_is_told_so(empty_data
     before = schema()
     with account(empty_database) as limited:
         db.configure(limited)
-        told = refused(moves())
-        assert (len(told), CANARY in str(told)) == (3, False)
+        found = refused(moves())
+        assert (len(found), CANARY in str(found)) == (3, False)
         assert migration.plan()[0].revision == "0001_repair_schema"
         assert migration.check()[0].what.startswith(f"revision {FOREIGN_HEAD} is older")
         db.configure(empty_database)
@@ -140,7 +140,7 @@ def move_as_nobody():
 
 @pytest.mark.filterwarnings("ignore:Using fork:DeprecationWarning")
 @pytest.mark.parametrize("folder_too", [False, True])
-def test_a_file_that_may_not_be_written_is_told_so(public, folder_too):
+def test_a_read_only_file_is_reported(public, folder_too):
     path = public / "audits.sqlite"
     db.configure(f"sqlite:///{path}")
     migration.upgrade(FOREIGN_HEAD)

@@ -122,7 +122,7 @@ def test_what_depends_on_a_column_is_named_before_anything_is_changed(old):
     assert [str(table.columns) for table in tables()] == before
 
 
-def test_a_view_of_columns_that_keep_their_types_is_no_obstacle(old):
+def test_a_view_of_columns_that_keep_their_types_is_not_an_obstacle(old):
     say("CREATE VIEW v AS SELECT id, goal_id FROM audits")
     assert [f for f in migration.check() if f.need is Need.PERSON] == []
     migration.upgrade()

@@ -57,7 +57,7 @@ def fill():
         store("action_plans", id=number, uuid=f"p{number}", **plan)
 
 
-def told():
+def findings():
     return [(finding.need, finding.what) for finding in migration.check()]
 
 
@@ -76,14 +76,14 @@ def test_a_database_of_each_release_is_upgraded_as_predicted(
         expected.add("the table apscheduler_jobs is missing")
     if options.get("mysql_row_format") in ("COMPACT", "REDUNDANT"):
         expected.add(f"the row format is Compact or Redundant of {', '.join(table_names())}")
-    found = told()
+    found = findings()
     assert {need for need, _ in found} == {Need.UPGRADE}
     assert {what for _, what in found if "older" not in what and "unique key" not in what} == (
         expected
     )
     migration.upgrade()
     assert differences() == []
-    assert told() == []
+    assert findings() == []
     efficacies = [plan.global_efficacy or [] for plan in ActionPlan.list(context)]
     assert efficacies == [[], [ONE], [ONE], [], []]
     assert len({audit.name for audit in Audit.list(context)}) == 3
@@ -108,14 +108,14 @@ def test_zero_dates_become_null(empty_database):
         )
         connection.exec_driver_sql(zero)
         connection.invalidate()
-    before = [what for _, what in told() if "zero date" in what]
+    before = [what for _, what in findings() if "zero date" in what]
     assert before == [
         f"rows of audits with a zero date as {n}_at: 1" for n in ("created", "updated")
     ]
     migration.upgrade()
     (row,) = run(sa.select(models.audits).where(models.audits.c.id == 1))
     assert (row.created_at, row.updated_at, row.name) == (None, None, "g-unknown")
-    assert told() == []
+    assert findings() == []
 
 
 @pytest.mark.parametrize("empty_database", ["sqlite", "mariadb"], indirect=True)
@@ -139,6 +139,6 @@ def test_rows_that_refer_to_none_stay_and_are_found(empty_database):
             "row j of apscheduler_jobs refers to row 78 of services, which does not exist",
         ),
     }
-    assert orphans <= set(told())
+    assert orphans <= set(findings())
     migration.upgrade()
-    assert set(told()) == orphans
+    assert set(findings()) == orphans

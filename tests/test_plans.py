@@ -33,13 +33,13 @@ def audits(database, context):
 
 @pytest.fixture
 def plan_of(database):
-    """A function that tells how the database would run the statement that a call sends."""
+    """A function that returns how the database would run the statement that a call sends."""
     sent = []
 
     def note(connection, cursor, statement, parameters, *rest):
         sent.append((statement, parameters))
 
-    def told(call):
+    def explained(call):
         sa.event.listen(db.get_engine(), "before_cursor_execute", note)
         call()
         sa.event.remove(db.get_engine(), "before_cursor_execute", note)
@@ -52,7 +52,7 @@ def plan_of(database):
             connection.invalidate()
         return plan
 
-    return told
+    return explained
 
 
 def test_a_sorted_page_is_read_from_its_index(audits, context, plan_of):

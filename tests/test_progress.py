@@ -10,16 +10,16 @@ from watcher_objects.cli import progress
 from watcher_objects.cli.app import main
 
 
-def tell(stream):
-    with progress.Progress(stream) as told:
+def report(stream):
+    with progress.Progress(stream) as progressed:
         for table in ("goals", "audits"):
             for done in (1000, 2000, 2500):
-                told(table, done, 2500)
+                progressed(table, done, 2500)
 
 
 def test_a_terminal_shows_a_bar_for_each_table(terminal, monkeypatch):
     monkeypatch.setattr(progress, "LONG", 0)
-    tell(terminal.stream)
+    report(terminal.stream)
     lines = [line for line in terminal.shown().replace("\r", "\n").splitlines() if line]
     ends = [line for line in lines if "100%" in line]
     assert [line.split(":")[0] for line in ends] == ["goals", "audits"]
@@ -27,16 +27,16 @@ def test_a_terminal_shows_a_bar_for_each_table(terminal, monkeypatch):
 
 
 def test_a_short_step_is_not_shown(terminal):
-    tell(terminal.stream)
+    report(terminal.stream)
     assert terminal.shown() == ""
-    tell(stream := io.StringIO())
+    report(stream := io.StringIO())
     assert stream.getvalue() == ""
 
 
 def test_where_there_is_no_terminal_a_line_comes_now_and_then(monkeypatch):
     clock = iter(range(0, 1000, 4))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    tell(stream := io.StringIO())
+    report(stream := io.StringIO())
     assert stream.getvalue() == "goals: 2500 of 2500 rows\naudits: 2500 of 2500 rows\n"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Purging what was soft-deleted: what goes, what is kept, and who may do what meanwhile."""
+"""Purges: what is removed, what is kept, and what others may do at the same time."""
 
 import datetime
 import functools
@@ -21,7 +21,7 @@ from watcher_objects.db import models, purge, transactions
 from watcher_objects.db.sql import filters
 
 TABLES = {name: models.metadata.tables[name] for name in purge.TYPES}
-#: The ways to a goal, told apart from the models.
+#: The ways to a goal, listed independently of the models.
 TO_GOALS = {
     "strategies": "goal_id",
     "audit_templates": "goal_id",
@@ -194,7 +194,7 @@ def test_exactly_those_rows_are_left_that_the_rules_leave(database, rows, types,
     assert {(n, i) for n, ids in left().items() for i in ids} == expected
 
 
-# --- what is meanwhile ----------------------------------------------------------------------
+# --- concurrent changes ----------------------------------------------------------------------
 
 
 def lives(number):
@@ -257,7 +257,7 @@ def before_first(word, act):
     sa.event.listen(db.get_engine(), "before_cursor_execute", note)
 
 
-def test_a_row_that_somebody_begins_to_point_at_meanwhile_is_kept(database):
+def test_a_row_that_becomes_referenced_during_the_purge_is_kept(database):
     put("goals", (1, None))
     put("strategies", (1, None))
     put("audits", *((n, 40) for n in range(1, 9)))
@@ -284,7 +284,7 @@ def test_a_row_that_somebody_begins_to_point_at_meanwhile_is_kept(database):
     assert left("audits", "action_plans") == {"audits": [5], "action_plans": [1]}
 
 
-def test_a_row_that_somebody_brings_back_meanwhile_is_kept(database):
+def test_a_row_that_is_restored_during_the_purge_is_kept(database):
     put("scoring_engines", *((n, 40) for n in range(1, 4)))
     table = TABLES["scoring_engines"]
 
@@ -324,8 +324,8 @@ def test_each_batch_is_two_statements_or_three_and_to_count_it_is_one(database, 
     put("strategies", *((n, None, {"goal_id": n}) for n in range(1, 7)))
     selection, sent = engines(7), []
 
-    def note(*told):
-        sent.append((*told, len(statements)))
+    def note(*output):
+        sent.append((*output, len(statements)))
         statements.clear()
 
     statements.clear()
@@ -333,7 +333,7 @@ def test_each_batch_is_two_statements_or_three_and_to_count_it_is_one(database, 
     purge.remove(selection, purge.Pace(2), note)
     # The first of a table asks for its last id.
     assert [number for *_, number in sent] == [2, 3, 2, 2, 2]
-    assert [told for *told, _ in sent][1:] == [
+    assert [output for *output, _ in sent][1:] == [
         ["scoring_engines", done, 7] for done in (2, 4, 6, 7)
     ]
     sent.clear()
@@ -350,14 +350,14 @@ def test_no_more_rows_go_in_a_second_than_are_asked_for(sqlite, monkeypatch):
     assert [round(seconds) for seconds in slept] == [1, 1, 0]
 
 
-def test_a_purge_that_is_to_stop_does_so_behind_a_batch(sqlite):
+def test_a_purge_stops_between_batches(sqlite):
     asked = iter([False, True])
     counts = purge.remove(engines(5), purge.Pace(2), stop=functools.partial(next, asked, True))
     assert counts == [("scoring_engines", 2, 2, 0)]
     assert left("scoring_engines") == [3, 4, 5]
 
 
-def test_nobody_is_told_of_what_is_purged(sqlite, published):
+def test_a_purge_publishes_no_events(sqlite, published):
     family()
     purge.remove(purge.Selection(DAYS))
     assert published == []
@@ -376,9 +376,9 @@ def test_an_age_that_is_none_is_refused(days):
         purge.Selection(days)
 
 
-def test_what_there_is_not_is_refused_and_told_what_there_is(sqlite):
+def test_an_unknown_name_is_rejected_with_the_known_ones(sqlite):
     put("goals", (1, 40, {"name": "cool"}))
-    for asked, told in (
+    for asked, output in (
         ({"types": ["wild"]}, "types takes .*audits"),
         ({"types": "audits"}, "types takes a list"),
         ({"states": ["wild"]}, "states takes .*SUPERSEDED"),
@@ -391,7 +391,7 @@ def test_what_there_is_not_is_refused_and_told_what_there_is(sqlite):
         ({"of": {"goal": ["none"]}}, "goal takes a uuid or name that there is: cool"),
         ({"of": {"goal": ["cool\0"]}}, "goal takes a uuid"),
     ):
-        with pytest.raises(exception.InvalidValue, match=told):
+        with pytest.raises(exception.InvalidValue, match=output):
             purge.Selection(DAYS, **asked)
 
 

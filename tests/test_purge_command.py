@@ -35,9 +35,9 @@ def purged(filled, tmp_path, capsys):
     def purged(*options):
         words = ("--older-than", "30", "-f", "json", *options)
         code = main(["--database", f"sqlite:///{path}", "db", "purge", *words])
-        told = capsys.readouterr()
-        table = json.loads(told.out) if told.out else []
-        return code, {row.pop("type"): row for row in table if row["found"]}, told.err
+        printed = capsys.readouterr()
+        table = json.loads(printed.out) if printed.out else []
+        return code, {row.pop("type"): row for row in table if row["found"]}, printed.err
 
     return purged
 
@@ -54,7 +54,7 @@ def test_without_a_terminal_nobody_is_asked(purged):
     assert purged() == (0, {"goals": DONE["goals"]}, "")
 
 
-def test_a_dry_run_tells_what_would_go_and_removes_nothing(purged):
+def test_a_dry_run_reports_what_would_be_removed_and_removes_nothing(purged):
     for _ in range(2):
         assert purged("--dry-run") == (0, PLANNED, "")
 
@@ -150,7 +150,7 @@ def test_what_can_not_be_is_one_line_and_an_error_before_anything_goes(purged, o
 
 
 @pytest.mark.parametrize("option", ["--older-than", "--batch", "--rate"])
-def test_what_is_no_number_is_told_by_the_name_of_its_option(purged, capsys, option):
+def test_an_invalid_number_is_reported_with_its_option(purged, capsys, option):
     with pytest.raises(SystemExit, match="2"):
         purged(option, "soon")
     last = capsys.readouterr().err.splitlines()[-1]

@@ -93,7 +93,7 @@ def test_related_objects_stay_the_callers_own_and_are_loaded_when_asked_for(remo
     assert Audit.get(context, audit.id, eager=True).obj_attr_is_set("goal")
 
 
-def test_a_write_is_told_once_on_the_server(remote, context, published):
+def test_a_write_is_published_once_on_the_server(remote, context, published):
     audit = factory.stored(Audit, context)
     published.clear()
     audit.state = "ONGOING"
@@ -172,7 +172,7 @@ def test_an_answer_that_never_comes_leaves_the_outcome_unknown(context):
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1:1", "127.0.0.1:5672"])
-def test_a_broker_that_lets_nobody_in_is_told_without_the_password(context, place):
+def test_a_broker_that_refuses_the_account_is_reported_without_the_password(context, place):
     rpc.enable(f"rabbit://guest:canary@{place}/", timeout=5)
     try:
         with pytest.raises(exception.ServerUnavailable) as caught:
@@ -399,7 +399,7 @@ def test_a_server_of_an_older_release_is_spoken_to_as_it_knows(sqlite, sqlite_ur
     assert (audit.state, audit.status_message) == ("ONGOING", "kept")
 
 
-def test_a_client_that_is_pinned_sends_nothing_that_the_release_can_not_tell(remote, context):
+def test_a_pinned_client_sends_nothing_that_the_release_cannot_represent(remote, context):
     audit = factory.stored(Audit, context, interval="* * * * *")
     rpc.enable("fake://", topic=messaging.TOPIC, timeout=10, release="ocata")
     audit.hostname = "said"
@@ -415,6 +415,6 @@ def test_a_client_that_is_pinned_sends_nothing_that_the_release_can_not_tell(rem
 def test_a_primitive_of_a_newer_release_is_made_an_older_one_by_the_server(endpoint, context):
     audit = factory.stored(Audit, context)
     asked = {**wire.supported_versions(), "Audit": "1.5"}
-    told = {"object": audit.obj_to_primitive(), "versions": asked, "token": ""}
-    answer = json.loads(endpoint.object_backport_versions({}, json.dumps(told)))
+    found = {"object": audit.obj_to_primitive(), "versions": asked, "token": ""}
+    answer = json.loads(endpoint.object_backport_versions({}, json.dumps(found)))
     assert answer["object"]["watcher_object.version"] == "1.5"

@@ -12,7 +12,7 @@ from watcher_objects.testing.database import upgraded
 ASIDE = {
     "test_save_writes_the_changed_columns_only": "the server notes the request, too",
     "test_save_of_nothing_writes_nothing": "the server notes the request, too",
-    "test_every_write_is_told_once": "the server is told, of objects and contexts of its own",
+    "test_every_write_is_published_once": "the server publishes, with its own objects",
 }
 cls = test_contract.cls
 globals().update(
@@ -37,5 +37,5 @@ def remote():
 
 @pytest.fixture(autouse=True)
 def over_rpc(remote, monkeypatch):
-    """Let a server run the methods; tests read rows beside it to see what it did."""
+    """Run the methods on a server; tests read the rows to see what it did."""
     monkeypatch.setattr(WatcherObject, "indirection_api", remote)

@@ -2,7 +2,7 @@
 """Whatever comes gets a right answer or a typed refusal, soon, and the server goes on.
 
 Message ``n`` of a run is the same for the same seed: ``WATCHER_OBJECTS_TEST_SEED``, which a
-failure tells together with ``n``.
+failure reports together with ``n``.
 """
 
 import collections
@@ -43,7 +43,7 @@ serializer = base.WatcherObjectSerializer()
 
 
 class Older(factory.Filled):
-    """Makes objects that every older version can tell; what was stored is what others lead to."""
+    """Makes objects that every older version can represent; relations lead to stored rows."""
 
     def build(self, cls, context=None, **given):
         return super().build(cls, context, **OLDER.get(cls.__name__, {}), **given)
@@ -108,11 +108,11 @@ class Corpus:
         }
         for (name, method), (args, kwargs) in (((cls.__name__, m), a) for m, a in asked.items()):
             if (name, method) in server.methods():
-                told = {"class": name, "method": method, "args": args, "kwargs": kwargs}
-                yield "object_class_action_versions", told
+                request = {"class": name, "method": method, "args": args, "kwargs": kwargs}
+                yield "object_class_action_versions", request
 
     def restore(self):
-        """Let the tables hold what they held."""
+        """Restore what the tables held."""
         with db.transaction():
             for table in reversed(TABLES):
                 transactions.execute(sa.delete(table))
@@ -176,7 +176,7 @@ def check_time(call, taken):
     assert taken < SOON or timed(call)[1] < SOON
 
 
-def told(verb, asked, answer):
+def outcome_of(verb, asked, answer):
     """The name of the error in an answer; None: what was done is what it says."""
     said = json.loads(answer)
     if "error" in said:
@@ -216,7 +216,7 @@ def known(corpus):
 
 @pytest.fixture
 def served(known):
-    """What asks a server behind the message broker, as it is asked by nobody who means well."""
+    """A client that sends the server hostile requests."""
     url = messaging.broker()
     with messaging.serving(url, f"{messaging.TOPIC}_fuzz"):
         bus = transport.create(url, transport.configuration())
@@ -262,7 +262,7 @@ def test_a_mutated_request_is_answered_right_or_refused(known):
         call = functools.partial(getattr(endpoint, verb), number.choice(mutations.CONTEXTS), asked)
         before = rows() if n % 10 == 0 else None
         answer, taken = timed(call)
-        refused = told(verb, asked, answer)
+        refused = outcome_of(verb, asked, answer)
         outcomes[refused or "done"] += 1
         if before is not None and (refused or json.loads(asked).get("method") in server.READS):
             assert rows() == before
@@ -286,7 +286,7 @@ def test_a_server_answers_whatever_is_sent_and_the_next_good_call(known, served)
             asked = number.choice([None, 1, [], {"a": 1}, True, 1.5, *mutations.TEXTS])
             assert "error" in json.loads(served.call(ctxt, verb, request=asked))
             continue
-        outcomes[told(verb, asked, served.call(ctxt, verb, request=asked)) or "done"] += 1
+        outcomes[outcome_of(verb, asked, served.call(ctxt, verb, request=asked)) or "done"] += 1
         if n % 50 == 0:
             known.restore()
             answer = json.loads(served.call({}, "object_class_action_versions", request=good))

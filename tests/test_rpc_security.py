@@ -28,7 +28,7 @@ def endpoint(sqlite):
     return server.Endpoint()
 
 
-def told(endpoint, verb, ctxt=None, **said):
+def answer_to(endpoint, verb, ctxt=None, **said):
     """The answer to a request."""
     token = {
         "token": str(uuid.uuid4()),
@@ -45,13 +45,13 @@ def of_object(endpoint, obj, method, changes=None, ctxt=None, **data):
     primitive["watcher_object.data"] |= data
     if changes is not None:
         primitive["watcher_object.changes"] = changes
-    return told(endpoint, "object_action", ctxt, object=primitive, method=method)
+    return answer_to(endpoint, "object_action", ctxt, object=primitive, method=method)
 
 
 def of_class(endpoint, name, method, *args, ctxt=None, **kwargs):
     verb = "object_class_action_versions"
     said = {"class": name, "method": method, "args": args, "kwargs": kwargs}
-    return told(endpoint, verb, ctxt, **said)
+    return answer_to(endpoint, verb, ctxt, **said)
 
 
 def refusal(answer):
@@ -97,7 +97,7 @@ def test_a_request_that_is_not_text_or_lacks_a_value_is_refused(endpoint, contex
     for text in (None, 1, [], b"{}"):
         assert refusal(json.loads(endpoint.object_action({}, text))) == "InvalidMessage"
     primitive = Goal(context, name="nameless", efficacy_specification=[]).obj_to_primitive()
-    answer = told(endpoint, "object_action", object=primitive, method="create")
+    answer = answer_to(endpoint, "object_action", object=primitive, method="create")
     assert refusal(answer) == "InvalidValue"
 
 
@@ -105,7 +105,7 @@ def test_a_class_is_looked_up_and_never_imported(endpoint, context):
     told_object = {**factory.built(Goal, context).obj_to_primitive()}
     for name in ("os", "watcher_objects.goal.Goal", "subprocess.Popen", "goal"):
         told_object["watcher_object.name"] = name
-        answer = told(endpoint, "object_backport_versions", object=told_object)
+        answer = answer_to(endpoint, "object_backport_versions", object=told_object)
         assert refusal(answer) == "UnsupportedObjectError"
 
 
@@ -128,7 +128,7 @@ def test_what_only_the_database_writes_is_not_written_whatever_is_said_to_have_c
 @pytest.mark.parametrize(
     "field", ["deleted", "_context", "_stored", "VERSION", "table", "nothing"]
 )
-def test_what_is_no_field_is_not_written(endpoint, context, field):
+def test_what_is_not_a_field_is_not_written(endpoint, context, field):
     goal = factory.stored(Goal, context)
     of_object(endpoint, goal, "save", [field], **{field: 1})
     assert Goal.get(context, goal.id) == goal
@@ -228,7 +228,7 @@ def test_no_document_comes_back_in_a_refusal_or_is_logged(endpoint, context, cap
         of_class(endpoint, "Audit", "list", marker=document, limit=document),
         of_class(endpoint, "ActionPlan", "supersede_expired", document),
         of_class(endpoint, "Goal", "_obj_related", document),
-        told(endpoint, "object_action", object=audit.obj_to_primitive(), method=document),
+        answer_to(endpoint, "object_action", object=audit.obj_to_primitive(), method=document),
     ]
     for answer in answers:
         assert "error" in answer
@@ -262,7 +262,7 @@ def test_no_url_is_in_a_refusal_or_a_line_of_health(tmp_path, caplog):
 def test_a_name_that_would_forge_a_line_of_the_log_is_refused(endpoint, context, caplog):
     primitive = factory.built(Goal, context).obj_to_primitive()
     primitive["watcher_object.name"] = "Goal\nERROR forged"
-    answer = told(endpoint, "object_backport_versions", object=primitive)
+    answer = answer_to(endpoint, "object_backport_versions", object=primitive)
     assert refusal(answer) == "InvalidPrimitive"
     assert "forged" not in caplog.text
 
@@ -385,9 +385,9 @@ def test_an_id_that_no_row_can_have_is_not_found(endpoint, context, method):
     assert refusal(answer) == "ServiceNotFound"
 
 
-def test_a_related_object_s_version_that_there_is_not_is_refused(endpoint, context):
+def test_an_unknown_version_of_a_related_object_is_rejected(endpoint, context):
     audit = factory.stored(Audit, context)
     asked = {**wire.supported_versions(), "Goal": "0.9"}
     said = {"class": "Audit", "method": "get", "args": [audit.id], "kwargs": {"eager": True}}
-    answer = told(endpoint, "object_class_action_versions", **said, versions=asked)
+    answer = answer_to(endpoint, "object_class_action_versions", **said, versions=asked)
     assert refusal(answer) == "InvalidTargetVersion"

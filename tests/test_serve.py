@@ -33,8 +33,8 @@ def configuration(tmp_path, new_file):
     """A file like Watcher's own, and a database as it says."""
     file = tmp_path / "served.sqlite"
     db.configure(new_file(file))
-    told = {"broker": messaging.broker(), "file": file, "topic": messaging.TOPIC}
-    (tmp_path / "watcher.conf").write_text(CONFIGURATION.format(**told))
+    found = {"broker": messaging.broker(), "file": file, "topic": messaging.TOPIC}
+    (tmp_path / "watcher.conf").write_text(CONFIGURATION.format(**found))
     yield tmp_path / "watcher.conf"
     db.dispose()
 
@@ -79,7 +79,7 @@ def test_it_serves_and_says_how_it_goes_and_hanging_up_does_not_end_it(serving):
     assert goal("later").name == "later"
 
 
-def test_what_is_in_hand_is_finished_when_it_is_told_to_end(serving):
+def test_a_server_that_is_stopped_finishes_its_request(serving):
     made = []
     with db.transaction():  # which keeps the server waiting for SQLite's lock
         client = threading.Thread(target=lambda: made.append(goal("in hand")))
@@ -119,7 +119,7 @@ def test_it_ends_where_the_broker_has_gone(configuration):
         assert process.wait(20) == 0
 
 
-def test_what_can_not_be_served_is_told_in_a_line(tmp_path, configuration, capsys):
+def test_what_can_not_be_served_is_reported_in_a_line(tmp_path, configuration, capsys):
     bad, used = tmp_path / "bad.conf", tmp_path / "used.conf"
     bad.write_text("[watcher_objects]\nrelease = nonsense\n")
     options = "[oslo_messaging_rabbit]\nuse_queue_manager = true\n"

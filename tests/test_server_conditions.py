@@ -145,7 +145,7 @@ def test_a_time_limit_of_statements_is_one_of_the_lock_waited_for(url, database,
     goal.save()
 
 
-#: What keeps an account out until an administrator lets it in again.
+#: What keeps an account out until an administrator unlocks it.
 SHUT = {
     "postgresql": ["ALTER ROLE {} NOLOGIN"],
     "mysql": ["ALTER USER {} ACCOUNT LOCK", "ALTER USER {} PASSWORD EXPIRE"],

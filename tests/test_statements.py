@@ -11,7 +11,7 @@ from tests.test_contract import deletable, text_field
 from watcher_objects import ActionPlan, Audit, exception
 from watcher_objects.db.backend import database as backend
 
-# On MariaDB, which has no UPDATE ... RETURNING, the row is read behind the UPDATE.
+# On MariaDB, which has no UPDATE ... RETURNING, the row is read after the UPDATE.
 READS_AGAIN = {"save", "soft_delete"}
 # A plan is locked, and read is what goes with it; that there is nothing here saves the writes.
 # On PostgreSQL, where a policy may hide rows from a lock, those are counted.

@@ -22,7 +22,7 @@ def table_of(lines):
     return {initial.strip(): set(new.split()) for initial, _, new in moves}
 
 
-# What the documentation of Watcher says, spelled out once more, and what its code does besides.
+# What Watcher documents, written down a second time, and what its code does in addition.
 DOCUMENTED = {
     Audit: table_of(
         "PENDING: ONGOING CANCELLED; ONGOING: SUCCEEDED FAILED CANCELLED SUSPENDED;"
@@ -80,7 +80,7 @@ def profile(request, database, url):
 
 
 def put(obj, state):
-    """Bring a row into a state behind the objects' back."""
+    """Bring a row into a state without the objects' knowledge."""
     mine = obj.table.update().where(obj.table.c.id == obj.id)
     with db.get_engine().connect() as connection:
         connection.execute(mine.values(state=state))
@@ -114,9 +114,9 @@ def test_the_drawing_shows_every_move_and_with_a_double_arrow_those_of_the_profi
         drawn = MANAGERS[cls].diagram(profile)
         for number, arrow in ((DOCUMENTED, "──▶"), (OBSERVED, "══▶")):
             shown = number is DOCUMENTED or profile == "watcher"
-            told = sum(len(to) for to in number[cls].values()) if shown else 0
+            listed = sum(len(to) for to in number[cls].values()) if shown else 0
             others = drawn.count("  (if ") if arrow == "──▶" else 0
-            assert drawn.count(arrow) == told + others
+            assert drawn.count(arrow) == listed + others
 
 
 def test_inactive_are_the_states_in_which_nothing_goes_on():
@@ -221,7 +221,7 @@ def test_the_db_api_enforces_the_table_too(database, context, show_deleted_conte
     assert api.update(models.audits, key, {"name": "other"}) is None
 
 
-def test_the_db_api_refuses_what_is_no_column_and_a_missing_value(sqlite):
+def test_the_db_api_refuses_what_is_not_a_column_and_a_missing_value(sqlite):
     for call in (
         lambda: api.create(models.goals, {"nam": "a"}),
         lambda: api.get(models.goals, {"nam": "a"}),

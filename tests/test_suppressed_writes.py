@@ -190,7 +190,7 @@ def test_a_state_that_is_taken_back_ends_its_transaction(database, url, context)
 
 
 @ON_CHANGES
-def test_a_state_that_is_taken_back_is_no_success_where_the_answer_is_lost(database, url, context):
+def test_a_reverted_state_is_not_a_success_where_the_answer_is_lost(database, url, context):
     audit = factory.stored(Audit, context)
     audit.state = "ONGOING"
     error = [*injection.LEFT_OPEN[database].values()][-1]

@@ -103,7 +103,7 @@ def moved(obj, *states):
 
 
 def broken(lifecycle, engine):
-    """Return what is told of an engine that doesn't keep to the life-cycle."""
+    """Return what is reported of an engine that breaks the life cycle."""
     with pytest.raises(AssertionError) as caught, lifecycle:
         engine()
     return str(caught.value)
@@ -117,14 +117,16 @@ def broken(lifecycle, engine):
         (Action, "PENDING", "ONGOING"),
     ],
 )
-def test_what_is_left_running_is_told_with_all_its_moves(lifecycle, make, cls, first, last):
+def test_an_object_left_running_is_reported_with_all_its_transitions(
+    lifecycle, make, cls, first, last
+):
     obj = make.create(cls, state=first)
-    told = broken(lifecycle, lambda: moved(obj, last))
-    assert told.startswith("an object was left running\n" + cls.resource)
-    assert f"{obj.uuid}: {first} -> {last} (MainThread)" in told
+    text = broken(lifecycle, lambda: moved(obj, last))
+    assert text.startswith("an object was left running\n" + cls.resource)
+    assert f"{obj.uuid}: {first} -> {last} (MainThread)" in text
 
 
-def test_a_refusal_is_told_though_the_engine_swallows_it(lifecycle, make):
+def test_a_rejection_is_reported_even_if_the_engine_swallows_it(lifecycle, make):
     audit = make.audit(name="nightly")
 
     def engine():
@@ -133,15 +135,15 @@ def test_a_refusal_is_told_though_the_engine_swallows_it(lifecycle, make):
         with pytest.raises(exception.InvalidStateTransition):
             audit.save()
 
-    told = broken(lifecycle, engine).splitlines()
-    assert told == [
+    text = broken(lifecycle, engine).splitlines()
+    assert text == [
         "a transition was rejected",
         f"audit nightly {audit.uuid}: PENDING -> ONGOING (MainThread) -> FAILED (MainThread)",
         "  rejected: FAILED -> SUCCEEDED (MainThread)",
     ]
 
 
-def test_the_action_that_is_in_the_way_of_a_plans_deletion_is_told(lifecycle, make):
+def test_the_action_that_prevents_a_plans_deletion_is_reported(lifecycle, make):
     plan = make.action_plan(state="FAILED")
     action = make.action(action_plan=plan, state="ONGOING")
 
@@ -149,9 +151,9 @@ def test_the_action_that_is_in_the_way_of_a_plans_deletion_is_told(lifecycle, ma
         with pytest.raises(exception.InvalidStateTransition):
             plan.soft_delete()
 
-    told = broken(lifecycle, engine)
-    assert f"a child of action_plan {plan.uuid}, {action.uuid}: no transition" in told
-    assert "rejected: ONGOING -> DELETED" in told
+    text = broken(lifecycle, engine)
+    assert f"a child of action_plan {plan.uuid}, {action.uuid}: no transition" in text
+    assert "rejected: ONGOING -> DELETED" in text
 
 
 def test_what_is_allowed_or_somebody_elses_passes(lifecycle, make):
@@ -171,7 +173,7 @@ def test_what_is_allowed_or_somebody_elses_passes(lifecycle, make):
         moved(make.audit(), "ONGOING")
 
 
-def test_a_life_that_was_not_expected_is_told(lifecycle, make):
+def test_an_unexpected_life_cycle_is_reported(lifecycle, make):
     with lifecycle:
         audit = make.audit()
         moved(audit, "CANCELLED")
@@ -194,7 +196,7 @@ def test_nothing_is_heard_after_the_end(lifecycle, make):
     lifecycle.check()
 
 
-def test_a_thread_that_tells_late_is_put_where_it_belongs():
+def test_a_late_event_of_a_thread_is_put_in_order():
     life = Life("audit")
     life.moves += [
         Move("ONGOING", "SUSPENDED", "operator"),
@@ -203,11 +205,11 @@ def test_a_thread_that_tells_late_is_put_where_it_belongs():
         Move("SUSPENDED", "ONGOING", "operator"),
         Move(None, "PENDING", "test"),
     ]
-    told = ["PENDING", "ONGOING", "SUSPENDED", "ONGOING", "SUCCEEDED"]
-    assert life.states() == told
+    expected = ["PENDING", "ONGOING", "SUSPENDED", "ONGOING", "SUCCEEDED"]
+    assert life.states() == expected
 
 
-def test_engines_in_threads_are_told_apart(lifecycle, make):
+def test_engines_in_threads_are_distinguished(lifecycle, make):
     audit = make.audit()
     with lifecycle:
         engine = threading.Thread(target=moved, args=(audit, "ONGOING", "FAILED"), name="engine-1")
@@ -254,8 +256,8 @@ def test_server_and_options_are_what_a_conftest_says(suite):
             def test_it(watcher_database, watcher_factory):
                 from watcher_objects.db.backend import database as backend
 
-                told = backend.get_engine().dialect.name, backend.get_profile()
-                print("configured", *told)
+                known = backend.get_engine().dialect.name, backend.get_profile()
+                print("configured", *known)
         """)
         done = suite.runpytest_inprocess("-p", "no:xdist", "-s")
     done.assert_outcomes(passed=2)

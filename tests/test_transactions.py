@@ -17,8 +17,8 @@ class Rollback(Exception):
     """What a caller raises to leave a transaction."""
 
 
-def kinds(told):
-    return [(event.resource, event.kind, event.old_state) for event in told]
+def kinds(found):
+    return [(event.resource, event.kind, event.old_state) for event in found]
 
 
 def test_several_objects_are_stored_together(database, context, published):
@@ -39,7 +39,9 @@ def test_several_objects_are_stored_together(database, context, published):
     assert [event.obj.state for event in published[2:]] == ["PENDING", "ONGOING"]
 
 
-def test_a_refused_move_is_told_at_once_and_only_to_who_asks_for_it(sqlite, context, published):
+def test_a_rejected_transition_is_published_at_once_and_only_on_request(
+    sqlite, context, published
+):
     audit = factory.stored(Audit, context)
     published.clear()
     asked = []
@@ -173,7 +175,7 @@ def test_a_refreshed_object_is_as_before_too(sqlite, context):
     assert (other.state, other.obj_what_changed()) == ("PENDING", {"status_message"})
 
 
-def test_a_document_that_was_changed_behind_a_destroy_is_as_before_too(sqlite, context):
+def test_a_document_that_was_changed_after_a_destroy_is_restored_too(sqlite, context):
     audit = factory.stored(Audit, context, parameters={"cpu": 1})
     assert audit.parameters == {"cpu": 1}
     with contextlib.suppress(Rollback), db.transaction():
@@ -303,7 +305,7 @@ def test_a_subscriber_that_fails_is_logged_and_the_write_stands(
     assert caplog.text.count("Traceback") == 1
 
 
-def test_events_are_told_in_order_also_of_what_a_subscriber_writes(sqlite, context):
+def test_events_are_published_in_order_also_of_what_a_subscriber_writes(sqlite, context):
     def answer(event):
         if event.kind == "create":
             for name in ("one", "two"):

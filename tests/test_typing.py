@@ -52,7 +52,7 @@ def test_checkers_report_mistakes_and_nothing_else(checker, tmp_path):
     found = {}
     for number, message in checker(tmp_path):
         found.setdefault(number, []).append(message)
-    wrong = {n: told for n, told in found.items() if expected[n] not in "".join(told)}
+    wrong = {n: output for n, output in found.items() if expected[n] not in "".join(output)}
     assert wrong == {}
     assert found.keys() == {number for number, word in expected.items() if word}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that no object can hold: they are named, and lists leave them out if they are told to."""
+"""Rows that no object can hold: they are named, and lists leave them out on request."""
 
 import itertools
 
@@ -71,7 +71,7 @@ def test_pages_are_full_without_them(skipping, context, audits, caplog, spoiled)
         assert f"row {audits[place].id} of audits can't be loaded: created_at" in warned
 
 
-def test_iterating_goes_on_behind_them(skipping, context, audits):
+def test_iterating_goes_on_after_them(skipping, context, audits):
     spoil(skipping, "audits", *(audit.id for audit in audits[1:6]))
     for batch, sort_key in itertools.product((1, 3, 100), ("id", "created_at", "name")):
         found = list(itertools.islice(Audit.iterate(context, batch, sort_key=sort_key), 10))

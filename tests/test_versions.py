@@ -102,15 +102,15 @@ def test_no_release_leaves_a_version_out(cls):
 @every_version
 @few
 @given(data=st.data())
-def test_a_filled_object_is_told_with_the_fields_of_each_version(cls, version, data):
+def test_a_filled_object_is_serialized_with_the_fields_of_each_version(cls, version, data):
     obj = data.draw(objects(cls))
-    told = sent(obj, version)
-    assert told["watcher_object.version"] == version
-    assert data_of(told).keys() == fields_at(cls, version)
+    serialized = sent(obj, version)
+    assert serialized["watcher_object.version"] == version
+    assert data_of(serialized).keys() == fields_at(cls, version)
     for name, (related, _) in cls.object_fields.items():
-        if name in data_of(told):
+        if name in data_of(serialized):
             expected = versions.manifest_of(cls.obj_name(), version)[related.obj_name()]
-            nested = data_of(told)[name]
+            nested = data_of(serialized)[name]
             assert nested["watcher_object.version"] == expected
             assert data_of(nested).keys() == fields_at(related, expected)
 
@@ -118,11 +118,11 @@ def test_a_filled_object_is_told_with_the_fields_of_each_version(cls, version, d
 @every_version
 @few
 @given(data=st.data())
-def test_an_object_with_some_fields_is_told_with_those(cls, version, data):
+def test_an_object_with_some_fields_is_serialized_with_those(cls, version, data):
     obj = data.draw(objects(cls, filled=False))
-    told = data_of(sent(obj, version))
+    serialized = data_of(sent(obj, version))
     gone = fields_at(cls, version) - cls.fields.keys()
-    assert told.keys() - gone == set(obj) & fields_at(cls, version)
+    assert serialized.keys() - gone == set(obj) & fields_at(cls, version)
 
 
 @every_version
@@ -200,9 +200,9 @@ def test_a_type_that_changed_is_read_as_it_is_now():
 
 def test_a_new_object_of_an_older_sender_is_stored_with_the_defaults(sqlite, context):
     goal = factory.stored(Goal, context)
-    told = primitive(Audit, "1.0", audit_type="ONESHOT", goal_id=goal.id, uuid=UUID)
-    told["watcher_object.changes"] = ["audit_type", "goal_id", "uuid"]
-    Audit.obj_from_primitive(told, context).create()
+    serialized = primitive(Audit, "1.0", audit_type="ONESHOT", goal_id=goal.id, uuid=UUID)
+    serialized["watcher_object.changes"] = ["audit_type", "goal_id", "uuid"]
+    Audit.obj_from_primitive(serialized, context).create()
     stored = Audit.get(context, UUID)
     assert (stored.name, stored.auto_trigger, stored.force) == (UUID, False, False)
 
@@ -234,7 +234,7 @@ def test_a_version_that_is_not_known_here_is_refused_with_those_that_are(cls, ve
         primitive(Audit, "1.8", goal=3),
     ],
 )
-def test_what_is_no_primitive_is_refused(broken):
+def test_what_is_not_a_primitive_is_refused(broken):
     with pytest.raises(exception.Invalid):
         base.WatcherObject.obj_from_primitive(broken, context)
 
@@ -251,15 +251,15 @@ def test_objects_are_sent_as_a_release_had_them(release, data):
     obj = data.draw(objects(cls))
     versions.pin(release)
     try:
-        (told,) = serializer.serialize_entity(context, {"result": [obj]})["result"]
+        (serialized,) = serializer.serialize_entity(context, {"result": [obj]})["result"]
     finally:
         versions.pin(None)
-    assert told["watcher_object.version"] == manifest[cls.obj_name()]
-    assert told == obj.obj_to_primitive(manifest[cls.obj_name()], manifest)
+    assert serialized["watcher_object.version"] == manifest[cls.obj_name()]
+    assert serialized == obj.obj_to_primitive(manifest[cls.obj_name()], manifest)
     assert serializer.serialize_entity(context, obj)["watcher_object.version"] == cls.VERSION
 
 
-def test_what_a_pinned_release_can_not_tell_is_refused(pinned):
+def test_what_a_pinned_release_cannot_represent_is_rejected(pinned):
     pinned("ocata")
     assert versions.pinned() == "ocata"
     with pytest.raises(exception.NoOlderForm, match=r"version 1.2"):
@@ -268,7 +268,7 @@ def test_what_a_pinned_release_can_not_tell_is_refused(pinned):
         serializer.serialize_entity(context, ActionDescription(context))
 
 
-def test_a_release_that_there_is_not_is_refused(pinned):
+def test_an_unknown_release_is_rejected(pinned):
     with pytest.raises(exception.InvalidParameter, match=r"release must be one of .*2026.2"):
         pinned("2026.9")
     assert versions.pinned() is None

@@ -80,7 +80,7 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    # What is here already is no work for the collectors of the children.
+    # What is here already need not be collected by the children.
     gc.freeze()
     os.chdir(sys.argv[1])
     print(json.dumps([*map(attempt, json.load(sys.stdin))]))

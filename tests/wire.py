@@ -13,7 +13,7 @@ from watcher_objects.db.backend import database as backend
 class Traffic(NamedTuple):
     """What was sent on one connection: statements that read or write, all statements, COMMITs.
 
-    A statement is a round trip, but on MariaDB, which tells how many there were. One that
+    A statement is a round trip, but on MariaDB, which reports how many there were. One that
     commits by itself is not counted as a COMMIT.
     """
 
@@ -52,7 +52,7 @@ def _on_sqlite(connection, lent, trips):
 
 @contextlib.contextmanager
 def _on_postgresql(connection, lent, trips):
-    # libpq writes down the protocol's messages; the server tells what it has completed.
+    # libpq writes down the protocol's messages; the server reports what it has completed.
     sent = []
     with tempfile.TemporaryFile() as trace:
         copy = os.dup(trace.fileno())
@@ -69,16 +69,16 @@ def _on_postgresql(connection, lent, trips):
 
 @contextlib.contextmanager
 def _on_mariadb(connection, lent, trips):
-    def told():
+    def counters():
         with connection.cursor() as cursor:
             cursor.execute(f"SHOW SESSION STATUS WHERE variable_name IN {_COUNTED}")
             return dict(cursor.fetchall())
 
     sent = []
-    before = told()
+    before = counters()
     backend.current().release(lent)
     yield sent
-    after = told()
+    after = counters()
     # The question for these is the last of them.
     trips.append(int(after.pop("Questions")) - int(before["Questions"]) - 1)
     for name in after:

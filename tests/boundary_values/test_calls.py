@@ -345,7 +345,7 @@ def test_what_lists_can_not_use_is_refused(rows, context, name):
     assert batches == []
 
 
-def test_what_is_no_object_of_the_class_is_not_stored(rows, context):
+def test_what_is_not_an_object_of_the_class_is_not_stored(rows, context):
     allowed = "objects must be a list of objects of Goal"
     for given in (*NO_OBJECTS, [factory.built(Audit, context)]):
         name, words = outcome(lambda given=given: Goal.create_many(context, given))
@@ -353,20 +353,20 @@ def test_what_is_no_object_of_the_class_is_not_stored(rows, context):
     assert outcome(lambda: Goal.create_many(None, [])) == expected(CONTEXT)
 
 
-def test_what_is_no_primitive_is_refused(rows):
+def test_what_is_not_a_primitive_is_refused(rows):
     assert wrong(Audit.obj_from_primitive, PRIMITIVES) == []
 
 
-def test_what_is_no_version_is_no_target(rows, context):
+def test_what_is_not_a_version_is_not_a_target(rows, context):
     for cls in factory.CLASSES:
         assert wrong(cls.list(context)[0].obj_to_primitive, VERSIONS) == []
 
 
-def test_what_can_not_be_called_is_no_subscriber():
+def test_what_can_not_be_called_is_not_a_subscriber():
     assert wrong(events.subscribe, CALLBACKS) == []
 
 
-def test_what_is_no_topic_or_time_enables_no_server():
+def test_an_invalid_topic_or_timeout_is_rejected():
     assert wrong(lambda given: rpc.enable("fake://", topic=given), TOPICS) == []
     assert wrong(lambda given: rpc.enable("fake://", timeout=given), TIMEOUTS) == []
     assert WatcherObject.indirection_api is None
@@ -399,7 +399,7 @@ def test_a_deleted_row_takes_no_write(database, context, show_deleted_context):
         assert stored_rows() == before
 
 
-def test_what_is_no_database_is_refused_and_the_old_one_stays(rows):
+def test_what_is_not_a_database_is_refused_and_the_old_one_stays(rows):
     assert wrong(db.configure, URLS) == []
     assert wrong(lambda given: db.configure("sqlite://", given), PROFILES) == []
     assert wrong(lambda given: db.configure("sqlite://", retry_for=given), RETRIES) == []
@@ -409,7 +409,7 @@ def test_what_is_no_database_is_refused_and_the_old_one_stays(rows):
 
 
 @pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
-def test_what_is_no_revision_moves_nothing(rows):
+def test_what_is_not_a_revision_moves_nothing(rows):
     at = migration.version()
     for name, move in MOVES.items():
         for given in REVISIONS:
@@ -419,7 +419,7 @@ def test_what_is_no_revision_moves_nothing(rows):
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
-def test_what_is_no_state_leads_nowhere(manager):
+def test_what_is_not_a_state_leads_nowhere(manager):
     for state in manager.TRANSITIONS:
         for given in NO_STATES:
             assert manager.check_transition(state, given) is False

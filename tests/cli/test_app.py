@@ -78,7 +78,7 @@ def test_complete_prints_a_script_that_knows_every_command(run):
         assert set(rest) <= set(line.split())
 
 
-def test_help_behind_a_command_is_the_commands(run):
+def test_help_after_a_command_is_the_commands(run):
     result = run("audit", "list", "--help")
     assert not result.code
     assert "--sort-key" in result.out
@@ -88,7 +88,7 @@ def test_help_behind_a_command_is_the_commands(run):
     assert "audit list" in run().out
 
 
-def test_a_command_lets_the_database_and_the_log_go(on):
+def test_a_command_releases_the_database_and_the_log(on):
     before = list(logging.getLogger().handlers), logging.getLogger().level
     on("audit", "list")
     with pytest.raises(exception.DatabaseNotConfigured):
@@ -189,7 +189,7 @@ def test_text_without_a_password_stays_as_it_is():
 # --- db upgrade, db version -----------------------------------------------------------------
 
 
-def test_upgrade_tells_from_where_to_where(run, empty):
+def test_upgrade_prints_both_revisions(run, empty):
     words = "--database", f"sqlite:///{empty}", "db", "upgrade"
     first, second = run(*words), run(*words)
     assert (first.code, second.code, first.err + second.err) == (0, 0, "")
@@ -197,7 +197,7 @@ def test_upgrade_tells_from_where_to_where(run, empty):
     assert second.out == f"{newest} -> {newest} (nothing to do)\n"
 
 
-def test_version_tells_the_revision_and_the_newest(on, run, empty):
+def test_version_prints_the_revision_and_the_newest(on, run, empty):
     reported = json.loads(on("db", "version", "-f", "json").out)
     assert reported["revision"] == reported["newest"] is not None
     empty.write_text("")
@@ -288,7 +288,7 @@ def test_a_schema_goes_down_and_up_and_says_so(on):
     assert on("db", "upgrade").code == 0
 
 
-def test_a_downgrade_must_be_told_how_far(on):
+def test_a_downgrade_needs_a_target(on):
     assert on("db", "downgrade").code == 2
 
 

@@ -162,7 +162,7 @@ def test_another_interval_is_refused(create, interval):
         (["--name", "n" * 64], "name takes at most 63 characters"),
     ],
 )
-def test_what_can_not_be_used_is_told_in_a_line(create, rows, words, expected):
+def test_what_can_not_be_used_is_reported_in_a_line(create, rows, words, expected):
     assert one_line(create("--goal", "cool", *words)).startswith(expected)
     assert len(rows("audit", "list")) == 4
 

@@ -79,7 +79,7 @@ def test_a_configuration_without_a_database_is_not_passed_over(run, configured, 
     assert not home.exists()
 
 
-def test_a_configuration_tells_the_profile_of_states(run, filled, configured):
+def test_a_configuration_sets_the_profile_of_states(run, filled, configured):
     strict = "--database", f"sqlite:///{filled}", "audit"
     config = configured("[watcher_objects]\ntransitions = watcher\n")
     run(*strict, "start", "one")
@@ -109,13 +109,15 @@ def test_an_audit_is_started_once_under_both_profiles(run, filled, configured):
         ("[database]\nconnection = gold://h/x\n", "url must be"),
     ],
 )
-def test_a_configuration_that_can_not_be_used_is_told_in_a_line(run, configured, text, expected):
+def test_a_configuration_that_can_not_be_used_is_reported_in_a_line(
+    run, configured, text, expected
+):
     config = configured(text)
     assert expected in one_line(run("--config-file", config, "audit", "list"))
     assert CANARY not in run("--debug", "--config-file", config, "audit", "list").err
 
 
-def test_a_configuration_that_can_not_be_read_is_told_in_a_line(run, tmp_path):
+def test_a_configuration_that_can_not_be_read_is_reported_in_a_line(run, tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for name in ("missing.conf", ".", "bytes"):
         line = one_line(run("--config-file", tmp_path / name, "audit", "list"))
@@ -125,7 +127,7 @@ def test_a_configuration_that_can_not_be_read_is_told_in_a_line(run, tmp_path):
 # --- the user's own -------------------------------------------------------------------------
 
 
-def test_who_names_no_database_gets_one_and_is_told_once(run, home):
+def test_a_default_database_is_created_and_announced_once(run, home):
     file = home / "watcher-objects" / "audits.sqlite"
     first = run("audit", "list", "-f", "json")
     assert (first.code, json.loads(first.out)) == (0, [])
@@ -180,7 +182,7 @@ def test_an_empty_name_of_a_database_is_rejected(run, home, configured, monkeypa
     assert not home.exists()
 
 
-def test_a_data_folder_that_can_not_be_made_is_told_in_a_line(run, home):
+def test_a_data_folder_that_can_not_be_made_is_reported_in_a_line(run, home):
     home.write_text("in the way")
     assert "Cannot create" in one_line(run("audit", "list"))
 

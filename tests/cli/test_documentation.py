@@ -34,7 +34,7 @@ def options(command, app):
     return {o for action in parser._actions for o in action.option_strings if o[:2] == "--"}
 
 
-def test_the_page_tells_every_command_and_its_options():
+def test_the_page_documents_every_command_and_its_options():
     app = WatcherObjects()
     documented = {}
     for heading, text in re.findall(r"^(``.*``)\n((?:   .*\n)+)", PAGE.read_text(), flags=re.M):

@@ -46,14 +46,14 @@ def test_audits_are_counted_by_state_type_host_and_age(rows):
     }
 
 
-def test_what_is_known_is_told_also_where_there_is_none_of_it(rows):
+def test_known_values_are_listed_even_without_audits(rows):
     listed = rows("audit", "stats", "--by", "state", "--by", "age")
     states = [row["value"] for row in listed if row["by"] == "state"]
     assert states == [s for s in AuditStateTransitionManager.TRANSITIONS if s != "DELETED"]
     assert [row["value"] for row in listed if row["by"] == "age"] == [*AGES]
 
 
-def test_what_is_not_known_is_told_too(stats, write):
+def test_unknown_values_are_listed_too(stats, write):
     write("UPDATE audits SET state = 'TIRED', created_at = NULL WHERE id = 1")
     assert stats("--by", "state") == {"PENDING": 3, "TIRED": 1}
     assert stats("--by", "age") == {"< 1 hour": 3, None: 1}

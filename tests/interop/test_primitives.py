@@ -50,7 +50,7 @@ def plain(obj):
 
 @pytest.mark.parametrize("filled", [True, False])
 @pytest.mark.parametrize("cls", factory.CLASSES, ids=lambda cls: cls.__name__)
-def test_both_read_what_the_other_tells(cls, filled, through_watcher):
+def test_both_read_what_the_other_serializes(cls, filled, through_watcher):
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(obj=generated.objects(cls, filled))
     def check(obj):
@@ -68,7 +68,7 @@ def test_both_read_what_the_other_tells(cls, filled, through_watcher):
 
 
 @pytest.mark.parametrize("cls", factory.CLASSES, ids=lambda cls: cls.__name__)
-def test_what_has_changed_is_told_to_both(cls, through_watcher):
+def test_what_has_changed_is_reported_to_both(cls, through_watcher):
     obj = cls(generated.context, id=7)
     is_clean, told = through_watcher(obj.obj_to_primitive())
     assert not is_clean

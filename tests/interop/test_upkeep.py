@@ -159,7 +159,7 @@ def test_purge_removes_what_has_been_deleted(watcher, deleted, purge_all):
 
 
 @pytest.mark.parametrize("spared", [{"age_in_days": 1}, {"max_number": 2}, {"dry_run": True}])
-def test_purge_spares_what_it_is_told_to(watcher, deleted, purge_all, spared):
+def test_purge_spares_what_is_protected(watcher, deleted, purge_all, spared):
     purge_all(**spared)
     assert [len(cls.list(watcher.seeing_all)) for cls in deleted] == [1, 1, 1]
 
