@@ -21,7 +21,7 @@ class String(ovo.String):
 
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
         """Return text."""
-        return coercion.to_text(attr, value)
+        return value if type(value) is str else coercion.to_text(attr, value)
 
 
 class UUID(ovo.UUID):
@@ -37,7 +37,7 @@ class Integer(ovo.Integer):
 
     def coerce(self, obj: Any, attr: str, value: Any) -> int:
         """Return a whole number."""
-        return coercion.to_integer(attr, value)
+        return value if type(value) is int else coercion.to_integer(attr, value)
 
 
 class Boolean(ovo.Boolean):
@@ -45,7 +45,7 @@ class Boolean(ovo.Boolean):
 
     def coerce(self, obj: Any, attr: str, value: Any) -> bool:
         """Return a truth value."""
-        return coercion.to_boolean(attr, value)
+        return value if type(value) is bool else coercion.to_boolean(attr, value)
 
 
 class DateTime(ovo.DateTime):

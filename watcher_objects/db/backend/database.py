@@ -112,8 +112,7 @@ class Database:
         self._patching.check()
         # Another thread may take the last one.
         with contextlib.suppress(IndexError):
-            dialect = self.engine.dialect
-            while not sessions.is_usable(self.backend, dialect, connection := self._idle.pop()):
+            while not self._is_usable(connection := self._idle.pop()):
                 # The pool knows what to do with it.
                 connection.close()
             return connection
@@ -121,6 +120,17 @@ class Database:
             return self.engine.raw_connection()
         except Exception as error:
             errors.raise_translated(self.engine, error, connecting=True)
+
+    def _is_usable(self, connection: Any) -> bool:
+        """Return whether a connection that was released may be used at once."""
+        if not connection.is_valid:
+            return False
+        if budget.now() - connection.info[sessions.RETURNED] > sessions.IDLE:
+            return False
+        backend, inner = self.backend, connection.dbapi_connection
+        return not (
+            backend.is_server and sessions.has_hung_up(backend, self.engine.dialect, inner)
+        )
 
     def release(self, connection: Any) -> None:
         """Keep a connection at hand, unless another thread may be waiting for it at the pool."""

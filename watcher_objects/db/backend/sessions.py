@@ -105,14 +105,6 @@ def close(cursor: Any) -> None:
         cursor.close()
 
 
-def is_usable(backend: Backend, dialect: Any, lent: Any) -> bool:
-    """Return whether a connection that was released may be used at once."""
-    is_idle = lent.is_valid and budget.now() - lent.info[RETURNED] > IDLE
-    if not lent.is_valid or is_idle:
-        return False
-    return not (backend.is_server and _has_hung_up(backend, dialect, lent.dbapi_connection))
-
-
 def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: Any) -> None:
     """Make the pool connect anew if a server has hung up, or does not answer after a while.
 
@@ -120,13 +112,13 @@ def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: An
     """
     is_idle = budget.now() - record.info.get(RETURNED, 0.0) > IDLE
     with contextlib.suppress(dialect.loaded_dbapi.Error):
-        is_gone = _has_hung_up(backend, dialect, connection)
+        is_gone = has_hung_up(backend, dialect, connection)
         if not is_gone and (not is_idle or dialect.do_ping(connection)):
             return
     raise exc.DisconnectionError("the server has hung up")
 
 
-def _has_hung_up(backend: Backend, dialect: Any, connection: Any) -> bool:
+def has_hung_up(backend: Backend, dialect: Any, connection: Any) -> bool:
     """Return whether a server has sent something unasked: that can only be that it hangs up."""
     try:
         number, poll = backend.socket(connection), _poll()
