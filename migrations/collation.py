@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from . import beside
+from . import shadow_columns
 from .session import INSTANT, alter, columns, ddl, index_concurrently, patiently, quoted
 
 _OF_TABLE = "WHERE table_schema = database() AND table_name = :table"
@@ -26,7 +26,7 @@ def inexact_on_mariadb(table: str, there: Mapping[str, Any]) -> list[sa.Column[A
     return [
         sa.Column(name, _exact(there[name]["type"]), nullable=there[name]["nullable"])
         for name in there
-        if name in names and not name.endswith(beside.SUFFIX)
+        if name in names and not name.endswith(shadow_columns.SUFFIX)
     ]
 
 
@@ -40,14 +40,14 @@ def on_mariadb(table: str) -> None:
     there = columns(table)
     wanted = inexact_on_mariadb(table, there)
     if "id" not in {column.name for column in wanted}:
-        beside.replace(table, wanted, there)
+        shadow_columns.replace(table, wanted, there)
     else:
         # The scheduler's jobs, whose names are their key, are copied; they are few.
         null = {True: "NULL", False: "NOT NULL"}
         kinds = (f"{quoted(c.name)} {ddl(c.type)} {null[bool(c.nullable)]}" for c in wanted)
         alter(table, *(f"MODIFY {kind}" for kind in kinds))
     if op.get_bind().scalar(_DEFAULT, {"table": table}) != "utf8mb4_nopad_bin":
-        alter(table, f"DEFAULT {beside.EXACT}", how=INSTANT)
+        alter(table, f"DEFAULT {shadow_columns.EXACT}", how=INSTANT)
 
 
 def on_postgresql(table: str) -> None:

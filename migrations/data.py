@@ -140,7 +140,7 @@ def _until_done(table: str, try_it: Callable[[], bool], refused: Collection[Any]
                 return
         except Exception as error:
             # The library's engine wraps the errors of the driver in its own way.
-            if not session.tells(error, refused):
+            if not session.has_code(error, refused):
                 raise
     raise session.still_wrong(table)
 
@@ -156,8 +156,8 @@ def _part_names() -> None:
     younger = sa.select(_audits).where(_audits.c.id > oldest)
     some = named.having(sa.func.count() > 1)
     for row, new in _renamed(some, younger, lambda row: (row.name, str(row.id))):
-        told = "audit %s shared its name %r, and is %r now"
-        session.LOG.warning(told, row.uuid, row.name, new)
+        message = "audit %s shared its name %r, and is %r now"
+        session.LOG.warning(message, row.uuid, row.name, new)
 
 
 def _renamed(

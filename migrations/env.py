@@ -29,7 +29,7 @@ def _run(connection: Any = None) -> None:
         transactional_ddl=False,
         steps=steps,
         data=data,
-        progress=attributes.get("progress", lambda *told: None),
+        progress=attributes.get("progress", lambda *progress: None),
     )
     if connection is None:
         session.begin_script(context.get_context())

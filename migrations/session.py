@@ -104,7 +104,7 @@ def columns(table: str) -> Mapping[str, Any]:
     return {column["name"]: column for column in sa.inspect(op.get_bind()).get_columns(table)}
 
 
-def tells(error: BaseException, codes: Collection[Any]) -> bool:
+def has_code(error: BaseException, codes: Collection[Any]) -> bool:
     """Return whether an error, or its cause, has one of these codes."""
     inner: Any = error
     while inner is not None:
@@ -117,8 +117,8 @@ def tells(error: BaseException, codes: Collection[Any]) -> bool:
 
 def _may_pass(error: BaseException) -> bool:
     """Return whether a statement may succeed if it is run again."""
-    is_unusable = tells(error, (_UNUSABLE_COPY,)) and _UNUSABLE_COPY_WORDS.search(str(error))
-    return tells(error, _LOCKED) or bool(is_unusable)
+    is_unusable = has_code(error, (_UNUSABLE_COPY,)) and _UNUSABLE_COPY_WORDS.search(str(error))
+    return has_code(error, _LOCKED) or bool(is_unusable)
 
 
 def _say(state: tenacity.RetryCallState) -> None:
@@ -185,7 +185,7 @@ def alter_instantly(table: str, *changes: str) -> None:
     try:
         alter(table, *changes, how=INSTANT)
     except Exception as error:
-        if not tells(error, NOT_IN_PLACE):
+        if not has_code(error, NOT_IN_PLACE):
             raise
         alter(table, *changes, how=ONLINE)
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from alembic.operations import BatchOperations
 
-from . import beside, collation
+from . import collation, shadow_columns
 from .session import (
     ONLINE,
     alter,
@@ -100,7 +100,7 @@ def convert(table: str, *wanted: sa.Column[Any]) -> None:
                     postgresql_using=using,
                 )
     else:
-        beside.replace(table, other + _inexact_too(table, other, there), there)
+        shadow_columns.replace(table, other + _inexact_too(table, other, there), there)
 
 
 def _inexact_too(
@@ -174,7 +174,7 @@ def require(table: str, column: str, kind: Any) -> None:
         alter(table, f"MODIFY {name} {ddl(kind)} NOT NULL", how=ONLINE)
     elif dialect() == "mysql":
         # In place the whole table would be written anew, for which a cluster stands still.
-        beside.replace(table, [sa.Column(column, kind, nullable=False)], there)
+        shadow_columns.replace(table, [sa.Column(column, kind, nullable=False)], there)
     elif dialect() == "postgresql":
         check = f"{table}_{column}_is_there"
         alter(table, f"DROP CONSTRAINT IF EXISTS {check}")

@@ -170,8 +170,8 @@ class _ShadowColumns:
         alter_instantly(self.table, *changes)
 
     def _old_kinds_on_mariadb(self) -> dict[str, str]:
-        told = op.get_bind().execute(_KINDS_ON_MARIADB, {"table": self.table})
-        return {name: kind for name, kind in map(tuple, told) if name in self.new}
+        rows = op.get_bind().execute(_KINDS_ON_MARIADB, {"table": self.table})
+        return {name: kind for name, kind in map(tuple, rows) if name in self.new}
 
     def _exchange_on_postgresql(self) -> None:
         swaps = []
