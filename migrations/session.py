@@ -45,7 +45,8 @@ _SETTINGS = {
 _SCRIPT = {
     "mysql": "SET SESSION sql_mode = TRADITIONAL, default_storage_engine = InnoDB",
 }
-_LOCKED = ("55P03", "40P01", 1205, 1213)
+_CONFLICTS = ("40P01", 1213)
+_LOCKED = ("55P03", 1205, *_CONFLICTS)
 # What MariaDB says of a table with triggers that another session was opening when it was ended.
 _UNUSABLE_COPY = 1064
 _UNUSABLE_COPY_WORDS = re.compile("trigger|disparador|触发", re.IGNORECASE)
@@ -230,10 +231,19 @@ def _update_in_batches(table: str, update: Any) -> None:
         # The scheduler's jobs have names for ids, and are few.
         patiently(table, update)
         return
-    last = 0
+    last, size = 0, BATCH
     while last < newest:
         # The ids of a cluster, or of a table that was purged, are far apart.
-        batch = sa.select(ident).where(ident > last).order_by(ident).limit(BATCH).subquery()
-        first, last = last + 1, op.get_bind().scalar(sa.select(sa.func.max(batch.c.id))) or newest
-        patiently(table, update.where(written.between(first, last)))
+        batch = sa.select(ident).where(ident > last).order_by(ident).limit(size).subquery()
+        end = op.get_bind().scalar(sa.select(sa.func.max(batch.c.id))) or newest
+        rows = update.where(written.between(last + 1, end))
+        try:
+            op.execute(rows)
+        except Exception as error:
+            if size > 1 and has_code(error, _CONFLICTS):
+                # On a busy cluster, writers through other nodes would win against it each time.
+                size = max(size // 4, 1)
+                continue
+            patiently(table, rows)
+        last = end
         op.get_context().opts["progress"](table, min(last, newest), newest)
