@@ -41,7 +41,7 @@ class Filled(testing.Factory):
 
     def value(self, cls, name):
         if name == "state":
-            return cls.table.info["moves"].INITIAL
+            return cls.table.info["state_machine"].INITIAL
         if cls.table.columns[name].foreign_keys:
             return super().value(cls, name)
         return SAMPLES.get(type(cls.fields[name])) or super().value(cls, name)

@@ -37,7 +37,7 @@ def cls(request):
 
 def deletable(obj):
     """Bring an object to where it may be soft-deleted."""
-    if moves := obj.table.info["moves"]:
+    if moves := obj.table.info["state_machine"]:
         with db.get_engine().connect() as connection:
             state = min(s for s, to in moves.TRANSITIONS.items() if State.DELETED in to)
             mine = obj.table.update().where(obj.table.c.id == obj.id)
@@ -148,7 +148,7 @@ def test_save_writes_the_changed_columns_only(cls, database, context, statements
 def test_a_row_without_what_it_need_not_have_is_clean(cls, sqlite, context):
     sparse = {n: None for n, field in cls.fields.items() if field.nullable and n in cls.table.c}
     sparse = {name: value for name, value in sparse.items() if not name.endswith("_at")}
-    kept = {"action_type", *(["state"] if cls.table.info["moves"] else [])}
+    kept = {"action_type", *(["state"] if cls.table.info["state_machine"] else [])}
     obj = factory.stored(cls, context, **{n: None for n in sparse if n not in kept})
     assert obj.obj_what_changed() == set()
     assert cls.get(context, obj.id).obj_what_changed() == set()

@@ -55,7 +55,7 @@ OBSERVED = {
 }
 FIRST = {Audit: "PENDING", ActionPlan: "RECOMMENDED", Action: "PENDING"}
 STATES = {Audit: State, ActionPlan: ActionPlanState, Action: ActionState}
-MANAGERS = {cls: cls.table.info["moves"] for cls in DOCUMENTED}
+MANAGERS = {cls: cls.table.info["state_machine"] for cls in DOCUMENTED}
 
 
 def moves_of(cls):

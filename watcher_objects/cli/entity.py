@@ -168,7 +168,7 @@ def _shortcuts(entity: type[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
             by = "NAME|UUID" if "name" in entity.object_fields[field][0].fields else "UUID"
             yield field, {"metavar": by, "help": f"only with this {field.replace('_', ' ')}"}
         elif field == "state":
-            states = sorted(entity.table.info["moves"].TRANSITIONS)
+            states = sorted(entity.table.info["state_machine"].TRANSITIONS)
             yield field, {"type": str.upper, "choices": states, "help": "only in this state"}
         elif field == "audit_type":
             yield field, {"type": str.upper, "choices": TYPES, "help": "only of this type"}

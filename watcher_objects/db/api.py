@@ -13,7 +13,7 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception
 from watcher_objects.db import bulk, transactions
-from watcher_objects.db.sql import dml, pagination, queries, state_guard, write_outcome
+from watcher_objects.db.sql import dml, journal, pagination, queries, state_guard, write_outcome
 from watcher_objects.db.sql.queries import Key, Row
 from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update, Write
 from watcher_objects.db.statements import Cells, row_to_dict
@@ -23,15 +23,17 @@ from watcher_objects.transitions import DELETED
 UNKNOWN = RowVersion()
 
 
-def create(table: sa.Table, given: Mapping[str, Any]) -> Cells:
+def create(table: sa.Table, given: Mapping[str, Any], context: Any = None) -> Cells:
     """Store a row and return it.
 
+    :param context: the caller's, for the journal; None is nobody
     :raises InvalidValue: a column can't hold its value
     :raises DuplicateKey: a unique key is taken
     :raises MissingReference: a relation leads to no row
     :raises WriteSuppressed: a trigger or a policy undid the write
     """
-    return _inserted(table, state_guard.insertable(table, given))
+    entry = journal.entry(table, context, "create")
+    return _inserted(table, state_guard.insertable(table, given), entry)
 
 
 @retries.retried
@@ -68,6 +70,7 @@ def update(
     key: Key,
     given: Mapping[str, Any],
     known: RowVersion = UNKNOWN,
+    context: Any = None,
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
 
@@ -75,16 +78,16 @@ def update(
     soft-deleted.
 
     :param known: the version of the row that the caller has read, which may be out of date
+    :param context: the caller's, for the journal
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
     :raises InvalidState: there is no such state
     :raises WriteSuppressed: the row is there, and a trigger or a policy undid the write
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
-    write = _write(table, key, bound, known)
-    if write.rules and bound["state"] == DELETED:
-        return _deleted(write._replace(bound=bound | state_guard.marks_of_deletion(table)))
-    return _moved(write)
+    if table.info["state_machine"] and bound.get("state") == DELETED:
+        return _delete(table, key, bound | state_guard.marks_of_deletion(table), known, context)
+    return _moved(_write(table, key, bound, known, context, "save"))
 
 
 def soft_delete(
@@ -92,33 +95,38 @@ def soft_delete(
     key: Key,
     given: Mapping[str, Any] | None = None,
     known: RowVersion = UNKNOWN,
+    context: Any = None,
 ) -> Update | None:
     """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above.
 
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _deleted(_write(table, key, bound, known))
+    return _delete(table, key, bound, known, context)
 
 
 @retries.looking(write_outcome.destroyed)
-def destroy(table: sa.Table, key: Key) -> Sequence[Change] | None:
+def destroy(table: sa.Table, key: Key, context: Any = None) -> Sequence[Change] | None:
     """Remove a row, deleted or not, and those that it owns; None where there is none.
 
+    :param context: the caller's, for the journal
     :returns: the rows that were removed with it
     :raises Referenced: other rows refer to it
     :raises WriteSuppressed: the row is still there
     """
-    if not bulk.owned(table):
+    entry = journal.entry(table, context, "destroy")
+    if not (entry or bulk.owned(table)):
         return () if _destroyed(table, key) else None
-    return transactions.atomic(lambda: _destroyed_with_owned(table, key))
+    return transactions.atomic(lambda: _destroyed_with_owned(table, key, entry))
 
 
 _inserted = retries.looking(write_outcome.inserted)(dml.insert)
 
 
-def _destroyed_with_owned(table: sa.Table, key: Key) -> Sequence[Change] | None:
-    owned = bulk.destroy_owned(table, key)
+def _destroyed_with_owned(
+    table: sa.Table, key: Key, entry: journal.Entry | None
+) -> Sequence[Change] | None:
+    owned = bulk.destroy_owned(table, key, entry)
     return owned if _destroyed(table, key) else None
 
 
@@ -136,9 +144,18 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
     return False
 
 
-def _write(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Write:
+def _write(
+    table: sa.Table, key: Key, bound: Row, known: RowVersion, context: Any, kind: str
+) -> Write:
     rules = state_guard.rules_of(table) if "state" in bound else None
-    return Write(table, key, bound, known, rules)
+    entry = journal.entry(table, context, kind) if rules else None
+    return Write(table, key, bound, known, rules, entry)
+
+
+def _delete(
+    table: sa.Table, key: Key, bound: Row, known: RowVersion, context: Any
+) -> Update | None:
+    return _deleted(_write(table, key, bound, known, context, "delete"))
 
 
 @retries.looking(write_outcome.written)
@@ -149,7 +166,7 @@ def _deleted(write: Write) -> Update | None:
 
 
 def _deleted_with_owned(write: Write) -> Update | None:
-    owned = bulk.soft_delete_owned(write.table, write.key)
+    owned = bulk.soft_delete_owned(write.table, write.key, write.entry)
     done = _moved(write)
     return done and done._replace(owned=owned)
 
@@ -206,7 +223,7 @@ def _version(row: Row) -> RowVersion:
 
 def _from_state(write: Write, known: RowVersion) -> Update | None:
     """Write the row if it is in the known state, and that leads to the new one; else None."""
-    table, key, bound, _, rules = write
+    table, key, bound, rules = write.table, write.key, write.bound, write.rules
     guard = Row()
     if rules is not None:
         condition = rules.condition(known.state, bound["state"])
@@ -214,7 +231,7 @@ def _from_state(write: Write, known: RowVersion) -> Update | None:
             return None
         guard = {"state": known.state, **condition}
     try:
-        cells = dml.update(table, key, bound, guard)
+        cells = dml.update(table, key, bound, guard, write.entry)
     except exception.DatabaseUnavailable as error:
         error.expected = known
         raise

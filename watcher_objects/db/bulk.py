@@ -11,16 +11,19 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import dml, filters, state_guard, values, write_outcome
+from watcher_objects.db.sql import dml, filters, journal, state_guard, values, write_outcome
 from watcher_objects.db.sql.queries import Key, Row, identity_conditions
 from watcher_objects.db.sql.write_outcome import Change
 from watcher_objects.db.statements import Cells
 from watcher_objects.db.transactions import retries
 
 
-def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
+def create(
+    table: sa.Table, given: Sequence[Mapping[str, Any]], context: Any = None
+) -> list[Cells]:
     """Store rows, all or none, and return them in their order.
 
+    :param context: the caller's, for the journal
     :raises InvalidValue, DuplicateKey, MissingReference: as for a single row; the error's
         ``index`` is the position of the row
     """
@@ -28,31 +31,37 @@ def create(table: sa.Table, given: Sequence[Mapping[str, Any]]) -> list[Cells]:
     for index, one in enumerate(given):
         with exception.annotate_index(index):
             bound.append(state_guard.insertable(table, one))
-    return _inserted(table, bound) if bound else []
+    return _inserted(table, bound, journal.entry(table, context, "create")) if bound else []
 
 
 @retries.looking(write_outcome.inserted_all)
-def _inserted(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
+def _inserted(
+    table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None
+) -> list[Cells]:
     try:
-        return transactions.atomic(lambda: _inserted_in_batches(table, bound))
+        return transactions.atomic(lambda: _inserted_in_batches(table, bound, entry))
     except (exception.DuplicateKey, exception.MissingReference):
         # The database does not say which row it was, but of one.
         return transactions.atomic(
-            lambda: [_created_at(index, table, one) for index, one in enumerate(bound)]
+            lambda: [_created_at(index, table, one, entry) for index, one in enumerate(bound)]
         )
 
 
-def _inserted_in_batches(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
+def _inserted_in_batches(
+    table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None
+) -> list[Cells]:
     stored: dict[int, Cells] = {}
     for batch in _batches(bound):
-        rows = dml.insert_many(table, [*batch.values()])
+        rows = dml.insert_many(table, [*batch.values()], entry)
         stored |= dict(zip(batch, rows, strict=True))
     return [stored[index] for index in range(len(bound))]
 
 
-def _created_at(index: int, table: sa.Table, bound: Row) -> Cells:
+def _created_at(
+    index: int, table: sa.Table, bound: Row, entry: journal.Entry | None
+) -> Cells:
     with exception.annotate_index(index):
-        return dml.insert(table, bound)
+        return dml.insert(table, bound, entry)
 
 
 def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
@@ -77,9 +86,12 @@ def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
             yield batch
 
 
-def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> list[Change]:
+def update(
+    table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any], context: Any = None
+) -> list[Change]:
     """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
 
+    :param context: the caller's, for the journal
     :raises InvalidStateTransition: one of them may not go to the new state; then none does
     :raises WriteSuppressed: one of them can't be changed; then none is
     """
@@ -89,12 +101,15 @@ def update(table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any])
         *filters.where(table, asked, values_of),
         *identity_conditions(table, {}, show_deleted=False),
     ]
-    return _updated(table, conditions, bound)
+    entry = journal.entry(table, context, "save") if "state" in bound else None
+    return _updated(table, conditions, bound, entry)
 
 
 @retries.looking(write_outcome.changed_all)
-def _updated(table: sa.Table, conditions: Any, bound: Row) -> list[Change]:
-    return transactions.atomic(lambda: _change(table, conditions, bound))
+def _updated(
+    table: sa.Table, conditions: Any, bound: Row, entry: journal.Entry | None
+) -> list[Change]:
+    return transactions.atomic(lambda: _change(table, conditions, bound, entry))
 
 
 @functools.cache
@@ -104,7 +119,9 @@ def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
     return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 
-def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:
+def soft_delete_owned(
+    table: sa.Table, key: Key, entry: journal.Entry | None
+) -> list[Change]:
     """Soft-delete what goes with a row; the transaction around this keeps that row locked.
 
     :raises InvalidStateTransition: the state of one of them does not allow it
@@ -114,21 +131,37 @@ def soft_delete_owned(table: sa.Table, key: Key) -> list[Change]:
     for other, column in owned(table) if ident else ():
         conditions = [column == ident, *identity_conditions(other, {}, show_deleted=False)]
         changed += _change(
-            other, conditions, state_guard.marks_of_deletion(other), with_owner=True
+            other, conditions, state_guard.marks_of_deletion(other), entry, with_owner=True
         )
     return changed
 
 
-def destroy_owned(table: sa.Table, key: Key) -> list[Change]:
-    """Remove what goes with a row, deleted or not; it is locked as above."""
-    ident = locked(table, identity_conditions(table, key, show_deleted=True))
+def destroy_owned(
+    table: sa.Table, key: Key, entry: journal.Entry | None
+) -> list[Change]:
+    """Remove what goes with a row, deleted or not; it is locked as above.
+
+    That the row itself is to go is recorded, too.
+    """
     changed: list[Change] = []
-    for other, column in owned(table) if ident else ():
-        rows = _rows(other, [column == ident])
-        if rows:
-            dml.delete_many(other, [column == ident], len(rows))
-        changed += [Change(other, row) for row in rows]
+    for owner in _rows(table, identity_conditions(table, key, show_deleted=True)):
+        for other, column in owned(table):
+            rows = _rows(other, [column == owner["id"]])
+            if rows:
+                dml.delete_many(other, [column == owner["id"]], len(rows))
+            _record_destroyed(other, rows, entry)
+            changed += [Change(other, row) for row in rows]
+        _record_destroyed(table, [owner], entry)
     return changed
+
+
+def _record_destroyed(
+    table: sa.Table, rows: Sequence[Row], entry: journal.Entry | None
+) -> None:
+    if table.info["state_machine"] is not None:
+        now = {"state": None, "updated_at": timeutils.utcnow()}
+        gone = [(row["state"], {**row, **now, "moves": (row["moves"] or 0) + 1}) for row in rows]
+        journal.record_many(table, entry, gone)
 
 
 def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Row]:
@@ -165,6 +198,7 @@ def _change(
     table: sa.Table,
     conditions: Sequence[sa.ColumnElement[bool]],
     bound: Row,
+    entry: journal.Entry | None,
     with_owner: bool = False,
 ) -> list[Change]:
     rows = _rows(table, conditions)
@@ -172,6 +206,8 @@ def _change(
         for row in rows:
             state_guard.check_move(table, row, bound["state"], with_owner)
     now = dml.update_many(table, conditions, bound, [row["id"] for row in rows])
+    if "state" in bound:
+        journal.record_many(table, entry, [(row["state"], now[row["id"]]) for row in rows])
     return [_changed(table, row, now[row["id"]], bound) for row in rows]
 
 

@@ -6,9 +6,10 @@ unique keys, and relations, which are the foreign keys without their ``_id``.
 
 Text compares exactly, by code point and with its trailing blanks, on every database; times
 are in UTC and keep their microseconds; a document is JSON text whose top is ``info['json']``.
-A table whose ``info`` has ``moves`` has a column ``state``, which keeps to those rules. Rows
+A table whose ``info`` has ``state_machine`` has a column ``state``, which keeps to those rules, and
+``moves``, the number of the last transition; the journal calls its rows by the ``resource``. Rows
 whose foreign key is ``owned`` go when the row that they point at goes. A column that is a
-``copy_of`` another is written with it. In text of a column with ``any_text``, characters that no
+``copy_of`` another is written with it. An ``internal`` column is no field, filter or sort key. In text of a column with ``any_text``, characters that no
 database stores are replaced; elsewhere they are rejected.
 """
 
@@ -69,15 +70,19 @@ def _common() -> list[sa.Column[Any]]:
     ]
 
 
-def _table(name: str, *items: Any, moves: type[StateTransitionManager] | None = None) -> sa.Table:
-    return sa.Table(
-        name,
-        metadata,
-        *_common(),
-        *items,
-        info={"moves": moves},
-        **_MARIADB,
-    )
+def _table(
+    name: str,
+    *items: Any,
+    state_machine: type[StateTransitionManager] | None = None,
+    resource: str | None = None,
+) -> sa.Table:
+    info = {"state_machine": state_machine, "resource": resource}
+    return sa.Table(name, metadata, *_common(), *items, info=info, **_MARIADB)
+
+
+def _moves() -> sa.Column[int]:
+    """Declare the column that counts the writes of a row's state; NULL: there was none yet."""
+    return sa.Column("moves", sa.BigInteger, info={"internal": True})
 
 
 def _id() -> sa.Column[int]:
@@ -162,7 +167,9 @@ audits = _table(
     _index("audits", "strategy_id"),
     _index("audits", "created_at"),
     _index("audits", "updated_at"),
-    moves=AuditStateTransitionManager,
+    _moves(),
+    state_machine=AuditStateTransitionManager,
+    resource="audit",
 )
 
 action_plans = _table(
@@ -180,7 +187,9 @@ action_plans = _table(
     _index("action_plans", "audit_id"),
     _index("action_plans", "strategy_id"),
     _index("action_plans", "created_at"),
-    moves=ActionPlanStateTransitionManager,
+    _moves(),
+    state_machine=ActionPlanStateTransitionManager,
+    resource="action_plan",
 )
 
 actions = _table(
@@ -196,7 +205,9 @@ actions = _table(
     _unique("actions", "uuid"),
     _index("actions", "state"),
     _index("actions", "action_plan_id"),
-    moves=ActionStateTransitionManager,
+    _moves(),
+    state_machine=ActionStateTransitionManager,
+    resource="action",
 )
 
 efficacy_indicators = _table(
@@ -249,6 +260,8 @@ rpc_requests = sa.Table(
     sa.Column("token", _text(36), primary_key=True),
     sa.Column("created_at", _time(), nullable=False, index=True),
     sa.Column("answer", column_types.long_text()),
+    # What distinguishes one call with a key from another that uses the same key by mistake.
+    sa.Column("fingerprint", _text(64)),
     **_MARIADB,
 )
 
@@ -259,4 +272,34 @@ apscheduler_jobs = _table(
     sa.Column("job_state", sa.LargeBinary, nullable=False),
     _document("tag", dict),
     _reference("service_id", "services"),
+)
+
+#: The journal: the transitions of the rows of all tables with states, in no relation to them, as
+#: other programs remove rows.
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column(
+        "id",
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("resource", _text(32), nullable=False),
+    sa.Column("object_id", sa.Integer, nullable=False),
+    sa.Column("object_uuid", _text(36)),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("from_state", _text(20)),
+    sa.Column("to_state", _text(20)),
+    sa.Column("at", _time(), nullable=False),
+    sa.Column("host", _text(255)),
+    sa.Column("user_id", _text(255)),
+    sa.Column("project_id", _text(255)),
+    sa.Column("request_id", _text(255)),
+    sa.Column("kind", _text(16), nullable=False),
+    sa.Column("reason", _text(255)),
+    sa.Column("call", _text(36)),
+    _unique("transitions", "resource", "object_id", "seq"),
+    _index("transitions", "object_uuid"),
+    **_MARIADB,
 )

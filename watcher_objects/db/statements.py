@@ -30,12 +30,15 @@ class Statement:
     #: Whether it is a transaction of its own, which an error leaves open.
     is_transaction = False
 
-    def __init__(self, built: sa.ClauseElement, dialect: sa.Dialect) -> None:
+    def __init__(
+        self, built: sa.ClauseElement, dialect: sa.Dialect, reads_only: bool | None = None
+    ) -> None:
         compiled: Any = built.compile(dialect=dialect)
         self.text: str = compiled.string
-        self.reads_only = isinstance(built, sa.Select)
+        is_select = isinstance(built, sa.Select)
+        self.reads_only = is_select if reads_only is None else reads_only
         # To ask a driver's cursor for it can take longer than to fetch a row.
-        self.returns_rows = self.reads_only or " RETURNING " in self.text
+        self.returns_rows = is_select or " RETURNING " in self.text
         names = compiled.positiontup
         self._names: Sequence[str] = tuple(names)
         self._constants = {n: v for n, v in compiled.params.items() if v is not None}
@@ -68,21 +71,24 @@ class Command(Statement):
         return ()
 
 
-class UpdateAndRead(Statement):
-    """An UPDATE and, if it matched, the SELECT of its row: a transaction, in one round trip.
+class WriteAndRead(Statement):
+    """A statement that writes and, if it matched, others of which the last is a SELECT.
 
-    For databases that have no UPDATE ... RETURNING.
+    It is a transaction, in one round trip, for databases that have no UPDATE ... RETURNING.
     """
 
     is_transaction = returns_rows = True
     reads_only = False
 
-    def __init__(self, update: Statement, read: Statement, dialect: sa.Dialect) -> None:
-        self._parts = update, read
-        self.text = dialects.of(dialect).update_and_read(update.text, read.text)
+    def __init__(
+        self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect
+    ) -> None:
+        self._parts = write, *others
+        texts = [part.text for part in others]
+        self.text = dialects.of(dialect).write_and_read(write.text, texts)
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Return the values of both."""
+        """Return the values of all of them."""
         return [value for part in self._parts for value in part.bound(values)]
 
 

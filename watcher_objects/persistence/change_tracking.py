@@ -178,7 +178,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     def _id_key(cls, ident: Any) -> Key:
         """Return the key of the row with this id; there is none where no row can have it."""
         key = {"id": coercion.to_integer("id", ident)}
-        if abs(key["id"]) > values.MAX_INTEGER:
+        if abs(key["id"]) > values.largest(cls.table.c.id):
             raise cls._not_found(key)
         return key
 

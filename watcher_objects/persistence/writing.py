@@ -48,7 +48,7 @@ class Writable(RowMapped):
             raise _not_objects(cls)
         new = list(objects)
         with exception.prefix_index("objects"):
-            rows = cls._create_rows(new)
+            rows = cls._create_rows(context, new)
         for obj, row in zip(new, rows, strict=True):
             obj._refresh_from_write(row)
             obj._context = obj._context or context
@@ -56,7 +56,7 @@ class Writable(RowMapped):
             obj._publish("create")
 
     @classmethod
-    def _create_rows(cls, objects: Sequence[Self]) -> Sequence[Cells]:
+    def _create_rows(cls, context: Any, objects: Sequence[Self]) -> Sequence[Cells]:
         given = []
         seen: set[int] = set()
         for index, obj in enumerate(objects):
@@ -64,7 +64,7 @@ class Writable(RowMapped):
                 cls._check_new(obj, seen)
                 given.append(obj._to_create())
         try:
-            return bulk.create(cls.table, given)
+            return bulk.create(cls.table, given, context)
         except exception.WatcherException as error:
             if not hasattr(error, "index"):
                 raise
@@ -95,7 +95,7 @@ class Writable(RowMapped):
         """
         given = self._to_create()
         with self._translate_db_errors():
-            cells = api.create(self.table, given)
+            cells = api.create(self.table, given, self._context)
         self._refresh_from_write(cells)
         self._publish("create")
 
@@ -136,7 +136,7 @@ class Writable(RowMapped):
         """
         key = self._key()
         with self._translate_db_errors():
-            owned = api.destroy(self.table, key)
+            owned = api.destroy(self.table, key, self._context)
         if owned is None:
             raise self._not_found(key)
         self._refresh_from_write()
@@ -169,7 +169,7 @@ class Writable(RowMapped):
         given = dict(self.initial)
         if "uuid" in self.fields:
             given["uuid"] = uuidutils.generate_uuid()
-        if moves := self.table.info["moves"]:
+        if moves := self.table.info["state_machine"]:
             given["state"] = moves.INITIAL
         return given
 
@@ -179,13 +179,13 @@ class Writable(RowMapped):
         key = self._key()
         with self._translate_db_errors():
             known = RowVersion(*map(vars(self).get, ("_row_state", "_obj_updated_at")))
-            done = verb(self.table, key, given, known)
+            done = verb(self.table, key, given, known, self._context)
         if done is None:
             raise self._not_found(key)
         self._refresh_from_write(done.cells, done.old_state)
         if done.owned:
             _told(self._context, "delete", done.owned)
-        is_deleted = done.cells[column_index(self.table, "deleted")] != 0
+        is_deleted = done.cells and done.cells[column_index(self.table, "deleted")] != 0
         self._publish("delete" if is_deleted else "update", done.old_state)
 
     @classmethod
@@ -193,7 +193,7 @@ class Writable(RowMapped):
         """Change all rows that meet the filters, and return them as objects."""
         if context is None:
             raise missing_context()
-        return _told(context, "update", bulk.update(cls.table, wanted, given))
+        return _told(context, "update", bulk.update(cls.table, wanted, given, context))
 
     def _refresh_from_write(self, row: Cells | None = None, old_state: str | None = None) -> None:
         """Become what was written; after a rollback be what it was."""

@@ -41,6 +41,7 @@ class Database:
         busy, from 2 to 86400; 0 for not at all
     :param unreadable: what ``list`` and ``iterate`` do about a row that no object can hold, as
         other programs may have written it: ``raise``, or ``skip`` it with a warning that names it
+    :param journal: whether each transition is recorded in the table ``transitions``
     :param engine_options: arguments of SQLAlchemy's ``create_engine`` that concern connections:
         ``pool_size``, ``max_overflow``, ``connect_args``, ...; ``echo`` logs what goes through
         SQLAlchemy, never the values of a statement or a row
@@ -55,6 +56,7 @@ class Database:
         transitions: str = PROFILES[0],
         retry_for: float = budget.SECONDS,
         unreadable: str = UNREADABLE[0],
+        journal: bool = True,
         **engine_options: Any,
     ) -> None:
         self._patching = green.Patching()
@@ -63,6 +65,8 @@ class Database:
         self.profile = _checked("transitions", transitions, PROFILES)
         #: What lists do about a row that no object can hold.
         self.unreadable = _checked("unreadable", unreadable, UNREADABLE)
+        #: Whether each transition is recorded.
+        self.journal = journal
         #: Seconds that a call may take.
         self.timeout = seconds or math.inf
         lock_timeout = min(LOCK_TIMEOUT, math.ceil(seconds)) or LOCK_TIMEOUT
@@ -182,6 +186,7 @@ def configure(
     transitions: str = PROFILES[0],
     retry_for: float = budget.SECONDS,
     unreadable: str = UNREADABLE[0],
+    journal: bool = True,
     **engine_options: Any,
 ) -> Database:
     """Create the default database, in place of an earlier one, and return it.
@@ -189,7 +194,7 @@ def configure(
     The parameters and errors are those of :class:`Database`.
     """
     global _default  # noqa: PLW0603 - the default of all threads
-    created = Database(url, transitions, retry_for, unreadable, **engine_options)
+    created = Database(url, transitions, retry_for, unreadable, journal, **engine_options)
     dispose()
     _default = created
     return created

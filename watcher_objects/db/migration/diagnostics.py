@@ -205,7 +205,7 @@ def _row(table: sa.Table, load: Callable[..., Any], row: Row) -> Iterator[Findin
         load([*row.values()])
     except exception.DatabaseError as error:
         yield Finding(Need.PERSON, str(error.kwargs["reason"]), "correct the row, or remove it")
-    moves = table.info["moves"]
+    moves = table.info["state_machine"]
     if moves is not None and row["state"] not in moves.TRANSITIONS:
         state = exception.escape_control(repr(row["state"]))
         what = f"{place} is in the state {state}, which does not exist"

@@ -4,19 +4,18 @@
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from watcher_objects import exception
 from watcher_objects.db import transactions
-from watcher_objects.db.backend import database
-from watcher_objects.db.sql import filters, write_outcome
+from watcher_objects.db.backend import database, dialects
+from watcher_objects.db.sql import filters, journal, write_outcome
 from watcher_objects.db.sql.queries import (
     Key,
     Row,
     column,
-    first,
     identity,
     identity_conditions,
     lookup,
@@ -25,33 +24,51 @@ from watcher_objects.db.statements import (
     SHAPES,
     Cells,
     Statement,
-    UpdateAndRead,
+    WriteAndRead,
     is_listened_to,
 )
 from watcher_objects.db.statements import cells as cells_of
 
 
-def insert(table: sa.Table, bound: Row) -> Cells:
+class _Plan(NamedTuple):
+    """The statements for one row: the first writes it, others record that, and read the row.
+
+    ``joined`` is all of them in one, as a transaction, where a database can do that.
+    """
+
+    write: Statement
+    record: Statement | None
+    read: Statement | None
+    joined: Statement | None
+
+
+def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> Cells:
     """Store a row, and return it.
 
+    :param entry: what the journal is to say of it
     :raises WriteSuppressed: the database stored none
     """
-    statement = _insert(database.current().dialect, table, tuple(bound))
+    plan = _insert(database.current().dialect, table, tuple(bound), entry is not None)
     values = {}
     for name, value in bound.items():
         values[f"new_{name}"] = value
+    if entry is not None:
+        values |= journal.values(entry, None)
+        values["uuid"] = bound["uuid"]
     try:
         with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
-            rows = transactions.run(statement, values).rows
+            row = _run(plan, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
-    if not rows:
+    if row is None:
         ident = bound.get("uuid", "a row")
         raise write_outcome.suppressed(table, ident, "the INSERT returned no row")
-    return rows[0]
+    return row
 
 
-def insert_many(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
+def insert_many(
+    table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None
+) -> list[Cells]:
     """Store rows with the same columns, and return them in their order.
 
     :raises WriteSuppressed: the database stored others
@@ -68,26 +85,94 @@ def insert_many(table: sa.Table, bound: Sequence[Row]) -> list[Cells]:
     if missing := found.count(None):
         ident, observed = f"{missing} of {len(bound)} rows", "the INSERT did not return them"
         raise write_outcome.suppressed(table, ident, observed)
-    return [cells_of(table, row) for row in found if row is not None]
+    rows = [dict(row) for row in found if row is not None]
+    journal.record_many(table, entry, [(None, row) for row in rows])
+    return [cells_of(table, row) for row in rows]
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _insert(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> Statement:
-    new = {name: _named(table, "new", name) for name in names}
-    return Statement(sa.insert(table).values(new).returning(*table.columns), dialect)
+def _insert(
+    dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool
+) -> _Plan:
+    new = _new(table, names)
+    returns = dialect.update_returning or not is_recorded
+    return _plan(dialect, table, sa.insert(table).values(new), ("uuid",), is_recorded, returns)
 
 
-def _named(table: sa.Table, what: str, name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(f"{what}_{name}", type_=column(table, name).type)
+def _plan(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    write: sa.Insert | sa.Update,
+    names: Sequence[str],
+    is_recorded: bool,
+    returns: bool,
+) -> _Plan:
+    """Return the statements for one row.
+
+    :param names: the columns of a key of the row
+    :param returns: whether ``write`` may have RETURNING
+    """
+    backend = dialects.of(dialect)
+    if returns:
+        write = write.returning(*table.columns)
+        if is_recorded and backend.writes_in_with:
+            rows = write.cte("written")
+            recorded = journal.record(table, rows).cte("recorded")
+            both = sa.select(rows).add_cte(recorded)
+            return _Plan(Statement(both, dialect, reads_only=False), None, None, None)
+    first = Statement(write, dialect)
+    record = Statement(journal.record_of(table, names), dialect) if is_recorded else None
+    read = None if returns else lookup(dialect, table, names, show_deleted=True)
+    others = [statement for statement in (record, read) if statement is not None]
+    joined = None
+    if not returns:
+        joined = WriteAndRead(first, others, dialect)
+    return _Plan(first, record, read, joined)
 
 
-def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> Cells | None:
+def _run(plan: _Plan, values: Row) -> Cells | None:
+    """Write a row, and return it; None where nothing was written."""
+    write, record, read, joined = plan
+    if record is None and read is None:
+        rows = transactions.run(write, values).rows
+    elif joined and not (
+        transactions.in_transaction() or is_listened_to(database.get_engine())
+    ):
+        rows = transactions.run(joined, values).rows
+    else:
+        with transactions.ensure_transaction():
+            rows, matched = transactions.run(write, values)
+            if not (rows or (read and matched)):
+                return None
+            if record is not None:
+                transactions.run(record, values)
+            if read is not None:
+                rows = transactions.run(read, values).rows
+    return rows[0] if rows else None
+
+
+def _new(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+
+
+def _named(table: sa.Table, name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(f"old_{name}", type_=column(table, name).type)
+
+
+def update(
+    table: sa.Table,
+    key: Key,
+    bound: Row,
+    guard: Key | None = None,
+    entry: journal.Entry | None = None,
+) -> Cells | None:
     """Change a row that is not deleted; None where there is none that meets the conditions.
 
     :param bound: the values, or columns whose values are to be copied
     :param guard: what the row's columns must hold
+    :param entry: what the journal is to say of it
     """
-    conditions, values = [], {}
+    conditions, values = [], {**key}
     for name, value in {**(guard or {}), **key}.items():
         # What is NULL is asked for otherwise.
         conditions.append((name, value is None))
@@ -99,35 +184,13 @@ def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> C
         else:
             names.append(name)
             values[f"new_{name}"] = value
-    dialect = database.current().dialect
-    statement = _update(dialect, table, tuple(conditions), tuple(names), tuple(copied))
+    if entry is not None:
+        values |= journal.values(entry, (guard or {})["state"])
+    shape = (table, tuple(conditions), tuple(names), tuple(copied), tuple(key), entry is not None)
     try:
-        if dialect.update_returning:
-            rows = transactions.run(statement, values).rows
-            return rows[0] if rows else None
-        return _update_and_read(statement, dialect, table, key, values)
+        return _run(_update(database.current().dialect, *shape), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
-
-
-def _update_and_read(
-    update: Statement, dialect: sa.Dialect, table: sa.Table, key: Key, values: Row
-) -> Cells | None:
-    if not (transactions.in_transaction() or is_listened_to(database.get_engine())):
-        both = _joined(update, dialect, table, tuple(key))
-        rows = transactions.run(both, {**values, **key}).rows
-        return rows[0] if rows else None
-    with transactions.ensure_transaction():
-        if not transactions.run(update, values).matched:
-            return None
-        return first(table, key, show_deleted=True)
-
-
-@functools.lru_cache(maxsize=SHAPES)
-def _joined(
-    update: Statement, dialect: sa.Dialect, table: sa.Table, names: Sequence[str]
-) -> Statement:
-    return UpdateAndRead(update, lookup(dialect, table, names, show_deleted=True), dialect)
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -137,17 +200,17 @@ def _update(
     conditions: Sequence[tuple[str, bool]],
     names: Sequence[str],
     copied: Sequence[tuple[str, sa.Column[Any]]],
-) -> Statement:
-    key = {n: None if is_null else _named(table, "old", n) for n, is_null in conditions}
-    new = {name: _named(table, "new", name) for name in names}
-    statement = (
+    key_names: Sequence[str],
+    is_recorded: bool,
+) -> _Plan:
+    key = {n: None if is_null else _named(table, n) for n, is_null in conditions}
+    new = _new(table, names)
+    write = (
         sa.update(table)
         .where(*identity_conditions(table, key, False))
-        .values({**new, **dict(copied)})
+        .values({**new, **dict(copied), **journal.counted(table, names)})
     )
-    if dialect.update_returning:
-        statement = statement.returning(*table.columns)
-    return Statement(statement, dialect)
+    return _plan(dialect, table, write, key_names, is_recorded, dialect.update_returning)
 
 
 def update_many(
@@ -161,7 +224,8 @@ def update_many(
     """
     if not idents:
         return {}
-    update = sa.update(table).where(*conditions).values(bound)
+    changed = {**bound, **journal.counted(table, [*bound])}
+    update = sa.update(table).where(*conditions).values(changed)
     if database.current().dialect.update_returning:
         rows = transactions.execute(update.returning(*table.columns)).rows
         matched = len(rows)
@@ -200,7 +264,7 @@ def delete_many(table: sa.Table, conditions: Sequence[Any], locked: int) -> None
 
 @functools.lru_cache(maxsize=SHAPES)
 def _delete(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> Statement:
-    key = {name: _named(table, "old", name) for name in names}
+    key = {name: _named(table, name) for name in names}
     return Statement(sa.delete(table).where(*identity_conditions(table, key, True)), dialect)
 
 

@@ -173,7 +173,8 @@ def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colum
     for prefixes, here, path in paths:
         for prefix in prefixes:
             column = here.columns.get(field.removeprefix(prefix))
-            if field.startswith(prefix) and column is not None:
+            is_known = column is not None and "internal" not in column.info
+            if field.startswith(prefix) and is_known:
                 return path, column
         for name, key in relations(here):
             longer = [f"{prefix}{name}_" for prefix in prefixes]

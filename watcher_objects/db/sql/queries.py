@@ -38,16 +38,19 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
 
     :raises UnknownField: there is none
     """
-    if name not in table.columns:
-        hint = f"; there are {', '.join(table.columns.keys())}"
+    known = table.columns.get(name)
+    if known is None or "internal" in known.info:
+        hint = f"; there are {', '.join(c.name for c in table.columns if 'internal' not in c.info)}"
         raise exception.UnknownField(objname=table.name, field=name, hint=hint)
-    return table.columns[name]
+    return known
 
 
 def identity_conditions(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
     """Return the conditions on the row that a key means, deleted ones among them or not."""
     conditions: list[Condition] = [column(table, name) == value for name, value in key.items()]
-    return conditions if show_deleted else [*conditions, table.c.deleted == sa.literal_column("0")]
+    if show_deleted or "deleted" not in table.columns:
+        return conditions
+    return [*conditions, table.c.deleted == sa.literal_column("0")]
 
 
 def identity(table: sa.Table) -> Sequence[sa.Column[Any]]:

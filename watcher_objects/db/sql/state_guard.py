@@ -25,7 +25,7 @@ Rules = type[StateTransitionManager] | None
 
 def rules_of(table: sa.Table) -> Rules:
     """Return the rules of a table's states, under the profile of this database."""
-    rules: Rules = table.info["moves"]
+    rules: Rules = table.info["state_machine"]
     return rules and rules.under(database.get_profile())
 
 
@@ -36,9 +36,8 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     """
     bound = Row()
     for name, value in given.items():
-        known = table.columns.get(name)
-        bound[name] = values.storable(column(table, name) if known is None else known, value)
-    states = table.info["moves"] and table.info["moves"].TRANSITIONS
+        bound[name] = values.storable(column(table, name), value)
+    states = table.info["state_machine"] and table.info["state_machine"].TRANSITIONS
     if states and "state" in bound and bound["state"] not in states:
         raise exception.InvalidState(state=given["state"], allowed=", ".join(states))
     for copy, name in _copies(table):
@@ -56,6 +55,8 @@ def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     """Return what is bound for a new row; see :func:`storable`."""
     bound = {"deleted": 0, **storable(table, given)}
     bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
+    if "moves" in table.columns:
+        bound["moves"] = 1
     if not 1 <= bound.get("id", 1) <= MAX_GIVEN_ID:
         raise coercion.refuse("id", bound["id"], f"takes whole numbers from 1 to {MAX_GIVEN_ID}")
     for needed in table.columns:
@@ -68,7 +69,7 @@ def marks_of_deletion(table: sa.Table) -> Row:
     """Return what is bound for a row to be soft-deleted."""
     now = timeutils.utcnow()
     marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
-    return {**marks, "state": DELETED} if table.info["moves"] else marks
+    return {**marks, "state": DELETED} if table.info["state_machine"] else marks
 
 
 def check_move(table: sa.Table, row: Row, new: str, with_owner: bool = False) -> None:

@@ -20,15 +20,22 @@ from watcher_objects.fields.json_limits import MAX_DOCUMENT as MAX_DOCUMENT
 
 #: The widest INTEGER that all three databases hold.
 MAX_INTEGER = 2**31 - 1
+#: The same for BIGINT.
+MAX_BIG_INTEGER = 2**63 - 1
 #: Bytes of a text in MariaDB's TEXT, which has no length of its own.
 MAX_TEXT = 2**16 - 1
 _TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 
+def largest(column: sa.Column[Any]) -> int:
+    """Return the largest whole number that a column can hold."""
+    return MAX_BIG_INTEGER if isinstance(column.type, sa.BigInteger) else MAX_INTEGER
+
+
 @functools.cache
 def comparable(table: sa.Table) -> Sequence[str]:
     """Return the names of the columns whose values have an order: all but documents."""
-    return tuple(column.name for column in table.columns if "json" not in column.info)
+    return tuple(c.name for c in table.columns if not {"json", "internal"} & c.info.keys())
 
 
 def storable(column: sa.Column[Any], value: Any) -> Any:
@@ -74,9 +81,10 @@ def _text(column: sa.Column[Any], value: Any) -> str:
 
 def _integer(column: sa.Column[Any], value: Any) -> int:
     number = value if type(value) is int else coercion.to_integer(column.name, value)
-    if -MAX_INTEGER <= number <= MAX_INTEGER:
+    limit = largest(column)
+    if -limit <= number <= limit:
         return number
-    rule = f"takes whole numbers from {-MAX_INTEGER} to {MAX_INTEGER}"
+    rule = f"takes whole numbers from {-limit} to {limit}"
     raise coercion.refuse(column.name, value, rule)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a write has done, and how that is found where the database's answer got lost.
 
-A row has the time of its last write, to the microsecond, and that of its creation: by these a
-write knows its own. What each look takes is the error, and what the write got.
+A transition is in the journal, with the uuid of the call that made it. Without a journal, and for
+what is no transition, the time of a row's last write, or of its creation, shows whose that was:
+it is exact to the microsecond. What each look takes is the error, and what the write got.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,9 @@ from oslo_utils import timeutils
 
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import queries, state_guard
+from watcher_objects.db.sql import journal, queries, state_guard
 from watcher_objects.db.sql.queries import Key, Row
-from watcher_objects.db.statements import Cells, bind_value, cells, column_index
+from watcher_objects.db.statements import Cells, bind_value, cells, column_index, row_to_dict
 from watcher_objects.db.transactions import levels
 from watcher_objects.db.transactions.retries import Found
 from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown, WriteSuppressed
@@ -36,6 +37,7 @@ class Write(NamedTuple):
     """A change of one row.
 
     ``rules`` are those of the new state; None where the state is not written, or has none.
+    ``entry`` is what the journal is to say of it.
     """
 
     table: sa.Table
@@ -43,6 +45,7 @@ class Write(NamedTuple):
     bound: Row
     known: RowVersion
     rules: state_guard.Rules
+    entry: journal.Entry | None = None
 
 
 class Change(NamedTuple):
@@ -60,10 +63,11 @@ class Change(NamedTuple):
 class Update(NamedTuple):
     """A row after an update, and the state that it left; None if it left none.
 
-    ``owned`` are the rows that were soft-deleted with it.
+    ``cells`` are None where the row has been destroyed since. ``owned`` are the rows that were
+    soft-deleted with it.
     """
 
-    cells: Cells
+    cells: Cells | None
     old_state: str | None
     owned: Sequence[Change] = ()
 
@@ -87,7 +91,7 @@ def check(table: sa.Table, key: Key, bound: Row, row: Cells) -> None:
     :raises WriteSuppressed: it has not
     """
     observed = None
-    if "state" in bound and table.info["moves"]:
+    if "state" in bound and table.info["state_machine"]:
         state, new = row[column_index(table, "state")], bound["state"]
         observed = None if state == new else f"its state is {state} now, not {new}"
     if "deleted" in bound and not row[column_index(table, "deleted")]:
@@ -100,8 +104,13 @@ def check(table: sa.Table, key: Key, bound: Row, row: Cells) -> None:
         raise error
 
 
-def inserted(lost: DatabaseUnavailable, table: sa.Table, bound: Row) -> Cells | Found:
+def inserted(
+    lost: DatabaseUnavailable, table: sa.Table, bound: Row, entry: journal.Entry | None
+) -> Cells | Found:
     """Find the row that was to be stored, whatever has become of it since."""
+    if entry is not None:
+        created = journal.find(table, entry, {"uuid": bound["uuid"]})
+        return Found.NOTHING if created is None else _created(table, bound, created["object_id"])
     same = [
         column == bound.get(column.name)
         for column in queries.identity(table)
@@ -109,15 +118,22 @@ def inserted(lost: DatabaseUnavailable, table: sa.Table, bound: Row) -> Cells | 
     ]
     found = sa.select(table.c.id).where(*same, table.c.created_at == bound["created_at"])
     for row in transactions.execute(found).rows:
-        return cells(table, {**dict.fromkeys(table.columns.keys()), **bound, "id": row.id})
+        return _created(table, bound, row.id)
     return Found.NOTHING
 
 
+def _created(table: sa.Table, bound: Row, ident: int) -> Cells:
+    return cells(table, {**dict.fromkeys(table.columns.keys()), **bound, "id": ident})
+
+
 def inserted_all(
-    lost: DatabaseUnavailable, table: sa.Table, bound: Sequence[Row]
+    lost: DatabaseUnavailable,
+    table: sa.Table,
+    bound: Sequence[Row],
+    entry: journal.Entry | None,
 ) -> Sequence[Cells] | Found:
     """Find the rows that were to be stored, all or none."""
-    if inserted(lost, table, bound[0]) is Found.NOTHING:
+    if inserted(lost, table, bound[0], entry) is Found.NOTHING:
         return Found.NOTHING
     answer: Sequence[Cells] = _answer(lost)
     return answer
@@ -125,8 +141,11 @@ def inserted_all(
 
 def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
     """Find out whether the row was written; a deletion is known by itself, as it stays."""
-    table, key, bound, known, rules = write
+    table, key, bound, known, rules, entry = write
     row = queries.first(table, key, show_deleted=True)
+    if entry is not None:
+        recorded = journal.find(table, entry, key)
+        return Found.NOTHING if recorded is None else _transition(lost, write, row, recorded)
     if row is None:
         return Found.OTHERS
     left, before = lost.expected or RowVersion()
@@ -145,7 +164,24 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
     return Found.OTHERS
 
 
-def destroyed(lost: DatabaseUnavailable, table: sa.Table, key: Key) -> Sequence[Change] | Found:
+def _transition(
+    lost: DatabaseUnavailable, write: Write, row: Cells | None, recorded: Row
+) -> Update:
+    """Return a transition that is in the journal, with the row as the write has left it."""
+    table, bound, old_state = write.table, write.bound, recorded["from_state"]
+    if row is not None and row[column_index(table, "moves")] != recorded["seq"]:
+        # Others have made transitions since.
+        written = {n: v for n, v in bound.items() if not isinstance(v, sa.Column)}
+        written = {n: bind_value(database.current().dialect, table.c[n], v) for n, v in written.items()}
+        row = [*(row_to_dict(table, row) | written).values()]
+    elif row is not None:
+        check(table, write.key, bound, row)
+    return _answer(lost) or Update(row, None if old_state == bound["state"] else old_state)
+
+
+def destroyed(
+    lost: DatabaseUnavailable, table: sa.Table, key: Key, context: Any = None
+) -> Sequence[Change] | Found:
     """Find out whether the row is gone, no matter which call removed it."""
     if queries.first(table, key, show_deleted=True) is None:
         return _answer(lost) or ()
@@ -153,11 +189,18 @@ def destroyed(lost: DatabaseUnavailable, table: sa.Table, key: Key) -> Sequence[
 
 
 def changed_all(
-    lost: DatabaseUnavailable, table: sa.Table, conditions: Any, bound: Row
+    lost: DatabaseUnavailable,
+    table: sa.Table,
+    conditions: Any,
+    bound: Row,
+    entry: journal.Entry | None,
 ) -> Sequence[Change] | Found:
     """Find out whether rows were changed that met some filters, all or none."""
     changes: Sequence[Change] = _answer(lost)
     for change in changes:
+        if entry is not None:
+            recorded = journal.find(table, entry, {"id": change.row["id"]})
+            return Found.NOTHING if recorded is None else changes
         now = sa.select(table.c.updated_at).where(table.c.id == change.row["id"])
         for (at,) in transactions.execute(now).rows:
             if at == bound["updated_at"]:

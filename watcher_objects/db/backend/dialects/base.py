@@ -131,8 +131,8 @@ class Backend:
     #: Whether nothing is left of an interrupted statement once its cursor is closed.
     survives_interrupts = False
 
-    def update_and_read(self, update: str, read: str) -> str:
-        """Return one statement for an UPDATE and, if it matched, the SELECT of its row.
+    def write_and_read(self, write: str, others: Sequence[str]) -> str:
+        """Return one statement for one that writes and, if it matched, others; the last reads.
 
         It is a transaction. Only databases without UPDATE ... RETURNING need it.
         """
@@ -152,6 +152,8 @@ class Backend:
     plans_by_text = False
     #: Whether ranges of an index that are joined by OR are read one after the other.
     reads_ranges_in_order = False
+    #: Whether WITH may contain statements that write.
+    writes_in_with = False
     #: Whether an error names the last of several unique keys that are taken.
     reports_last_key = False
     #: Whether a policy may hide rows from SELECT ... FOR UPDATE.

@@ -2,7 +2,7 @@
 """MariaDB, through either of two drivers."""
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
@@ -178,14 +178,14 @@ class MariaDB(Backend):
         """Release the rows of the last statement, which other drivers do not keep."""
         connection._result = None
 
-    def update_and_read(self, update: str, read: str) -> str:
+    def write_and_read(self, write: str, others: Sequence[str]) -> str:
         """Return a compound statement.
 
         What matched is counted, too, since SQLAlchemy has its drivers say so.
         """
         return (
-            f"BEGIN NOT ATOMIC START TRANSACTION; {update}; "
-            f"IF ROW_COUNT() > 0 THEN {read}; END IF; COMMIT; END"
+            f"BEGIN NOT ATOMIC START TRANSACTION; {write}; "
+            f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; COMMIT; END"
         )
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:

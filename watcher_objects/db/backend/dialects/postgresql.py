@@ -138,6 +138,7 @@ class PostgreSQL(Backend):
     loads_booleans = True
     null_is_greatest = True
     plans_by_text = True
+    writes_in_with = True
     has_row_security = True
     try_migration_lock = "SELECT pg_try_advisory_lock(7747611)::integer"
     # With a pooler only an open transaction keeps a lock. It must not end by a timeout,

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: a row for each transition, written in the transaction of the transition itself.
+
+A row with a state counts the writes of its state in its column ``moves``: what a write makes of
+that is the number of its transition. The number is drawn under the lock of the row, so that of
+one object no two transitions have the same, and none is missing.
+"""
+
+import functools
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from watcher_objects import exception
+from watcher_objects.db import models, transactions
+from watcher_objects.db.backend import database
+from watcher_objects.db.sql.queries import Key, Row, identity_conditions
+
+_reason: ContextVar[str | None] = ContextVar("reason", default=None)
+_table = models.transitions
+
+
+class Entry(NamedTuple):
+    """What the journal says of a call, whatever rows it writes: who, from where, how and why."""
+
+    #: How a state was written: ``create``, ``save``, ``delete`` or ``destroy``.
+    kind: str
+    #: A uuid of the call, by which its transitions are found if the database's answer is lost.
+    call: str
+    host: str | None = None
+    user_id: str | None = None
+    project_id: str | None = None
+    request_id: str | None = None
+    reason: str | None = None
+
+
+@contextmanager
+def because(reason: str) -> Iterator[None]:
+    """Give the journal the reason of all transitions inside the block, in this thread or task.
+
+    :param reason: what is cut to 255 characters
+    """
+    token = _reason.set(reason)
+    try:
+        yield
+    finally:
+        _reason.reset(token)
+
+
+def current_reason() -> str | None:
+    """Return the reason that :func:`because` has given."""
+    return _reason.get()
+
+
+def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
+    """Return what the journal is to say of a call; None where it says nothing.
+
+    :param context: the caller's; None is nobody
+    """
+    if table.info["state_machine"] is None or not database.current().journal:
+        return None
+    actor = (getattr(context, name, None) for name in ("user_id", "project_id", "request_id"))
+    texts = [_fitted(text) for text in (socket.gethostname(), *actor, _reason.get())]
+    return Entry(kind, uuidutils.generate_uuid(), *texts)
+
+
+def _fitted(text: Any) -> str | None:
+    """Return a text as its column can hold it: the journal makes no transition fail."""
+    return None if text is None else exception.storable_text(text, _table.c.reason.type.length)
+
+
+def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
+    """Return what an UPDATE of these columns writes to count it; nothing if none is the state."""
+    if "state" not in names or "moves" not in table.columns:
+        return {}
+    return {"moves": sa.func.coalesce(table.c.moves, 0) + 1}
+
+
+def record(
+    table: sa.Table, rows: sa.FromClause, conditions: Sequence[sa.ColumnElement[bool]] = ()
+) -> sa.Insert:
+    """Return the statement that records the transitions of rows that have just been written.
+
+    What it names is bound by :func:`values`.
+
+    :param rows: the table, or what was returned of it
+    """
+    kinds = {name: _table.columns[name].type for name in ("from_state", *Entry._fields)}
+    named = {name: sa.bindparam(f"entry_{name}", type_=kind) for name, kind in kinds.items()}
+    of_row = {
+        "resource": sa.literal(table.info["resource"], _table.c.resource.type),
+        "object_id": rows.c.id,
+        "object_uuid": rows.c.uuid,
+        "seq": rows.c.moves,
+        "to_state": rows.c.state,
+        "at": sa.func.coalesce(rows.c.updated_at, rows.c.created_at),
+    }
+    columns = {**of_row, **named}
+    return sa.insert(_table).from_select(
+        [*columns], sa.select(*columns.values()).where(*conditions), include_defaults=False
+    )
+
+
+def record_of(table: sa.Table, names: Sequence[str]) -> sa.Insert:
+    """Return the same for the row that a key of these columns means, named as in a SELECT."""
+    key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
+    return record(table, table, identity_conditions(table, key, show_deleted=True))
+
+
+def values(entry: Entry, from_state: str | None) -> dict[str, Any]:
+    """Return the values for the statement of :func:`record`."""
+    named = {**entry._asdict(), "from_state": from_state}
+    return {f"entry_{name}": value for name, value in named.items()}
+
+
+def record_many(
+    table: sa.Table, entry: Entry | None, moved: Sequence[tuple[str | None, Row]]
+) -> None:
+    """Record the transitions of several rows.
+
+    :param moved: the state that each row left, and the row as it is now
+    """
+    if entry is None or not moved:
+        return
+    recorded = [
+        {
+            "resource": table.info["resource"],
+            "object_id": row["id"],
+            "object_uuid": row["uuid"],
+            "seq": row["moves"],
+            "from_state": from_state,
+            "to_state": row["state"],
+            "at": row["updated_at"] or row["created_at"],
+            **entry._asdict(),
+        }
+        for from_state, row in moved
+    ]
+    transactions.execute(sa.insert(_table), recorded)
+
+
+def find(
+    table: sa.Table, entry: Entry, key: Key
+) -> Mapping[str, Any] | None:
+    """Return the transition that a call has made of a row; None: it has made none.
+
+    :param key: the id or the uuid of the row
+    """
+    (name, value), = key.items()
+    found = sa.select(_table).where(
+        _table.c.resource == table.info["resource"],
+        _table.columns[f"object_{name}"] == value,
+        _table.c.call == entry.call,
+    )
+    for row in transactions.execute(found).rows:
+        return row._mapping
+    return None
