@@ -65,7 +65,8 @@ def values_of(obj):
 
 
 def test_every_column_but_the_mark_of_deletion_is_a_field(cls):
-    columns = {c.name for c in cls.table.columns if "copy_of" not in c.info} - {"deleted"}
+    internal = {"copy_of", "internal"}
+    columns = {c.name for c in cls.table.columns if not internal & c.info.keys()} - {"deleted"}
     assert columns == cls.fields.keys() - cls.object_fields.keys()
 
 

@@ -15,6 +15,7 @@ from watcher_objects.audit import Audit
 from watcher_objects.audit_template import AuditTemplate
 from watcher_objects.efficacy_indicator import EfficacyIndicator
 from watcher_objects.goal import Goal
+from watcher_objects.journal import Transition
 from watcher_objects.scoring_engine import ScoringEngine
 from watcher_objects.service import Service
 from watcher_objects.strategy import Strategy
@@ -30,6 +31,7 @@ __all__ = [
     "ScoringEngine",
     "Service",
     "Strategy",
+    "Transition",
     "register_all",
 ]
 

@@ -455,6 +455,10 @@ class ActionDescriptionAlreadyExists(AlreadyExists):
 # --- the database -------------------------------------------------------------------------
 
 
+class TransitionNotFound(ResourceNotFound):
+    """Transition %(transition)s not found"""
+
+
 class DatabaseError(WatcherException):
     """Database error: %(reason)s"""
 

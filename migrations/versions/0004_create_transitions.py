@@ -30,7 +30,7 @@ def upgrade() -> None:
         "transitions",
         sa.Column("id", ident, primary_key=True, autoincrement=True),
         _text("resource", 32, nullable=False),
-        sa.Column("object_id", sa.Integer, nullable=False),
+        sa.Column("object_id", sa.Integer),
         _text("object_uuid", 36),
         sa.Column("seq", sa.BigInteger, nullable=False),
         _text("from_state", 20),

@@ -286,7 +286,7 @@ transitions = sa.Table(
         autoincrement=True,
     ),
     sa.Column("resource", _text(32), nullable=False),
-    sa.Column("object_id", sa.Integer, nullable=False),
+    sa.Column("object_id", sa.Integer),
     sa.Column("object_uuid", _text(36)),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("from_state", _text(20)),

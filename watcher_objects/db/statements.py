@@ -57,6 +57,12 @@ class Statement:
             bound[index] = binder(bound[index])
         return bound
 
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run it at a driver's cursor, and return its rows and how many rows it matched."""
+        cursor.execute(self.text, self.bound(values))
+        rows = cursor.fetchall() if self.returns_rows else ()
+        return rows, cursor.rowcount
+
 
 class Command(Statement):
     """A text without values and rows, like BEGIN."""
@@ -71,10 +77,10 @@ class Command(Statement):
         return ()
 
 
-class WriteAndRead(Statement):
-    """A statement that writes and, if it matched, others of which the last is a SELECT.
+class Compound(Statement):
+    """A statement that writes and, if it matched, others: a transaction, in one round trip.
 
-    It is a transaction, in one round trip, for databases that have no UPDATE ... RETURNING.
+    The last of them is a SELECT: this is for databases that have no UPDATE ... RETURNING.
     """
 
     is_transaction = returns_rows = True
@@ -90,6 +96,36 @@ class WriteAndRead(Statement):
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of all of them."""
         return [value for part in self._parts for value in part.bound(values)]
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run it as above."""
+        done = super().execute(cursor, values)
+        # The result of its COMMIT comes last.
+        while cursor.nextset():
+            pass
+        return done
+
+
+class Chain(Statement):
+    """The same for a database without round trips, whose statements return what they write."""
+
+    is_transaction = returns_rows = True
+    reads_only = False
+
+    def __init__(
+        self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect
+    ) -> None:
+        self._write, self._others, self.text = write, others, write.text
+        self._begin = dialects.of(dialect).begin
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run the statements one after the other."""
+        cursor.execute(self._begin)
+        rows, matched = self._write.execute(cursor, values)
+        for other in self._others if rows else ():
+            other.execute(cursor, values)
+        cursor.execute("COMMIT")
+        return rows, matched
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -163,19 +199,13 @@ def _run(
     A cursor is good for many statements, and a new one of psycopg's costs. It stays in the
     connection's ``info``, where whatever closes the connection finds it.
     """
-    info, text, bound = connection.info, statement.text, statement.bound(values)
+    info = connection.info
     info[sessions.USED] = True
     try:
         cursor = info.get("cursor")
         if cursor is None:
             cursor = info["cursor"] = connection.cursor()
-        cursor.execute(text, bound)
-        rows = cursor.fetchall() if statement.returns_rows else ()
-        if statement.is_transaction:
-            # The result of its COMMIT comes last.
-            while cursor.nextset():
-                pass
-        matched = cursor.rowcount
+        rows, matched = statement.execute(cursor, values)
         if len(rows) > FEW:
             # It would keep them.
             sessions.close(info.pop("cursor"))
@@ -193,6 +223,8 @@ def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement
     sessions.close(connection.info.pop("cursor", None))
     if isinstance(error, source.dialect.loaded_dbapi.Error):
         _refused(connection, source, error, statement)
+    if statement.is_transaction and connection.is_valid:
+        _end(connection)
     if dialects.of(source).survives_interrupts:
         # Without a cursor nothing is left of the statement; in memory it is the database.
         connection.info[sessions.USED] = False

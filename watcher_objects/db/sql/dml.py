@@ -2,7 +2,7 @@
 """The statements that write rows and return them as they are stored."""
 
 import functools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -23,23 +23,24 @@ from watcher_objects.db.sql.queries import (
 from watcher_objects.db.statements import (
     SHAPES,
     Cells,
+    Chain,
+    Compound,
     Statement,
-    WriteAndRead,
     is_listened_to,
 )
 from watcher_objects.db.statements import cells as cells_of
 
 
 class _Plan(NamedTuple):
-    """The statements for one row: the first writes it, others record that, and read the row.
+    """The statements for one row: one writes it and, if that matched, others follow.
 
-    ``joined`` is all of them in one, as a transaction, where a database can do that.
+    The last of those reads the row if the first does not return it. ``joined`` is all of them
+    as a transaction.
     """
 
     write: Statement
-    record: Statement | None
-    read: Statement | None
-    joined: Statement | None
+    others: Sequence[Statement]
+    joined: Statement | None = None
 
 
 def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> Cells:
@@ -86,6 +87,8 @@ def insert_many(
         ident, observed = f"{missing} of {len(bound)} rows", "the INSERT did not return them"
         raise write_outcome.suppressed(table, ident, observed)
     rows = [dict(row) for row in found if row is not None]
+    if "id" in bound[0] or database.current().backend.reuses_ids:
+        journal.release_many(table, entry, [row["id"] for row in rows])
     journal.record_many(table, entry, [(None, row) for row in rows])
     return [cells_of(table, row) for row in rows]
 
@@ -94,60 +97,65 @@ def insert_many(
 def _insert(
     dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool
 ) -> _Plan:
-    new = _new(table, names)
-    returns = dialect.update_returning or not is_recorded
-    return _plan(dialect, table, sa.insert(table).values(new), ("uuid",), is_recorded, returns)
+    write = sa.insert(table).values(_new(table, names))
+    if not is_recorded:
+        return _Plan(Statement(write.returning(*table.columns), dialect), ())
+    # Another row may have had the id: a caller gives it, or the database gives it again.
+    is_new = "id" not in names and not dialects.of(dialect).reuses_ids
+    return _recorded(dialect, table, write, ("uuid",), () if is_new else (journal.release,))
 
 
-def _plan(
+def _recorded(
     dialect: sa.Dialect,
     table: sa.Table,
     write: sa.Insert | sa.Update,
-    names: Sequence[str],
-    is_recorded: bool,
-    returns: bool,
+    key_names: Sequence[str],
+    before: Sequence[Callable[[sa.Table, Sequence[str]], sa.UpdateBase]] = (),
 ) -> _Plan:
-    """Return the statements for one row.
+    """Return the statements that write a row and record that.
 
-    :param names: the columns of a key of the row
-    :param returns: whether ``write`` may have RETURNING
+    :param key_names: the columns of a key of the row
+    :param before: what is to be done before it is recorded
     """
-    backend = dialects.of(dialect)
-    if returns:
-        write = write.returning(*table.columns)
-        if is_recorded and backend.writes_in_with:
-            rows = write.cte("written")
-            recorded = journal.record(table, rows).cte("recorded")
-            both = sa.select(rows).add_cte(recorded)
-            return _Plan(Statement(both, dialect, reads_only=False), None, None, None)
+    if dialects.of(dialect).writes_in_with and not before:
+        rows = write.returning(*table.columns).cte("written")
+        both = sa.select(rows).add_cte(journal.record(table, rows).cte("recorded"))
+        return _Plan(Statement(both, dialect, reads_only=False), ())
+    others = [make(table, key_names) for make in (*before, journal.record_of)]
+    return _followed(dialect, table, write, key_names, others)
+
+
+def _followed(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    write: sa.Insert | sa.Update,
+    key_names: Sequence[str],
+    others: Sequence[sa.UpdateBase] = (),
+) -> _Plan:
+    """Return the statements that write a row and return it, and others in between."""
+    following = [Statement(other, dialect) for other in others]
+    if dialect.update_returning:
+        first = Statement(write.returning(*table.columns), dialect)
+        return _Plan(first, following, Chain(first, following, dialect))
+    following.append(lookup(dialect, table, key_names, show_deleted=True))
     first = Statement(write, dialect)
-    record = Statement(journal.record_of(table, names), dialect) if is_recorded else None
-    read = None if returns else lookup(dialect, table, names, show_deleted=True)
-    others = [statement for statement in (record, read) if statement is not None]
-    joined = None
-    if not returns:
-        joined = WriteAndRead(first, others, dialect)
-    return _Plan(first, record, read, joined)
+    return _Plan(first, following, Compound(first, following, dialect))
 
 
 def _run(plan: _Plan, values: Row) -> Cells | None:
     """Write a row, and return it; None where nothing was written."""
-    write, record, read, joined = plan
-    if record is None and read is None:
+    write, others, joined = plan
+    if not others:
         rows = transactions.run(write, values).rows
-    elif joined and not (
-        transactions.in_transaction() or is_listened_to(database.get_engine())
-    ):
+    elif not (transactions.in_transaction() or is_listened_to(database.get_engine())):
         rows = transactions.run(joined, values).rows
     else:
         with transactions.ensure_transaction():
             rows, matched = transactions.run(write, values)
-            if not (rows or (read and matched)):
+            if not (rows or (matched and not write.returns_rows)):
                 return None
-            if record is not None:
-                transactions.run(record, values)
-            if read is not None:
-                rows = transactions.run(read, values).rows
+            for other in others:
+                rows = transactions.run(other, values).rows or rows
     return rows[0] if rows else None
 
 
@@ -210,7 +218,8 @@ def _update(
         .where(*identity_conditions(table, key, False))
         .values({**new, **dict(copied), **journal.counted(table, names)})
     )
-    return _plan(dialect, table, write, key_names, is_recorded, dialect.update_returning)
+    plan = _recorded if is_recorded else _followed
+    return plan(dialect, table, write, key_names)
 
 
 def update_many(

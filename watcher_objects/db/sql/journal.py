@@ -112,6 +112,27 @@ def record_of(table: sa.Table, names: Sequence[str]) -> sa.Insert:
     return record(table, table, identity_conditions(table, key, show_deleted=True))
 
 
+def release(table: sa.Table, names: Sequence[str]) -> sa.Update:
+    """Return the statement that takes the id of a new row from the history of an earlier one.
+
+    :param names: the columns of a key of the new row, which are bound as in a SELECT
+    """
+    key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
+    ident = sa.select(table.c.id).where(*identity_conditions(table, key, show_deleted=True))
+    return _released(table, ident.scalar_subquery())
+
+
+def _released(table: sa.Table, *idents: Any) -> sa.Update:
+    of_ids = (_table.c.resource == table.info["resource"], _table.c.object_id.in_(idents))
+    return sa.update(_table).where(*of_ids).values(object_id=sa.null())
+
+
+def release_many(table: sa.Table, entry: Entry | None, idents: Sequence[int]) -> None:
+    """Take ids from the history of rows that had them, and are gone."""
+    if entry is not None and table.info["state_machine"] is not None and idents:
+        transactions.execute(_released(table, *idents))
+
+
 def values(entry: Entry, from_state: str | None) -> dict[str, Any]:
     """Return the values for the statement of :func:`record`."""
     named = {**entry._asdict(), "from_state": from_state}

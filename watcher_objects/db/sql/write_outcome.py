@@ -199,7 +199,7 @@ def changed_all(
     changes: Sequence[Change] = _answer(lost)
     for change in changes:
         if entry is not None:
-            recorded = journal.find(table, entry, {"id": change.row["id"]})
+            recorded = journal.find(table, entry, {"uuid": change.row["uuid"]})
             return Found.NOTHING if recorded is None else changes
         now = sa.select(table.c.updated_at).where(table.c.id == change.row["id"])
         for (at,) in transactions.execute(now).rows:

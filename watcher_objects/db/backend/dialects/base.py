@@ -154,6 +154,8 @@ class Backend:
     reads_ranges_in_order = False
     #: Whether WITH may contain statements that write.
     writes_in_with = False
+    #: Whether the id of a row that was removed may be given to another.
+    reuses_ids = False
     #: Whether an error names the last of several unique keys that are taken.
     reports_last_key = False
     #: Whether a policy may hide rows from SELECT ... FOR UPDATE.

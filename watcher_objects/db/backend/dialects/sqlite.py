@@ -74,6 +74,7 @@ class SQLite(Backend):
     survives_interrupts = True
     times_are_text = True
     reports_last_key = True
+    reuses_ids = True
     records_migrations = True
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:

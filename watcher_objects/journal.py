@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: who changed which state, from what to what, when and why.
+
+Each transition is recorded in the transaction that it is, whoever makes it through this library::
+
+    with journal.because("host-7 is being drained"):
+        audit.state = "CANCELLED"
+        audit.save()
+    for step in Transition.list(context, filters={"object_uuid": audit.uuid}, sort_key="seq"):
+        print(step.seq, step.from_state, step.to_state, step.at, step.user_id, step.reason)
+"""
+
+from typing import Any, Self
+
+from watcher_objects import base, exception, fields
+from watcher_objects.db import models
+from watcher_objects.db.sql.journal import because as because
+from watcher_objects.db.sql.queries import Key
+from watcher_objects.persistence.reading import Readable
+from watcher_objects.versions.history import Released
+
+
+@base.WatcherObjectRegistry.register
+class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
+    """One transition of an audit, an action plan or an action; nobody changes it.
+
+    ``seq`` numbers the transitions of an object, from 1 or from the first that was recorded.
+    ``kind`` is ``create``, ``save``, ``delete`` (soft), ``destroy``, or ``foreign`` for one of
+    another program that a trigger has recorded. Of an object that was destroyed, ``object_id`` is
+    None, since others may get its id. ``call`` is the same for all that one call wrote.
+    """
+
+    history = {"1.0": Released("2026.2")}
+
+    fields = {
+        "id": fields.IntegerField(),
+        "resource": fields.StringField(),
+        "object_id": fields.IntegerField(nullable=True),
+        "object_uuid": fields.UUIDField(nullable=True),
+        "seq": fields.IntegerField(),
+        "from_state": fields.StringField(nullable=True),
+        "to_state": fields.StringField(nullable=True),
+        "at": fields.DateTimeField(),
+        "host": fields.StringField(nullable=True),
+        "user_id": fields.StringField(nullable=True),
+        "project_id": fields.StringField(nullable=True),
+        "request_id": fields.StringField(nullable=True),
+        "kind": fields.StringField(),
+        "reason": fields.StringField(nullable=True),
+        "call": fields.UUIDField(nullable=True),
+    }
+
+    table = models.transitions
+    not_found = exception.TransitionNotFound
+
+    @classmethod
+    def of(cls, context: Any, obj: Any, limit: int | None = None) -> list[Self]:
+        """Return the transitions of an object, also of one that was destroyed, the last first.
+
+        :param context: the caller's context
+        :param obj: an audit, an action plan or an action
+        :param limit: the maximum number of transitions; None for all
+        """
+        wanted = {"object_uuid": obj.uuid, "resource": obj.resource}
+        return cls.list(context, limit, filters=wanted, sort_key="seq", sort_dir="desc")
+
+    @classmethod
+    def latest(cls, context: Any, obj: Any) -> Self | None:
+        """Return the last transition of an object; None if there is none.
+
+        The parameters are those of :meth:`of`.
+        """
+        found = cls.of(context, obj, limit=1)
+        return found[0] if found else None
+
+    @property
+    def gap(self) -> bool:
+        """Whether the journal does not say how the object came to be in ``from_state``.
+
+        Another program has written its state, or what was recorded before has been purged. This
+        takes a statement, unless the transition before is in the same list.
+        """
+        if self.from_state is None:
+            return False
+        before = self._before or self._find_before()
+        return before is None or before.to_state != self.from_state
+
+    _before: Self | None = None
+
+    @classmethod
+    def _not_found(cls, key: Key) -> exception.ResourceNotFound:
+        return cls.not_found(transition=key["id"])
+
+    def _find_before(self) -> Self | None:
+        wanted = {"object_uuid": self.object_uuid, "resource": self.resource, "seq": self.seq - 1}
+        found = self.list(self._context, filters=wanted)
+        return found[0] if found else None
+
+    @classmethod
+    def _from_rows(cls, context: Any, found: Any) -> Any:
+        made = super()._from_rows(context, found)
+        known = {(one.resource, one.object_uuid, one.seq): one for one in made}
+        for one in made:
+            one._before = known.get((one.resource, one.object_uuid, one.seq - 1))
+        return made
