@@ -6,14 +6,14 @@ from pathlib import Path
 
 from oslo_versionedobjects import fixture
 
-from tests import factory, stubs
+from tests import stubs
 
 FILE = Path(__file__).parents[1] / "watcher_objects/fingerprints.json"
 
 
 def found():
     """The fingerprints of the classes as they are."""
-    checker = fixture.ObjectVersionChecker({cls.obj_name(): [cls] for cls in factory.CLASSES})
+    checker = fixture.ObjectVersionChecker({cls.obj_name(): [cls] for cls in stubs.CLASSES})
     return dict(sorted(checker.get_hashes().items()))
 
 

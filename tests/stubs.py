@@ -11,6 +11,7 @@ from oslo_versionedobjects import fields as ovo
 
 from tests import factory
 from tests.documents import ROOT
+from watcher_objects import Transition
 
 _HEAD = """# SPDX-License-Identifier: Apache-2.0
 # Generated from {name}.py by `tox run -e fingerprints`.
@@ -21,9 +22,12 @@ from typing import Any, Self
 """
 
 
+CLASSES = [*factory.CLASSES, Transition]
+
+
 def files():
     """Return the text of each stub file by its path."""
-    modules = sorted({cls.__module__ for cls in factory.CLASSES})
+    modules = sorted({cls.__module__ for cls in CLASSES})
     return {path: stub(path) for path in (Path(sys.modules[name].__file__) for name in modules)}
 
 
@@ -36,7 +40,7 @@ def write():
 def stub(path):
     """Return what a type checker has to know of the module of an entity."""
     tree = ast.parse(path.read_text())
-    classes = {cls.__name__: cls for cls in factory.CLASSES}
+    classes = {cls.__name__: cls for cls in CLASSES}
     body = [part for node in tree.body for part in _statement(node, classes)]
     used = {name for node in body for name in _names(node)}
     imports = [part for node in tree.body for part in _import(node, used)]

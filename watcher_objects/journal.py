@@ -19,6 +19,8 @@ from watcher_objects.db.sql.queries import Key
 from watcher_objects.persistence.reading import Readable
 from watcher_objects.versions.history import Released
 
+__all__ = ["Transition", "because"]
+
 
 @base.WatcherObjectRegistry.register
 class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
@@ -80,20 +82,22 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
         Another program has written its state, or what was recorded before has been purged. This
         takes a statement, unless the transition before is in the same list.
         """
-        if self.from_state is None:
+        step: Any = self
+        if step.from_state is None:
             return False
-        before = self._before or self._find_before()
-        return before is None or before.to_state != self.from_state
+        before = self._before or self._find_before(step)
+        return before is None or before.to_state != step.from_state
 
-    _before: Self | None = None
+    _before: Any = None
 
     @classmethod
     def _not_found(cls, key: Key) -> exception.ResourceNotFound:
         return cls.not_found(transition=key["id"])
 
-    def _find_before(self) -> Self | None:
-        wanted = {"object_uuid": self.object_uuid, "resource": self.resource, "seq": self.seq - 1}
-        found = self.list(self._context, filters=wanted)
+    @classmethod
+    def _find_before(cls, step: Any) -> Any:
+        wanted = {"object_uuid": step.object_uuid, "resource": step.resource, "seq": step.seq - 1}
+        found = cls.list(step._context, filters=wanted)
         return found[0] if found else None
 
     @classmethod

@@ -36,7 +36,9 @@ class Question(NamedTuple):
 
 
 QUESTIONS = {
-    "state": Question("state", [s for s in Audit.table.info["state_machine"].TRANSITIONS if s != DELETED]),
+    "state": Question(
+        "state", [s for s in Audit.table.info["state_machine"].TRANSITIONS if s != DELETED]
+    ),
     "type": Question("audit_type", entity.TYPES),
     "host": Question("hostname"),
     "age": Question("created_at", OLDEST_FIRST[::-1]),

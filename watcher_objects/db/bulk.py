@@ -35,9 +35,7 @@ def create(
 
 
 @retries.looking(write_outcome.inserted_all)
-def _inserted(
-    table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None
-) -> list[Cells]:
+def _inserted(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None) -> list[Cells]:
     try:
         return transactions.atomic(lambda: _inserted_in_batches(table, bound, entry))
     except (exception.DuplicateKey, exception.MissingReference):
@@ -57,9 +55,7 @@ def _inserted_in_batches(
     return [stored[index] for index in range(len(bound))]
 
 
-def _created_at(
-    index: int, table: sa.Table, bound: Row, entry: journal.Entry | None
-) -> Cells:
+def _created_at(index: int, table: sa.Table, bound: Row, entry: journal.Entry | None) -> Cells:
     with exception.annotate_index(index):
         return dml.insert(table, bound, entry)
 
@@ -119,9 +115,7 @@ def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
     return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 
-def soft_delete_owned(
-    table: sa.Table, key: Key, entry: journal.Entry | None
-) -> list[Change]:
+def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[Change]:
     """Soft-delete what goes with a row; the transaction around this keeps that row locked.
 
     :raises InvalidStateTransition: the state of one of them does not allow it
@@ -136,9 +130,7 @@ def soft_delete_owned(
     return changed
 
 
-def destroy_owned(
-    table: sa.Table, key: Key, entry: journal.Entry | None
-) -> list[Change]:
+def destroy_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[Change]:
     """Remove what goes with a row, deleted or not; it is locked as above.
 
     That the row itself is to go is recorded, too.
@@ -155,9 +147,7 @@ def destroy_owned(
     return changed
 
 
-def _record_destroyed(
-    table: sa.Table, rows: Sequence[Row], entry: journal.Entry | None
-) -> None:
+def _record_destroyed(table: sa.Table, rows: Sequence[Row], entry: journal.Entry | None) -> None:
     if table.info["state_machine"] is not None:
         now = {"state": None, "updated_at": timeutils.utcnow()}
         gone = [(row["state"], {**row, **now, "moves": (row["moves"] or 0) + 1}) for row in rows]

@@ -86,9 +86,7 @@ class Compound(Statement):
     is_transaction = returns_rows = True
     reads_only = False
 
-    def __init__(
-        self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect
-    ) -> None:
+    def __init__(self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect) -> None:
         self._parts = write, *others
         texts = [part.text for part in others]
         self.text = dialects.of(dialect).write_and_read(write.text, texts)
@@ -112,9 +110,7 @@ class Chain(Statement):
     is_transaction = returns_rows = True
     reads_only = False
 
-    def __init__(
-        self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect
-    ) -> None:
+    def __init__(self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect) -> None:
         self._write, self._others, self.text = write, others, write.text
         self._begin = dialects.of(dialect).begin
 

@@ -30,8 +30,8 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
 
     #: The table; its columns have the names of the fields.
     table: ClassVar[sa.Table]
-    #: What the object is called in events and errors.
-    resource: ClassVar[str]
+    #: What the object is called in events and errors; of a transition it is a field.
+    resource: Any
     #: Field of a related object -> (its class, the field that holds its id).
     object_fields: ClassVar[Any] = Relations()
     #: What create() fills in where nothing was set.

@@ -67,9 +67,7 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
     return row
 
 
-def insert_many(
-    table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None
-) -> list[Cells]:
+def insert_many(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None) -> list[Cells]:
     """Store rows with the same columns, and return them in their order.
 
     :raises WriteSuppressed: the database stored others
@@ -145,7 +143,7 @@ def _followed(
 def _run(plan: _Plan, values: Row) -> Cells | None:
     """Write a row, and return it; None where nothing was written."""
     write, others, joined = plan
-    if not others:
+    if joined is None:
         rows = transactions.run(write, values).rows
     elif not (transactions.in_transaction() or is_listened_to(database.get_engine())):
         rows = transactions.run(joined, values).rows

@@ -173,8 +173,9 @@ def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colum
     for prefixes, here, path in paths:
         for prefix in prefixes:
             column = here.columns.get(field.removeprefix(prefix))
-            is_known = column is not None and "internal" not in column.info
-            if field.startswith(prefix) and is_known:
+            if not field.startswith(prefix) or column is None:
+                continue
+            if "internal" not in column.info:
                 return path, column
         for name, key in relations(here):
             longer = [f"{prefix}{name}_" for prefix in prefixes]

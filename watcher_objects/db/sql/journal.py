@@ -69,16 +69,18 @@ def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
     return Entry(kind, uuidutils.generate_uuid(), *texts)
 
 
+@functools.lru_cache(maxsize=1024)
 def _fitted(text: Any) -> str | None:
     """Return a text as its column can hold it: the journal makes no transition fail."""
-    return None if text is None else exception.storable_text(text, _table.c.reason.type.length)
+    return None if text is None else exception.storable_text(text)
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
     """Return what an UPDATE of these columns writes to count it; nothing if none is the state."""
     if "state" not in names or "moves" not in table.columns:
         return {}
-    return {"moves": sa.func.coalesce(table.c.moves, 0) + 1}
+    before = sa.func.coalesce(table.c.moves, sa.literal_column("0"))
+    return {"moves": before + sa.literal_column("1")}
 
 
 def record(
@@ -93,7 +95,7 @@ def record(
     kinds = {name: _table.columns[name].type for name in ("from_state", *Entry._fields)}
     named = {name: sa.bindparam(f"entry_{name}", type_=kind) for name, kind in kinds.items()}
     of_row = {
-        "resource": sa.literal(table.info["resource"], _table.c.resource.type),
+        "resource": sa.literal_column(f"'{table.info['resource']}'"),
         "object_id": rows.c.id,
         "object_uuid": rows.c.uuid,
         "seq": rows.c.moves,
@@ -164,14 +166,12 @@ def record_many(
     transactions.execute(sa.insert(_table), recorded)
 
 
-def find(
-    table: sa.Table, entry: Entry, key: Key
-) -> Mapping[str, Any] | None:
+def find(table: sa.Table, entry: Entry, key: Key) -> Mapping[str, Any] | None:
     """Return the transition that a call has made of a row; None: it has made none.
 
     :param key: the id or the uuid of the row
     """
-    (name, value), = key.items()
+    ((name, value),) = key.items()
     found = sa.select(_table).where(
         _table.c.resource == table.info["resource"],
         _table.columns[f"object_{name}"] == value,

@@ -40,7 +40,8 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
     """
     known = table.columns.get(name)
     if known is None or "internal" in known.info:
-        hint = f"; there are {', '.join(c.name for c in table.columns if 'internal' not in c.info)}"
+        names = (c.name for c in table.columns if "internal" not in c.info)
+        hint = f"; there are {', '.join(names)}"
         raise exception.UnknownField(objname=table.name, field=name, hint=hint)
     return known
 

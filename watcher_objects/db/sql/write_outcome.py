@@ -165,14 +165,18 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
 
 
 def _transition(
-    lost: DatabaseUnavailable, write: Write, row: Cells | None, recorded: Row
+    lost: DatabaseUnavailable, write: Write, row: Cells | None, recorded: Mapping[str, Any]
 ) -> Update:
     """Return a transition that is in the journal, with the row as the write has left it."""
     table, bound, old_state = write.table, write.bound, recorded["from_state"]
     if row is not None and row[column_index(table, "moves")] != recorded["seq"]:
         # Others have made transitions since.
-        written = {n: v for n, v in bound.items() if not isinstance(v, sa.Column)}
-        written = {n: bind_value(database.current().dialect, table.c[n], v) for n, v in written.items()}
+        dialect = database.current().dialect
+        written = {
+            name: bind_value(dialect, table.columns[name], value)
+            for name, value in bound.items()
+            if not isinstance(value, sa.Column)
+        }
         row = [*(row_to_dict(table, row) | written).values()]
     elif row is not None:
         check(table, write.key, bound, row)
