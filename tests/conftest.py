@@ -165,7 +165,7 @@ def statements(listen) -> list[str]:
     sent: list[str] = []
 
     def note(connection, cursor, statement, *rest):
-        if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+        if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
             sent.append(statement)
 
     listen(note)

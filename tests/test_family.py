@@ -165,11 +165,11 @@ def test_recommendations_that_are_due_are_superseded_and_no_others(
     statements.clear()
     superseded = ActionPlan.supersede_expired(context, 1.5)
     verbs = {
-        "sqlite": ["SELECT", "UPDATE"],
+        "sqlite": ["SELECT", "UPDATE", "INSERT"],
         # A policy may hide rows from a lock, so that they are counted.
-        "postgresql": ["SELECT", "SELECT", "UPDATE"],
+        "postgresql": ["SELECT", "SELECT", "UPDATE", "INSERT"],
         # It has no UPDATE ... RETURNING.
-        "mysql": ["SELECT", "UPDATE", "SELECT"],
+        "mysql": ["SELECT", "UPDATE", "SELECT", "INSERT"],
     }
     assert [statement.split()[0] for statement in statements] == verbs[database]
     assert ActionPlan.supersede_expired(context, 1.5) == []

@@ -37,7 +37,7 @@ def counted(dialect):
     with _COUNTERS[dialect](lent.dbapi_connection, lent, trips) as sent:
         yield found
     words = [text.split()[0].upper() for text in sent]
-    work = sum(word in ("SELECT", "INSERT", "UPDATE", "DELETE") for word in words)
+    work = sum(word in ("SELECT", "INSERT", "INSERT_SELECT", "UPDATE", "DELETE") for word in words)
     found.append(Traffic(work, sum(trips) or len(words), words.count("COMMIT")))
 
 
@@ -85,7 +85,7 @@ def _on_mariadb(connection, lent, trips):
         sent += [name.removeprefix("Com_")] * (int(after[name]) - int(before[name]))
 
 
-_WORK = ("select", "insert", "update", "delete")
+_WORK = ("select", "insert", "insert_select", "update", "delete")
 _COUNTED = tuple(f"Com_{word}" for word in (*_WORK, "begin", "commit", "rollback", "savepoint"))
 _COUNTED += ("Questions",)
 _COUNTERS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql, "mysql": _on_mariadb}

@@ -133,7 +133,8 @@ def lists(name):
     marker = f"{name}, a uuid or an id"
     missing = NOT_FOUND[name]
     no_list = "name takes a list of values, got a value of type "
-    keys = [c.name for c in BY_NAME[name].table.columns if "json" not in c.info]
+    columns = BY_NAME[name].table.columns
+    keys = [c.name for c in columns if not {"json", "internal"} & c.info.keys()]
     sort_key = f"Unknown sort key {{}}; expected one of {', '.join(keys)}"
     return [
         *_parameter("limit", "a whole number from 0 up", "2", 1.5, NAN, True, b"1", [1], Odd()),

@@ -125,10 +125,14 @@ def numbers(url):
 
 
 def stored_rows():
-    """Return all that is stored."""
+    """Return all that is stored, without the history of what was destroyed."""
     with db.get_engine().connect() as connection:
         return {
-            table.name: [tuple(row) for row in connection.execute(sa.select(table))]
+            table.name: [
+                tuple(row)
+                for row in connection.execute(sa.select(table))
+                if table is not models.transitions or row.object_id is not None
+            ]
             for table in models.metadata.sorted_tables
         }
 

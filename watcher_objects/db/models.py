@@ -302,5 +302,6 @@ transitions = sa.Table(
     sa.Column("call", _text(36)),
     _unique("transitions", "resource", "object_id", "seq"),
     _index("transitions", "object_uuid"),
+    info={"state_machine": None},
     **_MARIADB,
 )

@@ -213,7 +213,7 @@ def _row(table: sa.Table, load: Callable[..., Any], row: Row) -> Iterator[Findin
     if "uuid" in row and not _is_canonical(row["uuid"]):
         remedy = "write it in lower case, with dashes"
         yield Finding(Need.PERSON, f"{place} has its uuid in another spelling", remedy)
-    if row["deleted"] is None:
+    if row.get("deleted", 0) is None:
         remedy = "set deleted to 0, or to the id of the row"
         yield Finding(Need.PERSON, f"{place} says neither that it is deleted nor not", remedy)
 

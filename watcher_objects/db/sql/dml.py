@@ -134,7 +134,7 @@ def _followed(
     following = [Statement(other, dialect) for other in others]
     if dialect.update_returning:
         first = Statement(write.returning(*table.columns), dialect)
-        return _Plan(first, following, Chain(first, following, dialect))
+        return _Plan(first, following, Chain(first, following, dialect) if following else None)
     following.append(lookup(dialect, table, key_names, show_deleted=True))
     first = Statement(write, dialect)
     return _Plan(first, following, Compound(first, following, dialect))

@@ -163,7 +163,8 @@ def record_many(
         }
         for from_state, row in moved
     ]
-    transactions.execute(sa.insert(_table), recorded)
+    # RETURNING makes SQLAlchemy insert them in few statements.
+    transactions.execute(sa.insert(_table).returning(_table.c.id), recorded)
 
 
 def find(table: sa.Table, entry: Entry, key: Key) -> Mapping[str, Any] | None:
