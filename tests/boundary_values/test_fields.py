@@ -125,15 +125,12 @@ def numbers(url):
 
 
 def stored_rows():
-    """Return all that is stored, without the history of what was destroyed."""
+    """Return all that is stored, without the history, which keeps what was destroyed."""
     with db.get_engine().connect() as connection:
         return {
-            table.name: [
-                tuple(row)
-                for row in connection.execute(sa.select(table))
-                if table is not models.transitions or row.object_id is not None
-            ]
+            table.name: [tuple(row) for row in connection.execute(sa.select(table))]
             for table in models.metadata.sorted_tables
+            if table is not models.transitions
         }
 
 

@@ -32,6 +32,7 @@ class Kind(enum.StrEnum):
     EVENT_MISSING = "a successful call that published nothing"
     EVENT_OLD_STATE = "an event with another old state than the row's"
     EVENT_KIND = "an event of another kind than the write"
+    JOURNAL = "a journal with other transitions than the row has made"
     IMPOSSIBLE_READ = "a read of what was in no row"
     READ_BACKWARDS = "a read of a version older than one that the same worker had read"
 
@@ -56,6 +57,7 @@ def check(history: History, records: Records) -> list[Finding]:
         chains[write.audit].append(write)
     return [
         *_check_chains(records, chains),
+        *_check_journal(records, chains),
         *_check_writes(history, records),
         *_check_calls(history, records),
         *_check_events(history, records),
@@ -82,6 +84,15 @@ def _check_chains(records: Records, chains: Chains) -> Iterator[Finding]:
         now, _ = records.rows.get(audit, (None, ""))
         if now != last:
             yield Finding(Kind.BROKEN_CHAIN, audit, f"{last} was written, the row has {now}")
+
+
+def _check_journal(records: Records, chains: Chains) -> Iterator[Finding]:
+    for audit in chains.keys() | records.journal.keys():
+        made = [(w.old and w.old.state, w.new.state) for w in chains.get(audit, ())]
+        moves = [(old, new) for old, new in made if old != new]
+        recorded = records.journal.get(audit, [])
+        if recorded != [(number, *move) for number, move in enumerate(moves, 1)]:
+            yield Finding(Kind.JOURNAL, audit, f"{recorded} of {moves}")
 
 
 def _check_writes(history: History, records: Records) -> Iterator[Finding]:

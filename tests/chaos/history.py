@@ -6,6 +6,7 @@ traced to the one call that made it. The triggers use SQL of their own: a fault 
 cannot hide itself.
 """
 
+import collections
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -126,10 +127,15 @@ class Write(NamedTuple):
 
 
 class Records(NamedTuple):
-    """All writes in their order, and the rows that exist: by uuid, version and type."""
+    """What is stored.
+
+    All writes in their order; the rows that exist, by uuid: version and type; and what the journal
+    has of each in the order of its numbers: number, old and new state.
+    """
 
     writes: list[Write]
     rows: dict[str, tuple[Version, str]]
+    journal: dict[str, list[tuple[int, str | None, str | None]]]
 
 
 _TABLE = "chaos_writes"
@@ -143,6 +149,10 @@ _SNAPSHOT = {
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ",
     "mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT",
 }
+_JOURNAL = (
+    "SELECT object_uuid, seq, from_state, to_state FROM transitions"
+    " WHERE resource = 'audit' ORDER BY object_uuid, seq"
+)
 _TYPES = {
     "state": "VARCHAR(255)",
     "deleted": "INTEGER",
@@ -209,7 +219,11 @@ def read(url: str) -> Records:
         ]
         now = f"SELECT uuid, audit_type, {_version('audits')} FROM audits"
         found = connection.exec_driver_sql(now)
-        return Records(writes, {uuid: (_made(cells), kind) for uuid, kind, *cells in found})
+        rows = {uuid: (_made(cells), kind) for uuid, kind, *cells in found}
+        journal = collections.defaultdict(list)
+        for uuid, *step in connection.exec_driver_sql(_JOURNAL):
+            journal[uuid].append(tuple(step))
+        return Records(writes, rows, journal)
 
 
 def await_replication(url: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network is cut at each message of every call, before or after the server receives it."""
 
+import contextlib
 import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,12 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
+from oslo_utils import timeutils
 
 from tests import factory, servers
 from tests.chaos.calls import CALLS, READS, STATEMENTS, WRITES, each_statement
 from tests.chaos.proxy import Proxy
-from watcher_objects import Audit, db, exception
+from watcher_objects import Audit, Transition, db, exception
 
 pytestmark = pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 
@@ -118,22 +120,67 @@ def test_a_connection_that_is_cut_off_while_it_is_made_is_not_seen(proxy, contex
     assert STATEMENTS > at > 5
 
 
-@pytest.mark.parametrize("change", [{"state": "CANCELLED"}, {"name": "by another"}], ids=str)
-@pytest.mark.parametrize("done", [False, True])
-def test_a_claim_that_others_have_written_over_may_have_happened(
-    proxy, footprint, context, change, done
-):
-    def write_elsewhere():
-        other = Audit.get(context, audit.id)
-        for name, value in change.items():
-            other[name] = value
-        other.save()
+def cancelled(audit):
+    audit.state = "CANCELLED"
+    audit.save()
 
+
+def renamed(audit):
+    audit.name = "by another"
+    audit.save()
+
+
+@pytest.mark.parametrize("change", [cancelled, renamed, Audit.destroy])
+@pytest.mark.parametrize("clock", ["runs", "stands still"])
+def test_a_claim_that_others_have_written_over_has_happened(
+    proxy, footprint, context, published, monkeypatch, change, clock
+):
+    audit = factory.stored(Audit, context)
+    if clock == "stands still":
+        now = timeutils.utcnow()
+        monkeypatch.setattr(timeutils, "utcnow", lambda: now)
+    audit.state = "ONGOING"
+    published.clear()
+    with proxy.failing(1, True, lambda: change(Audit.get(context, audit.id))):
+        audit.save()
+    assert proxy.raised
+    assert (audit.state, audit.old_state, audit.obj_what_changed()) == ("ONGOING", "PENDING", set())
+    mine = [(e.kind, e.old_state, e.obj.state) for e in published if e.obj is audit]
+    assert mine == [("update", "PENDING", "ONGOING")]
+    first, second = Transition.of(context, audit)[::-1][:2]
+    assert (first.kind, second.from_state, second.to_state) == ("create", "PENDING", "ONGOING")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (cancelled, exception.InvalidStateTransition),
+        (renamed, None),
+        (Audit.destroy, exception.AuditNotFound),
+    ],
+)
+def test_a_claim_that_has_not_happened_is_judged_by_what_others_have_written(
+    proxy, footprint, context, change, error
+):
     audit = factory.stored(Audit, context)
     audit.state = "ONGOING"
+    expected = pytest.raises(error) if error else contextlib.nullcontext()
     with (
-        proxy.failing(1, done, write_elsewhere),
-        pytest.raises(exception.OutcomeUnknown, match="others have written since"),
+        proxy.failing(1, False, lambda: change(Audit.get(context, audit.id))),
+        expected,
     ):
         audit.save()
-    assert audit.obj_what_changed() == {"state"}
+    assert proxy.raised
+    assert [t.to_state for t in Transition.of(context, audit)].count("ONGOING") == (error is None)
+
+
+@pytest.mark.parametrize("change", [cancelled, renamed, Audit.destroy])
+def test_a_creation_that_others_have_written_over_has_happened(
+    proxy, footprint, context, published, change
+):
+    audit = factory.built(Audit, context)
+    with proxy.failing(1, True, lambda: change(Audit.list(context)[-1])):
+        audit.create()
+    assert proxy.raised
+    assert (audit.state, audit.obj_what_changed()) == ("PENDING", set())
+    assert [t.kind for t in Transition.of(context, audit)].count("create") == 1

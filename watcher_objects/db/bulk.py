@@ -152,7 +152,6 @@ def _record_destroyed(table: sa.Table, rows: Sequence[Row], entry: journal.Entry
         now = {"state": None, "updated_at": timeutils.utcnow()}
         gone = [(row["state"], {**row, **now, "moves": (row["moves"] or 0) + 1}) for row in rows]
         journal.record_many(table, entry, gone)
-        journal.release_many(table, entry, [row["id"] for row in rows])
 
 
 def _rows(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Row]:
