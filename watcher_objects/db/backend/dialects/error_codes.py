@@ -7,6 +7,8 @@ from typing import Any
 
 #: One of these stands on each side of a name in an error message, in whatever language.
 QUOTE = "[\"'«»„“”‘’‹›「」『』]"  # noqa: RUF001
+#: What an error says of a schema that lacks a table or a column.
+OLD_SCHEMA = "the schema is older than this release needs; run db upgrade"
 _NONE: Set[Any] = frozenset()
 
 

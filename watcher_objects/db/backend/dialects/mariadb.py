@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from watcher_objects.db.backend.dialects.base import Backend, Connector
 from watcher_objects.db.backend.dialects.catalog import Catalog, Use
-from watcher_objects.db.backend.dialects.error_codes import QUOTE, ErrorCodes
+from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, QUOTE, ErrorCodes
 
 # The session variables that change what statements do, return or store; an account, init_connect,
 # init_command or a global may have set others. The first SET replaces the sql_mode, so it must
@@ -88,7 +88,11 @@ class MariaDBErrors(ErrorCodes):
     duplicate = frozenset({1062})
     reference = frozenset({1216, 1217, 1451, 1452})
     shows_a_value = frozenset({1292, 1366, 1367, 1411})
-    unfit = {1153: "the statement is larger than the server's max_allowed_packet; raise that"}
+    unfit = {
+        1054: OLD_SCHEMA,
+        1146: OLD_SCHEMA,
+        1153: "the statement is larger than the server's max_allowed_packet; raise that",
+    }
     # The columns of a foreign key; or the name of a unique key, which stands after the value.
     names_columns = re.compile(
         rf"FOREIGN KEY \(`(\w+)`\)|^.*{QUOTE}(?:\w+\.)?(\w+){QUOTE}", re.DOTALL

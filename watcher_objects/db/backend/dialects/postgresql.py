@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 
 from watcher_objects.db.backend.dialects.base import Backend, Connector
 from watcher_objects.db.backend.dialects.catalog import Catalog, Use
-from watcher_objects.db.backend.dialects.error_codes import QUOTE, ErrorCodes
+from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, QUOTE, ErrorCodes
 
 # The driver gives no code for an error of connecting: only words, a server's in the language of
 # that server.
@@ -52,6 +52,7 @@ class PostgreSQLErrors(ErrorCodes):
     unfit = {
         "22P05": "the database's encoding lacks a character; it should be UTF8",
         "3F000": "no schema of the session's search_path exists; correct the search_path",
+        "42703": OLD_SCHEMA,
         "42P01": "a table is not in the session's search_path; correct that, or run db upgrade",
     }
     no_tls_words = re.compile(

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from watcher_objects import exception
 from watcher_objects.db.backend.dialects.base import Backend, Connector
-from watcher_objects.db.backend.dialects.error_codes import ErrorCodes
+from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, ErrorCodes
 
 #: Statements before a table is rewritten: it is dropped for a moment, although others and views
 #: use it.
 REWRITING = ("PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON")
+
+_MISSING = re.compile(r"no such (?:table|column): |table \w+ has no column named ")
 
 
 class SQLiteErrors(ErrorCodes):
@@ -43,6 +45,10 @@ class SQLiteErrors(ErrorCodes):
     def of(self, origin: Any) -> Set[Any]:
         """Return the name of an error."""
         return {getattr(origin, "sqlite_errorname", None)} - {None}
+
+    def obstacle(self, origin: Any) -> str | None:
+        """Return what is wrong with the schema, of which there is no code."""
+        return OLD_SCHEMA if _MISSING.match(str(origin)) else None
 
 
 class SQLite(Backend):

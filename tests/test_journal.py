@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: each transition is recorded by whatever call makes it, in its transaction."""
+
+import socket
+import threading
+
+import pytest
+import sqlalchemy as sa
+from oslo_context.context import RequestContext
+
+from tests import factory
+from tests.test_ownership import put
+from watcher_objects import Action, ActionPlan, Audit, Transition, db, exception, journal
+from watcher_objects.db import migration, models
+from watcher_objects.db.sql import journal as entries
+
+LONG = "ü" * 300
+
+
+@pytest.fixture
+def operator():
+    return RequestContext(user_id="ada", project_id="maintenance", request_id="req-7")
+
+
+def steps(obj, context):
+    """Return the history of an object: number, old state, new state and kind of each step."""
+    found = Transition.of(context, obj)[::-1]
+    return [(step.seq, step.from_state, step.to_state, step.kind) for step in found]
+
+
+def test_a_life_is_recorded(database, operator):
+    audit = factory.stored(Audit, operator)
+    for state in ("ONGOING", "SUSPENDED", "ONGOING", "FAILED"):
+        audit.state = state
+        audit.save()
+    audit.soft_delete()
+    audit.destroy()
+    assert steps(audit, operator) == [
+        (1, None, "PENDING", "create"),
+        (2, "PENDING", "ONGOING", "save"),
+        (3, "ONGOING", "SUSPENDED", "save"),
+        (4, "SUSPENDED", "ONGOING", "save"),
+        (5, "ONGOING", "FAILED", "save"),
+        (6, "FAILED", "DELETED", "delete"),
+        (7, "DELETED", None, "destroy"),
+    ]
+
+
+def test_a_transition_says_who_where_and_when(database, operator):
+    audit = factory.stored(Audit, operator)
+    audit.state = "ONGOING"
+    audit.save()
+    last = Transition.latest(operator, audit)
+    assert (last.user_id, last.project_id, last.request_id) == ("ada", "maintenance", "req-7")
+    assert (last.host, last.at, last.reason) == (socket.gethostname(), audit.updated_at, None)
+    assert (last.resource, last.object_id, last.object_uuid) == ("audit", audit.id, audit.uuid)
+    assert last.call != Transition.of(operator, audit)[1].call
+
+
+def test_the_reason_is_that_of_the_block(database, operator):
+    audit = factory.stored(Audit, operator)
+    with journal.because("outer"), journal.because("inner"):
+        audit.state = "ONGOING"
+        audit.save()
+    other = threading.Thread(target=factory.stored, args=(Audit, operator))
+    with journal.because("outer"):
+        other.start()
+        other.join()
+        audit.state = "FAILED"
+        audit.save()
+    found = [step.reason for step in Transition.list(operator, sort_key="id")]
+    assert found == [None, "inner", None, "outer"]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "half \ud800", LONG, 7, ""])
+def test_no_text_of_an_actor_makes_a_transition_fail(database, text):
+    context = RequestContext(user_id=text, project_id=text, request_id=text)
+    audit = factory.built(Audit, context)
+    with journal.because(text):
+        audit.create()
+    last = Transition.latest(context, audit)
+    for stored in (last.user_id, last.project_id, last.reason):
+        assert len(stored) <= 255
+        assert stored[:3] == str(text).replace("\0", "\ufffd").replace("\ud800", "\ufffd")[:3]
+
+
+def test_a_context_of_nobody_is_recorded(database):
+    audit = factory.stored(Audit, object())
+    last = Transition.latest(RequestContext(), audit)
+    assert (last.user_id, last.project_id, last.request_id) == (None, None, None)
+
+
+def test_objects_stored_at_once_are_recorded(database, operator):
+    audits = [factory.built(Audit, operator) for _ in range(3)]
+    Audit.create_many(operator, audits)
+    assert [steps(audit, operator) for audit in audits] == [[(1, None, "PENDING", "create")]] * 3
+    assert len({step.call for step in Transition.list(operator)}) == 1
+
+
+def test_what_goes_with_its_owner_is_recorded(database, operator):
+    plan = factory.stored(ActionPlan, operator)
+    actions = [factory.stored(Action, operator, action_plan_id=plan.id) for _ in range(2)]
+    put(plan, "FAILED")
+    plan.refresh()
+    plan.soft_delete()
+    plan.destroy()
+    for action in actions:
+        assert steps(action, operator)[1:] == [
+            (2, "PENDING", "DELETED", "delete"),
+            (3, "DELETED", None, "destroy"),
+        ]
+
+
+def test_transitions_of_many_rows_are_recorded(database, operator):
+    plans = [factory.stored(ActionPlan, operator) for _ in range(3)]
+    assert len(ActionPlan.supersede_expired(operator, 0)) == 3
+    for plan in plans:
+        assert steps(plan, operator)[1:] == [(2, "RECOMMENDED", "SUPERSEDED", "save")]
+
+
+def test_what_is_rolled_back_is_not_recorded(database, operator):
+    audit = factory.stored(Audit, operator)
+    with pytest.raises(LookupError), db.transaction():
+        audit.state = "ONGOING"
+        audit.save()
+        assert len(steps(audit, operator)) == 2
+        raise LookupError
+    audit.state = "CANCELLED"
+    audit.save()
+    assert steps(audit, operator)[1:] == [(2, "PENDING", "CANCELLED", "save")]
+
+
+def test_a_refusal_and_a_change_of_another_field_are_not_recorded(database, operator):
+    audit = factory.stored(Audit, operator)
+    audit.name = "another"
+    audit.save()
+    audit.state = "SUCCEEDED"
+    with pytest.raises(exception.InvalidStateTransition):
+        audit.save()
+    assert steps(audit, operator) == [(1, None, "PENDING", "create")]
+
+
+def test_of_many_writers_each_transition_has_its_number(database, operator):
+    audits = [factory.stored(Audit, operator) for _ in range(5)]
+
+    def write():
+        for audit in [Audit.get(operator, one.id) for one in audits]:
+            for state in ("ONGOING", "SUSPENDED") * 5:
+                try:
+                    audit.state = state
+                    audit.save()
+                except exception.InvalidStateTransition:
+                    audit.refresh()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    for audit in audits:
+        found = steps(audit, operator)
+        assert [step[0] for step in found] == [*range(1, len(found) + 1)]
+        assert [step[1] for step in found[1:]] == [step[2] for step in found[:-1]]
+        assert not any(step.gap for step in Transition.of(operator, audit))
+
+
+def test_what_another_program_has_written_is_a_gap(database, operator):
+    audit = factory.stored(Audit, operator)
+    put(audit, "ONGOING")
+    audit.state = "FAILED"
+    audit.save()
+    first, second = Transition.of(operator, audit)[::-1]
+    assert (first.gap, second.gap) == (False, True)
+    # Each by itself, too.
+    alone = [Transition.get(operator, step.id) for step in (first, second)]
+    assert [step.gap for step in alone] == [False, True]
+
+
+def test_a_row_from_before_the_journal_begins_with_a_gap(database, operator):
+    audit = factory.stored(Audit, operator)
+    with db.get_engine().begin() as connection:
+        connection.execute(sa.update(models.audits).values(moves=None))
+        connection.execute(sa.delete(models.transitions))
+    audit.state = "ONGOING"
+    audit.save()
+    (step,) = Transition.of(operator, audit)
+    assert (step.seq, step.from_state, step.gap) == (1, "PENDING", True)
+
+
+def test_a_new_row_may_have_the_id_of_one_that_is_gone(database, operator):
+    old = factory.stored(Audit, operator)
+    old.destroy()
+    new = factory.stored(Audit, operator, id=old.id)
+    assert steps(new, operator) == [(1, None, "PENDING", "create")]
+    assert [step[3] for step in steps(old, operator)] == ["create", "destroy"]
+    assert {step.object_id for step in Transition.of(operator, old)} == {None}
+    with db.get_engine().begin() as connection:
+        connection.execute(sa.delete(models.audits))
+    again = [factory.built(Audit, operator, id=new.id), factory.built(Audit, operator)]
+    Audit.create_many(operator, again)
+    assert [len(steps(audit, operator)) for audit in again] == [1, 1]
+
+
+def test_without_a_journal_the_moves_are_counted_all_the_same(database, url, operator):
+    db.configure(url, journal=False)
+    audit = factory.stored(Audit, operator)
+    audit.state = "ONGOING"
+    audit.save()
+    assert steps(audit, operator) == []
+    db.configure(url)
+    audit.state = "FAILED"
+    audit.save()
+    (step,) = Transition.of(operator, audit)
+    assert (step.seq, step.gap) == (3, True)
+
+
+def test_transitions_are_listed_as_objects_are(database, operator):
+    audits = [factory.stored(Audit, operator) for _ in range(3)]
+    listed = Transition.list(operator, filters={"kind": "create", "user_id": "ada"}, limit=2)
+    assert [step.object_uuid for step in listed] == [audit.uuid for audit in audits[:2]]
+    page = Transition.list(operator, marker=listed[-1], limit=2)
+    assert [step.object_uuid for step in page] == [audits[2].uuid]
+    assert [*Transition.iterate(operator, batch=1)] == [*listed, *page]
+    with pytest.raises(exception.TransitionNotFound):
+        Transition.get(operator, 2**40)
+    with pytest.raises(exception.InvalidFilter, match="no such field"):
+        Audit.list(operator, filters={"moves": 1})
+
+
+def test_nobody_changes_a_transition(sqlite, operator):
+    factory.stored(Audit, operator)
+    (step,) = Transition.list(operator)
+    assert not {"create", "soft_delete", "destroy"} & set(dir(step))
+    with pytest.raises(NotImplementedError):
+        step.save()
+
+
+def test_the_internal_column_is_no_field(sqlite, operator):
+    audit = factory.stored(Audit, operator)
+    assert "moves" not in audit.obj_to_primitive()["watcher_object.data"]
+    with pytest.raises(exception.UnknownField):
+        db.api.update(models.audits, {"uuid": audit.uuid}, {"moves": 9})
+
+
+def test_an_entry_is_made_for_states_only(sqlite, operator):
+    assert entries.entry(models.goals, operator, "create") is None
+
+
+def test_a_schema_that_is_too_old_is_reported(no_schema, operator):
+    migration.upgrade("0003_create_rpc_requests")
+    calls = [
+        lambda: Audit.list(operator),
+        lambda: Transition.list(operator),
+        factory.built(Audit, operator).create,
+    ]
+    for call in calls:
+        with pytest.raises(exception.DatabaseError, match="run .*db upgrade"):
+            call()
