@@ -27,6 +27,7 @@ from watcher_objects.cli import (
     database,
     demo,
     entity,
+    history,
     move,
     purge,
     serve,
@@ -37,6 +38,7 @@ from watcher_objects.cli import (
 
 COMMANDS: Mapping[str, type[Command]] = {
     **entity.commands(),
+    **history.commands(),
     "audit cancel": move.Cancel,
     "audit create": audit.Create,
     "audit delete": move.Delete,

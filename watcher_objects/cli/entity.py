@@ -22,6 +22,7 @@ from watcher_objects import (
     ScoringEngine,
     Service,
     Strategy,
+    Transition,
     exception,
 )
 from watcher_objects.cli import connection
@@ -224,11 +225,29 @@ class Show(Record):
 
     def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
         """Return the columns."""
-        return tuple(self.kind.entity.fields)
+        return (*self.kind.entity.fields, *self._more())
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return the object's fields and their values."""
+        """Return the object's fields and their values, and its last transition."""
         connection.use(self.app)
         context = RequestContext(show_deleted=parsed_args.deleted)
         found = find(self.kind.entity, context, parsed_args.identity)
-        return field_values(found, parsed_args.formatter)
+        names, values = field_values(found, parsed_args.formatter)
+        last = [_last_transition(context, found, parsed_args.formatter) for _ in self._more()]
+        return (*names, *self._more()), [*values, *last]
+
+    def _more(self) -> Sequence[str]:
+        has_states = self.kind.entity.table.info["state_machine"] is not None
+        return ("last_transition",) if has_states else ()
+
+
+def _last_transition(context: RequestContext, obj: Any, form: str) -> Any:
+    """Return the last transition of an object: a mapping, or in a table one line."""
+    step: Any = Transition.latest(context, obj)
+    if step is None:
+        return None
+    shown = {name: cell(step, name, form) for name in step.fields}
+    if form in ("json", "yaml"):
+        return shown
+    by = "".join(f", {n}: {shown[n]}" for n in ("user_id", "host", "reason") if shown[n])
+    return f"{shown['from_state']} -> {shown['to_state']} ({shown['kind']}) at {shown['at']}{by}"

@@ -2,12 +2,13 @@
 """The commands that change the state of audits."""
 
 import argparse
+import getpass
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from oslo_context.context import RequestContext
 
-from watcher_objects import Audit, exception
+from watcher_objects import Audit, exception, journal
 from watcher_objects.cli import connection, entity
 from watcher_objects.cli.columns import Table
 from watcher_objects.db.sql import state_guard
@@ -25,6 +26,8 @@ class Move(Table):
         """Return the parser of this command's arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument("audits", nargs="+", metavar="AUDIT", help="its id, uuid or name")
+        help_ = "why, for the history; by default the command and who runs it"
+        parser.add_argument("--reason", metavar="TEXT", help=help_)
         return parser
 
     def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
@@ -35,9 +38,11 @@ class Move(Table):
         """Return a row for each audit that was changed, and log an error for each other."""
         connection.use(self.app)
         rows = []
+        reason = parsed_args.reason or f"{self.cmd_name}, run by {getpass.getuser()}"
         for text in parsed_args.audits:
             try:
-                rows.append(self._moved(text, parsed_args.formatter))
+                with journal.because(reason):
+                    rows.append(self._moved(text, parsed_args.formatter))
             except exception.WatcherException as error:
                 app: Any = self.app
                 app.LOG.error("%s", error, exc_info=app.options.debug)
