@@ -77,6 +77,15 @@ def drop_columns(table: str, *names: str) -> None:
             alter(table, f"DROP COLUMN {quoted(name)}")
 
 
+def drop_foreign_triggers(table: str) -> None:
+    """Drop what records the transitions of other programs, if it is there."""
+    if dialect() == "postgresql":
+        patiently(table, "DROP FUNCTION IF EXISTS record_foreign() CASCADE")
+        return
+    for event in ("insert", "update"):
+        patiently(table, f"DROP TRIGGER IF EXISTS record_foreign_{table}_{event}")
+
+
 def _exact(item: Any) -> Any:
     """Make the text of a new column compare exactly; MariaDB's tables have that by default."""
     is_text = isinstance(item, sa.Column) and isinstance(item.type, sa.String)

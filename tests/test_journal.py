@@ -120,11 +120,15 @@ def test_transitions_of_many_rows_are_recorded(database, operator):
 
 def test_what_is_rolled_back_is_not_recorded(database, operator):
     audit = factory.stored(Audit, operator)
-    with pytest.raises(LookupError), db.transaction():
+
+    def fail():
         audit.state = "ONGOING"
         audit.save()
         assert len(steps(audit, operator)) == 2
         raise LookupError
+
+    with pytest.raises(LookupError), db.transaction():
+        fail()
     audit.state = "CANCELLED"
     audit.save()
     assert steps(audit, operator)[1:] == [(2, "PENDING", "CANCELLED", "save")]
@@ -254,5 +258,5 @@ def test_a_schema_that_is_too_old_is_reported(no_schema, operator):
         factory.built(Audit, operator).create,
     ]
     for call in calls:
-        with pytest.raises(exception.DatabaseError, match="run .*db upgrade"):
+        with pytest.raises(exception.DatabaseError, match=r"run .*db upgrade"):
             call()

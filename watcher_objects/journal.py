@@ -28,8 +28,9 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
 
     ``seq`` numbers the transitions of an object, from 1 or from the first that was recorded.
     ``kind`` is ``create``, ``save``, ``delete`` (soft), ``destroy``, or ``foreign`` for one of
-    another program that a trigger has recorded. ``object_id`` is None if another object has got the
-    id of one that was destroyed. ``call`` is the same for all that one call wrote.
+    another program that a trigger has recorded, whose creations have the number 0. ``object_id``
+    is None if another object has got the id of one that was destroyed. ``call`` is the same for
+    all that one call wrote.
     """
 
     history = {"1.0": Released("2026.2")}

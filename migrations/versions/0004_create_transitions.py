@@ -56,6 +56,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     steps = op.get_context().opts["steps"]
     for table in _STATEFUL:
+        steps.drop_foreign_triggers(table)
         steps.drop_columns(table, "moves")
     steps.drop_columns("rpc_requests", "fingerprint")
     steps.drop_table("transitions")

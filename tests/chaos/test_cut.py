@@ -144,7 +144,11 @@ def test_a_claim_that_others_have_written_over_has_happened(
     with proxy.failing(1, True, lambda: change(Audit.get(context, audit.id))):
         audit.save()
     assert proxy.raised
-    assert (audit.state, audit.old_state, audit.obj_what_changed()) == ("ONGOING", "PENDING", set())
+    assert (audit.state, audit.old_state, audit.obj_what_changed()) == (
+        "ONGOING",
+        "PENDING",
+        set(),
+    )
     mine = [(e.kind, e.old_state, e.obj.state) for e in published if e.obj is audit]
     assert mine == [("update", "PENDING", "ONGOING")]
     first, second = Transition.of(context, audit)[::-1][:2]

@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "db stamp": database.Stamp,
     "db upgrade": database.Upgrade,
     "db version": database.Version,
+    "db watch-foreign": database.WatchForeign,
     "demo": demo.Demo,
     "serve": serve.Serve,
     "states": states.States,

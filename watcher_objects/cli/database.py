@@ -78,6 +78,21 @@ class Stamp(Command):
         migration.stamp(parsed_args.revision)
 
 
+class WatchForeign(Command):
+    """Record the transitions that other programs make by triggers, or no longer."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's options."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("switch", choices=("on", "off"), help="whether to record them")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Create or drop the triggers."""
+        connection.use(self.app, must_be_named=True)
+        migration.watch_foreign(parsed_args.switch == "on")
+
+
 class History(Table):
     """List all revisions, the first one first."""
 

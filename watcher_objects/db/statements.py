@@ -219,9 +219,9 @@ def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement
     sessions.close(connection.info.pop("cursor", None))
     if isinstance(error, source.dialect.loaded_dbapi.Error):
         _refused(connection, source, error, statement)
-    if statement.is_transaction and connection.is_valid:
-        _end(connection)
     if dialects.of(source).survives_interrupts:
+        if statement.is_transaction:
+            _end(connection)
         # Without a cursor nothing is left of the statement; in memory it is the database.
         connection.info[sessions.USED] = False
     else:

@@ -13,9 +13,10 @@ import oslo_messaging
 from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import exception, versions
-from watcher_objects.base import WatcherPersistentObject
 from watcher_objects.db import requests, transactions
+from watcher_objects.db.sql import journal
 from watcher_objects.fields import coercion
+from watcher_objects.persistence.reading import Readable
 from watcher_objects.rpc import wire
 from watcher_objects.rpc.caller import VERSION
 from watcher_objects.versions import Manifest
@@ -95,7 +96,8 @@ class Endpoint:
         within = wire.in_server.set(True)
         try:
             body = {**wire.read_request(request), "text": ascii(request)}
-            return run(wire.decode_context(ctxt, self._show_deleted), body)
+            with journal.because(wire.decode_reason(ctxt)):
+                return run(wire.decode_context(ctxt, self._show_deleted), body)
         except _TYPED as error:
             return self._refusal(error)
         except Exception as error:
@@ -189,7 +191,7 @@ def _part(body: Request, name: str, kind: type) -> Any:
 
 def _object(context: Any, body: Request) -> Any:
     obj = wire.decode(_part(body, "object", dict), context)
-    if not isinstance(obj, WatcherPersistentObject):
+    if not isinstance(obj, Readable):
         raise exception.InvalidMessage(reason="invalid object")
     return obj
 

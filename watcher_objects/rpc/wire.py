@@ -20,9 +20,11 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import exception, versions
-from watcher_objects.base import WatcherObject, WatcherPersistentObject
+from watcher_objects.base import WatcherObject
+from watcher_objects.db.sql import journal
 from watcher_objects.fields import json_limits
 from watcher_objects.fields.field_types import DateTime
+from watcher_objects.persistence.reading import Readable
 from watcher_objects.versions import Manifest
 
 #: The maximum size in bytes of a request, enough for two JSON fields, and of a reply.
@@ -36,6 +38,7 @@ _CONTEXT_ATTRIBUTES = (
     *("user_id", "project_id", "domain_id", "user_domain_id", "project_domain_id"),
     *("request_id", "global_request_id", "is_admin", "show_deleted"),
 )
+_REASON = "journal_reason"
 _ERRORS: Mapping[str, type[Exception]] = {
     name: cls
     for module in (exception, ovo_exception)
@@ -53,10 +56,10 @@ _KINDS: Mapping[str, Any] = {
 in_server: contextvars.ContextVar[bool] = contextvars.ContextVar("serving", default=False)
 
 
-def classes() -> dict[str, type[WatcherPersistentObject]]:
-    """Return the classes of persistent objects, by name."""
+def classes() -> dict[str, type[Any]]:
+    """Return the classes of objects that are stored, by name."""
     newest = (known[0] for known in ovo.VersionedObjectRegistry.obj_classes().values())
-    return {c.obj_name(): c for c in newest if issubclass(c, WatcherPersistentObject)}
+    return {cls.obj_name(): cls for cls in newest if issubclass(cls, Readable)}
 
 
 def supported_versions() -> Manifest:
@@ -180,9 +183,16 @@ def _again(value: Any) -> Any:
 
 
 def encode_context(context: Any) -> dict[str, Any]:
-    """Return the encoded attributes of a caller's context."""
+    """Return the encoded attributes of a caller's context, and the reason for the journal."""
     values = {name: getattr(context, name, None) for name in _CONTEXT_ATTRIBUTES}
+    values[_REASON] = journal.current_reason()
     return {name: value for name, value in values.items() if isinstance(value, str | bool)}
+
+
+def decode_reason(encoded: Mapping[str, Any]) -> str | None:
+    """Return the reason that the caller gives the journal."""
+    reason = encoded.get(_REASON)
+    return reason if isinstance(reason, str) else None
 
 
 def decode_context(encoded: Mapping[str, Any], show_deleted: bool) -> RequestContext:

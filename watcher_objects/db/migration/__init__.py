@@ -14,6 +14,7 @@ from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
 from watcher_objects.db.migration import diagnostics, forecast, revisions
+from watcher_objects.db.migration.foreign import watch_foreign as watch_foreign
 from watcher_objects.db.migration.lock import migration_lock, refuse, translated
 from watcher_objects.db.migration.repairs import Repairs
 from watcher_objects.db.migration.revisions import Revision as Revision

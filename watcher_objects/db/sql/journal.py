@@ -40,12 +40,12 @@ class Entry(NamedTuple):
 
 
 @contextmanager
-def because(reason: str) -> Iterator[None]:
+def because(reason: str | None) -> Iterator[None]:
     """Give the journal the reason of all transitions inside the block, in this thread or task.
 
-    :param reason: what is cut to 255 characters
+    :param reason: what is cut to 255 characters; None for no reason
     """
-    token = _reason.set(reason)
+    token = _reason.set(_fitted(reason))
     try:
         yield
     finally:
@@ -65,8 +65,8 @@ def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
     if table.info["state_machine"] is None or not database.current().journal:
         return None
     actor = (getattr(context, name, None) for name in ("user_id", "project_id", "request_id"))
-    texts = [_fitted(text) for text in (socket.gethostname(), *actor, _reason.get())]
-    return Entry(kind, uuidutils.generate_uuid(), *texts)
+    texts = [_fitted(text) for text in (socket.gethostname(), *actor)]
+    return Entry(kind, uuidutils.generate_uuid(), *texts, reason=_reason.get())
 
 
 @functools.lru_cache(maxsize=1024)

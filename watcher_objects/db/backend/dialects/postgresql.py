@@ -8,7 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCLASS
 
-from watcher_objects.db.backend.dialects.base import Backend, Connector
+from watcher_objects.db.backend.dialects.base import (
+    JOURNALED,
+    Backend,
+    Connector,
+    foreign_triggers,
+)
 from watcher_objects.db.backend.dialects.catalog import Catalog, Use
 from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, QUOTE, ErrorCodes
 
@@ -34,6 +39,22 @@ LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d
 WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n' AND pg_table_is_visible(c.oid)
     AND coalesce(k.contype, 'f') = 'f'
 """
+
+_RECORD_FOREIGN = f"""
+CREATE OR REPLACE FUNCTION record_foreign() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE left_state varchar;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.moves := coalesce(OLD.moves, 0) + 1;
+        left_state := OLD.state;
+    END IF;
+    INSERT INTO transitions ({JOURNALED}) VALUES (
+        TG_ARGV[0], NEW.id, NEW.uuid, coalesce(NEW.moves, 0), left_state, NEW.state,
+        clock_timestamp() AT TIME ZONE 'UTC', 'foreign',
+        'written by the account ' || current_user
+    );
+    RETURN NEW;
+END $$"""
 
 
 class PostgreSQLErrors(ErrorCodes):
@@ -182,6 +203,23 @@ class PostgreSQL(Backend):
             sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"),
             sa.select(sa.func.setval(sequence, latest)),
         )
+
+    def create_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
+        """Return a function for all tables, and triggers that call it."""
+        added, changed = foreign_triggers(table)
+        call = f"EXECUTE FUNCTION record_foreign('{table.info['resource']}')"
+        return [
+            _RECORD_FOREIGN,
+            f"CREATE OR REPLACE TRIGGER {added} AFTER INSERT ON {table.name} FOR EACH ROW"
+            f" WHEN (NEW.moves IS NULL AND NEW.state IS NOT NULL) {call}",
+            f"CREATE OR REPLACE TRIGGER {changed} BEFORE UPDATE OF state ON {table.name}"
+            " FOR EACH ROW WHEN (NEW.state IS DISTINCT FROM OLD.state"
+            f" AND NEW.moves IS NOT DISTINCT FROM OLD.moves) {call}",
+        ]
+
+    def drop_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
+        """Return what drops the function, and with it the triggers of all tables."""
+        return ["DROP FUNCTION IF EXISTS record_foreign() CASCADE"]
 
     def drop_database(self, name: str) -> str:
         """Return a statement that also ends connections."""

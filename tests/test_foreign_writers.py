@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triggers record the transitions that other programs make."""
+
+import pytest
+import sqlalchemy as sa
+
+from tests import factory
+from tests.test_journal import operator as operator
+from tests.test_journal import steps
+from tests.test_ownership import put
+from watcher_objects import Action, ActionPlan, Audit, Transition, db, exception
+from watcher_objects.db import migration, models
+
+
+@pytest.fixture
+def watched(database):
+    """A database that records the transitions of other programs; the value is its kind."""
+    migration.watch_foreign(True)
+    yield database
+    migration.watch_foreign(False)
+
+
+def run(statement):
+    """Run a statement as another program would."""
+    with db.get_engine().begin() as connection:
+        connection.execute(statement)
+
+
+def stored_elsewhere(audit):
+    """Store an audit as another program would, and return it."""
+    audit.create()
+    row = Audit.get(audit._context, audit.id)
+    names = ("uuid", "name", "audit_type", "state", "goal_id", "auto_trigger", "force", "deleted")
+    with db.get_engine().begin() as connection:
+        cells = connection.execute(sa.select(models.audits)).mappings().first()
+        connection.execute(sa.delete(models.audits))
+        connection.execute(sa.delete(models.transitions))
+        connection.execute(sa.insert(models.audits).values({n: cells[n] for n in names}))
+    return Audit.get_by_uuid(audit._context, row.uuid)
+
+
+def test_a_life_that_others_write_is_recorded(watched, operator):
+    audit = stored_elsewhere(factory.built(Audit, operator))
+    put(audit, "ONGOING")
+    audit.state = "SUSPENDED"
+    audit.save()
+    put(audit, "ONGOING")
+    put(audit, "FAILED")
+    assert steps(audit, operator) == [
+        (0, None, "PENDING", "foreign"),
+        (1, "PENDING", "ONGOING", "foreign"),
+        (2, "ONGOING", "SUSPENDED", "save"),
+        (3, "SUSPENDED", "ONGOING", "foreign"),
+        (4, "ONGOING", "FAILED", "foreign"),
+    ]
+    assert not any(step.gap for step in Transition.of(operator, audit))
+    first = Transition.of(operator, audit)[-1]
+    assert (first.object_id, first.user_id, first.call) == (audit.id, None, None)
+    assert (first.reason or "").startswith("" if watched == "sqlite" else "written by the account")
+    assert abs((first.at - audit.updated_at).total_seconds()) < 60
+
+
+def test_what_this_library_writes_is_recorded_once(watched, operator):
+    plan = factory.stored(ActionPlan, operator)
+    action = factory.stored(Action, operator, action_plan_id=plan.id)
+    ActionPlan.supersede_expired(operator, 0)
+    plan.refresh()
+    plan.soft_delete()
+    assert [step[3] for step in steps(plan, operator)] == ["create", "save", "delete"]
+    assert [step[3] for step in steps(action, operator)] == ["create", "delete"]
+
+
+def test_a_write_of_another_column_is_no_transition(watched, operator):
+    audit = factory.stored(Audit, operator)
+    run(sa.update(models.audits).values(name="another"))
+    assert steps(audit, operator) == [(1, None, "PENDING", "create")]
+
+
+def test_switched_twice_is_switched_once(watched, operator):
+    migration.watch_foreign(True)
+    audit = factory.stored(Audit, operator)
+    put(audit, "ONGOING")
+    assert len(steps(audit, operator)) == 2
+    for _ in range(2):
+        migration.watch_foreign(False)
+    put(audit, "FAILED")
+    assert len(steps(audit, operator)) == 2
+
+
+def test_the_schema_is_as_it_should_be(watched):
+    assert migration.check() == []
+
+
+def test_a_downgrade_takes_the_triggers_along(no_schema, operator):
+    migration.upgrade()
+    migration.watch_foreign(True)
+    audit = factory.stored(Audit, operator)
+    migration.downgrade("0003_create_rpc_requests")
+    with pytest.raises(exception.InvalidRevision, match="run db upgrade"):
+        migration.watch_foreign(True)
+    run(sa.text(f"UPDATE audits SET state = 'ONGOING' WHERE id = {audit.id}"))
+    migration.upgrade()
+    assert steps(audit, operator) == []

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The triggers that record the transitions which other programs make."""
+
+from watcher_objects.db import models, transactions
+from watcher_objects.db.backend import database
+from watcher_objects.db.migration import revisions
+from watcher_objects.db.migration.lock import refuse, translated
+
+
+def watch_foreign(on: bool) -> None:
+    """Have transitions of other programs recorded, or no longer.
+
+    Other programs are Watcher itself, releases of this library that have no journal, and whoever
+    writes SQL. What they remove for good is not recorded. Both may be done again.
+
+    :param on: whether they are to be recorded
+    :raises InvalidRevision: the schema has no journal
+    :raises DatabaseError: the account may not create triggers
+    """
+    backend = database.current().backend
+    change = backend.create_foreign_triggers if on else backend.drop_foreign_triggers
+    with transactions.connected() as connection, translated():
+        at = revisions.current(connection)
+        if models.transitions.name in revisions.missing(connection, "head"):
+            refuse(f"revision {at} has no journal; run db upgrade")
+        for table in models.metadata.sorted_tables:
+            if table.info.get("state_machine") is not None:
+                for statement in change(table):
+                    connection.exec_driver_sql(statement)
