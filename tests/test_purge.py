@@ -278,7 +278,8 @@ def test_a_row_that_becomes_referenced_during_the_purge_is_kept(database):
         stored.wait(20)
         sent.set()
 
-    before_first("DELETE FROM audits", begin)
+    # On SQLite the transaction of a DELETE excludes the writer's.
+    before_first("BEGIN" if database == "sqlite" else "DELETE FROM audits", begin)
     assert removed(DAYS) == {"audits": (8, 7, 1)}
     writer.join()
     assert left("audits", "action_plans") == {"audits": [5], "action_plans": [1]}

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from tests.chaos.checker import Kind
 from watcher_objects import Audit, db, events, exception
 from watcher_objects.db import api
-from watcher_objects.db.sql import dml, queries, state_guard
+from watcher_objects.db.sql import dml, journal, queries, state_guard
 from watcher_objects.db.statements import row_to_dict
 from watcher_objects.states import AuditStateTransitionManager, State
 
 _write, _create, _get, _update = dml.update, api.create, api.get, api.update
+_entry, _values = journal.entry, journal.values
 _save, _publish = Audit.save, events.publish
 _count = itertools.count()
 
@@ -34,13 +35,13 @@ class Fault(NamedTuple):
 
 def no_state_in_the_where() -> None:
     """Write whatever the row's state is."""
-    dml.update = lambda table, key, bound, guard=None: _write(table, key, bound)
+    dml.update = lambda table, key, bound, *rest: _write(table, key, bound)
 
 
 def read_then_write() -> None:
     """Read the state, and then write without a condition."""
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, guard=None, *rest):
         if guard:
             row = row_to_dict(table, _get(table, key))
             state_guard.check_move(table, row, bound["state"])
@@ -63,8 +64,8 @@ def an_equal_state_requests_nothing() -> None:
 def known_is_published_as_old() -> None:
     """Publish the state that the object was in as the one that the row has left."""
 
-    def update(table, key, given, known=api.UNKNOWN):
-        done = _update(table, key, given, known)
+    def update(table, key, given, known=api.UNKNOWN, *rest):
+        done = _update(table, key, given, known, *rest)
         return done and done._replace(old_state=done.old_state and known.state)
 
     api.update = update
@@ -83,10 +84,10 @@ def unknown_commit_is_tried_again() -> None:
 def soft_delete_in_two_steps() -> None:
     """Mark the row as deleted after its state is written."""
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, *rest):
         marks = {name: bound[name] for name in ("deleted", "deleted_at") if name in bound}
-        rest = {name: value for name, value in bound.items() if name not in marks}
-        done = _write(table, key, rest, guard)
+        others = {name: value for name, value in bound.items() if name not in marks}
+        done = _write(table, key, others, *rest)
         return _write(table, key, marks) if done and marks else done
 
     dml.update = write
@@ -105,8 +106,8 @@ def error_is_swallowed() -> None:
 def row_is_written_twice() -> None:
     """Write again what has been written."""
 
-    def write(table, key, bound, guard=None):
-        done = _write(table, key, bound, guard)
+    def write(table, key, bound, *rest):
+        done = _write(table, key, bound, *rest)
         return done and _write(table, key, bound)
 
     dml.update = write
@@ -123,9 +124,9 @@ def another_row_is_written() -> None:
     """Write the row of the call before."""
     last: list[Mapping[str, Any]] = []
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, *rest):
         last.append(key)
-        return _write(table, last[-2] if now_and_then() and last[1:] else key, bound, guard)
+        return _write(table, last[-2] if now_and_then() and last[1:] else key, bound, *rest)
 
     dml.update = write
 
@@ -133,9 +134,9 @@ def another_row_is_written() -> None:
 def a_field_is_lost() -> None:
     """Leave out a part of what was to be written."""
 
-    def update(table, key, given, known=api.UNKNOWN):
+    def update(table, key, given, *rest):
         kept = {n: v for n, v in given.items() if n != "status_message" or not now_and_then()}
-        return _update(table, key, kept, known)
+        return _update(table, key, kept, *rest)
 
     api.update = update
 
@@ -143,8 +144,8 @@ def a_field_is_lost() -> None:
 def create_in_two_steps() -> None:
     """Fill in a part of a new row after its INSERT."""
 
-    def create(table, given):
-        cells = _create(table, {**given, "status_message": None})
+    def create(table, given, *rest):
+        cells = _create(table, {**given, "status_message": None}, *rest)
         rest = {"status_message": given["status_message"]}
         return _write(table, {"id": row_to_dict(table, cells)["id"]}, rest)
 
@@ -153,7 +154,9 @@ def create_in_two_steps() -> None:
 
 def create_in_another_state() -> None:
     """Create an audit in a state that is not the first."""
-    api.create = lambda table, given: _create(table, {**given, "state": State.ONGOING})
+    api.create = lambda table, given, *rest: _create(
+        table, {**given, "state": State.ONGOING}, *rest
+    )
 
 
 def event_before_the_write() -> None:
@@ -211,11 +214,21 @@ def read_from_a_cache() -> None:
         found = _get(table, key, **options)
         return seen.setdefault(str(key), found) if options else found
 
-    def update(table, key, given, known=api.UNKNOWN):
-        done = _update(table, key, given, known)
+    def update(table, key, given, *rest):
+        done = _update(table, key, given, *rest)
         return done and seen.setdefault(str(key), done.cells) and done
 
     api.get, api.update = get, update
+
+
+def a_transition_is_not_recorded() -> None:
+    """Leave the journal without some transitions."""
+    journal.entry = lambda *args: None if now_and_then() else _entry(*args)
+
+
+def another_old_state_is_recorded() -> None:
+    """Record the first state as the one that the row has left."""
+    journal.values = lambda entry, left: _values(entry, left and State.PENDING)
 
 
 FAULTS = {
@@ -241,5 +254,7 @@ FAULTS = {
         Fault(answer_before_a_rollback, "claims", Kind.LOST),
         Fault(answer_before_the_write, "kills", Kind.LOST),
         Fault(read_from_a_cache, "mix", Kind.READ_BACKWARDS),
+        Fault(a_transition_is_not_recorded, "claims", Kind.JOURNAL),
+        Fault(another_old_state_is_recorded, "mix", Kind.JOURNAL),
     )
 }

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from watcher_objects import exception
 from watcher_objects.cli import connection
 from watcher_objects.cli.columns import Table
 from watcher_objects.cli.progress import Progress
@@ -22,8 +23,9 @@ PLANNED = ("type", "found", "removed", "would remove", "kept")
 
 
 class Purge(Table):
-    """Remove rows that were soft-deleted long ago and that no other row refers to.
+    """Remove rows that were soft-deleted long ago and that no other row refers to, and history.
 
+    Rows go with their history; that of objects that were destroyed goes by its own options.
     On a terminal the command asks for confirmation. The exit code is 0 on success, even if there
     was nothing to do; 1 after an error; 3 if the user declined; and 130 after Ctrl-C, which ends
     the purge after the current batch. A purge that was interrupted can be run again.
@@ -34,7 +36,11 @@ class Purge(Table):
         parser = super().get_parser(prog_name)
         add = parser.add_argument
         help_ = "only rows that were deleted at least this many days ago"
-        add("--older-than", type=float, metavar="DAYS", required=True, help=help_)
+        add("--older-than", type=float, metavar="DAYS", help=help_)
+        help_ = "transitions that were made at least this many days ago, from the journal"
+        add("--history-older-than", type=float, metavar="DAYS", help=help_)
+        help_ = "of each object, all transitions but the last N; with the above, only older ones"
+        add("--history-keep", type=int, metavar="N", help=help_)
         tables = ", ".join(sorted(purge.TYPES))
         help_ = f"only rows of this table and those deleted with them; may be repeated: {tables}"
         add("--type", action="append", choices=purge.TYPES, metavar="TABLE", help=help_)
@@ -56,20 +62,19 @@ class Purge(Table):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Remove the rows, and return their numbers by table."""
         connection.use(self.app, must_be_named=True)
-        of = {"goal": parsed_args.goal} if parsed_args.goal else None
-        selection = purge.Selection(
-            parsed_args.older_than, types=parsed_args.type, states=parsed_args.state, of=of
-        )
+        selection, history = _asked(parsed_args)
         pace = purge.Pace(parsed_args.batch, parsed_args.rate)
         self.code = 0
         asks = not parsed_args.yes and self.app.stdin is not None and self.app.stdin.isatty()
         if parsed_args.dry_run or asks:
             with Progress(self.app.stderr) as progress:
-                counts = purge.count(selection, progress)
+                counts = purge.count(selection, progress) if selection else []
+                counts += [purge.count_history(history, progress)] if history else []
             if parsed_args.dry_run or not self._is_confirmed(counts):
                 return PLANNED, [(c.table, c.found, 0, c.removed, c.kept) for c in counts]
         with Progress(self.app.stderr) as progress, _stoppable() as stop:
-            counts = purge.remove(selection, pace, progress, stop)
+            counts = purge.remove(selection, pace, progress, stop) if selection else []
+            counts += [purge.remove_history(history, pace, progress, stop)] if history else []
         if stop():
             self.code = INTERRUPTED
             self.app.stderr.write("Interrupted after the rows below; run it again to continue\n")
@@ -88,6 +93,22 @@ class Purge(Table):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
         return super().run(parsed_args) or self.code
+
+
+def _asked(parsed_args: argparse.Namespace) -> tuple[purge.Selection | None, purge.History | None]:
+    """Return which rows are to go, and which transitions."""
+    selection = history = None
+    days, keep = parsed_args.history_older_than, parsed_args.history_keep
+    if days is not None or keep is not None:
+        history = purge.History.of(days, keep)
+    if parsed_args.older_than is not None:
+        of = {"goal": parsed_args.goal} if parsed_args.goal else None
+        types, states = parsed_args.type, parsed_args.state
+        selection = purge.Selection(parsed_args.older_than, types=types, states=states, of=of)
+    elif history is None or parsed_args.type or parsed_args.state or parsed_args.goal:
+        reason = "Give --older-than, or only --history-older-than or --history-keep"
+        raise exception.Invalid(reason)
+    return selection, history
 
 
 @contextlib.contextmanager

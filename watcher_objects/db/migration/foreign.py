@@ -25,5 +25,6 @@ def watch_foreign(on: bool) -> None:
             refuse(f"revision {at} has no journal; run db upgrade")
         for table in models.metadata.sorted_tables:
             if table.info.get("state_machine") is not None:
-                for statement in change(table):
-                    connection.exec_driver_sql(statement)
+                names = {"table": table.name, "resource": table.info["resource"]}
+                for template in change:
+                    connection.exec_driver_sql(template.format(**names))

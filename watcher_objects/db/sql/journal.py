@@ -135,6 +135,13 @@ def release_many(table: sa.Table, entry: Entry | None, idents: Sequence[int]) ->
         transactions.execute(_released(table, *idents))
 
 
+def forget(table: sa.Table, idents: Sequence[int]) -> None:
+    """Remove the history of those rows, of some, that are no longer there."""
+    there = sa.select(table.c.id).where(table.c.id.in_(idents))
+    of_ids = (_table.c.resource == table.info["resource"], _table.c.object_id.in_(idents))
+    transactions.execute(sa.delete(_table).where(*of_ids, _table.c.object_id.not_in(there)))
+
+
 def values(entry: Entry, from_state: str | None) -> dict[str, Any]:
     """Return the values for the statement of :func:`record`."""
     named = {**entry._asdict(), "from_state": from_state}

@@ -18,15 +18,6 @@ from watcher_objects.db.backend.dialects.error_codes import ErrorCodes
 Connector = Callable[..., Any]
 
 
-#: The columns of the journal that a trigger fills in.
-JOURNALED = "resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason"
-
-
-def foreign_triggers(table: sa.Table) -> tuple[str, str]:
-    """Return the names of the triggers for rows that are added, and for those that change."""
-    return f"record_foreign_{table.name}_insert", f"record_foreign_{table.name}_update"
-
-
 class Backend:
     """All that differs between databases and between their drivers.
 
@@ -191,17 +182,14 @@ class Backend:
 
     # Migrations.
 
-    def create_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return statements that make the database record what other programs write to a table.
-
-        That is a state in a row whose ``moves`` were not counted. They may be run again.
-        """
-        raise NotImplementedError
-
-    def drop_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return statements that undo this, if it was done."""
-        return [f"DROP TRIGGER IF EXISTS {name}" for name in foreign_triggers(table)]
-
+    #: Make the database record a state in a row of ``{table}`` whose ``moves`` were not counted:
+    #: the write of another program. They may be run again.
+    create_foreign_triggers: Sequence[str] = ()
+    #: Undo that, if it was done.
+    drop_foreign_triggers: Sequence[str] = (
+        "DROP TRIGGER IF EXISTS record_foreign_{table}_insert",
+        "DROP TRIGGER IF EXISTS record_foreign_{table}_update",
+    )
     #: Tries to get the migration lock for a session; 1: it has it.
     try_migration_lock = ""
     #: The same for a transaction, with what begins it: for sessions that a pooler shares.

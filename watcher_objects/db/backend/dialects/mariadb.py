@@ -7,12 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from watcher_objects.db.backend.dialects.base import (
-    JOURNALED,
-    Backend,
-    Connector,
-    foreign_triggers,
-)
+from watcher_objects.db.backend.dialects.base import Backend, Connector
 from watcher_objects.db.backend.dialects.catalog import Catalog, Use
 from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, QUOTE, ErrorCodes
 
@@ -146,6 +141,25 @@ class MariaDBCatalog(Catalog):
         ]
 
 
+# Only a trigger that runs before an UPDATE can write to its row.
+_RECORD_INSERTS = """
+CREATE OR REPLACE TRIGGER record_foreign_{table}_insert AFTER INSERT ON {table} FOR EACH ROW
+IF NEW.moves IS NULL AND NEW.state IS NOT NULL THEN
+    INSERT INTO transitions (resource, object_id, object_uuid, seq, to_state, at, kind, reason)
+    VALUES ('{resource}', NEW.id, NEW.uuid, 0, NEW.state, UTC_TIMESTAMP(6), 'foreign',
+            CONCAT('written by the account ', CURRENT_USER()));
+END IF"""
+_RECORD_UPDATES = """
+CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE ON {table} FOR EACH ROW
+IF NOT (NEW.state <=> OLD.state) AND NEW.moves <=> OLD.moves THEN
+    SET NEW.moves = COALESCE(OLD.moves, 0) + 1;
+    INSERT INTO transitions
+        (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
+    VALUES ('{resource}', NEW.id, NEW.uuid, NEW.moves, OLD.state, NEW.state, UTC_TIMESTAMP(6),
+            'foreign', CONCAT('written by the account ', CURRENT_USER()));
+END IF"""
+
+
 class MariaDB(Backend):
     """MariaDB through PyMySQL."""
 
@@ -161,6 +175,7 @@ class MariaDB(Backend):
         "NOT @@log_bin OR @@sql_log_bin": "sql_log_bin must be ON",
     }
     begin = "START TRANSACTION"
+    create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
     reads_ranges_in_order = True
     try_migration_lock = "SELECT GET_LOCK(CONCAT('watcher_objects ', DATABASE()), 0)"
 
@@ -196,22 +211,6 @@ class MariaDB(Backend):
             f"BEGIN NOT ATOMIC START TRANSACTION; {write}; "
             f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; COMMIT; END"
         )
-
-    def create_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return triggers; only one that runs before an UPDATE can write to the row."""
-        added, changed = foreign_triggers(table)
-        fields = f"'{table.info['resource']}', NEW.id, NEW.uuid"
-        at = "UTC_TIMESTAMP(6), 'foreign', CONCAT('written by the account ', CURRENT_USER())"
-        insert = f"INSERT INTO transitions ({JOURNALED}) VALUES ({fields}"
-        return [
-            f"CREATE OR REPLACE TRIGGER {added} AFTER INSERT ON {table.name} FOR EACH ROW"
-            " IF NEW.moves IS NULL AND NEW.state IS NOT NULL THEN"
-            f" {insert}, 0, NULL, NEW.state, {at}); END IF",
-            f"CREATE OR REPLACE TRIGGER {changed} BEFORE UPDATE ON {table.name} FOR EACH ROW"
-            " IF NOT (NEW.state <=> OLD.state) AND NEW.moves <=> OLD.moves THEN"
-            " SET NEW.moves = COALESCE(OLD.moves, 0) + 1;"
-            f" {insert}, NEW.moves, OLD.state, NEW.state, {at}); END IF",
-        ]
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:
         """Return whether a server is a node of a Galera cluster."""

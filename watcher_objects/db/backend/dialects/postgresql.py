@@ -8,12 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCLASS
 
-from watcher_objects.db.backend.dialects.base import (
-    JOURNALED,
-    Backend,
-    Connector,
-    foreign_triggers,
-)
+from watcher_objects.db.backend.dialects.base import Backend, Connector
 from watcher_objects.db.backend.dialects.catalog import Catalog, Use
 from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, QUOTE, ErrorCodes
 
@@ -40,7 +35,7 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n' AND pg_table_is_vi
     AND coalesce(k.contype, 'f') = 'f'
 """
 
-_RECORD_FOREIGN = f"""
+_RECORD_FOREIGN = """
 CREATE OR REPLACE FUNCTION record_foreign() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE left_state varchar;
 BEGIN
@@ -48,13 +43,22 @@ BEGIN
         NEW.moves := coalesce(OLD.moves, 0) + 1;
         left_state := OLD.state;
     END IF;
-    INSERT INTO transitions ({JOURNALED}) VALUES (
-        TG_ARGV[0], NEW.id, NEW.uuid, coalesce(NEW.moves, 0), left_state, NEW.state,
-        clock_timestamp() AT TIME ZONE 'UTC', 'foreign',
-        'written by the account ' || current_user
-    );
+    INSERT INTO transitions
+        (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
+    VALUES (TG_ARGV[0], NEW.id, NEW.uuid, coalesce(NEW.moves, 0), left_state, NEW.state,
+            clock_timestamp() AT TIME ZONE 'UTC', 'foreign',
+            'written by the account ' || current_user);
     RETURN NEW;
 END $$"""
+_RECORD_INSERTS = """
+CREATE OR REPLACE TRIGGER record_foreign_{table}_insert AFTER INSERT ON {table} FOR EACH ROW
+WHEN (NEW.moves IS NULL AND NEW.state IS NOT NULL)
+EXECUTE FUNCTION record_foreign('{resource}')"""
+_RECORD_UPDATES = """
+CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE OF state ON {table}
+FOR EACH ROW
+WHEN (NEW.state IS DISTINCT FROM OLD.state AND NEW.moves IS NOT DISTINCT FROM OLD.moves)
+EXECUTE FUNCTION record_foreign('{resource}')"""
 
 
 class PostgreSQLErrors(ErrorCodes):
@@ -161,6 +165,9 @@ class PostgreSQL(Backend):
     null_is_greatest = True
     plans_by_text = True
     writes_in_with = True
+    create_foreign_triggers = (_RECORD_FOREIGN, _RECORD_INSERTS, _RECORD_UPDATES)
+    # With it go the triggers.
+    drop_foreign_triggers = ("DROP FUNCTION IF EXISTS record_foreign() CASCADE",)
     has_row_security = True
     try_migration_lock = "SELECT pg_try_advisory_lock(7747611)::integer"
     # With a pooler only an open transaction keeps a lock. It must not end by a timeout,
@@ -203,23 +210,6 @@ class PostgreSQL(Backend):
             sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"),
             sa.select(sa.func.setval(sequence, latest)),
         )
-
-    def create_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return a function for all tables, and triggers that call it."""
-        added, changed = foreign_triggers(table)
-        call = f"EXECUTE FUNCTION record_foreign('{table.info['resource']}')"
-        return [
-            _RECORD_FOREIGN,
-            f"CREATE OR REPLACE TRIGGER {added} AFTER INSERT ON {table.name} FOR EACH ROW"
-            f" WHEN (NEW.moves IS NULL AND NEW.state IS NOT NULL) {call}",
-            f"CREATE OR REPLACE TRIGGER {changed} BEFORE UPDATE OF state ON {table.name}"
-            " FOR EACH ROW WHEN (NEW.state IS DISTINCT FROM OLD.state"
-            f" AND NEW.moves IS NOT DISTINCT FROM OLD.moves) {call}",
-        ]
-
-    def drop_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return what drops the function, and with it the triggers of all tables."""
-        return ["DROP FUNCTION IF EXISTS record_foreign() CASCADE"]
 
     def drop_database(self, name: str) -> str:
         """Return a statement that also ends connections."""

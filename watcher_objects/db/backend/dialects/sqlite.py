@@ -3,19 +3,14 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from watcher_objects import exception
-from watcher_objects.db.backend.dialects.base import (
-    JOURNALED,
-    Backend,
-    Connector,
-    foreign_triggers,
-)
+from watcher_objects.db.backend.dialects.base import Backend, Connector
 from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, ErrorCodes
 
 #: Statements before a table is rewritten: it is dropped for a moment, although others and views
@@ -56,6 +51,27 @@ class SQLiteErrors(ErrorCodes):
         return OLD_SCHEMA if _MISSING.match(str(origin)) else None
 
 
+# A new row may have the id of one that is gone.
+_RECORD_INSERTS = """
+CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_insert AFTER INSERT ON {table}
+WHEN NEW.moves IS NULL AND NEW.state IS NOT NULL
+BEGIN
+    UPDATE transitions SET object_id = NULL WHERE resource = '{resource}' AND object_id = NEW.id;
+    INSERT INTO transitions (resource, object_id, object_uuid, seq, to_state, at, kind)
+    VALUES ('{resource}', NEW.id, NEW.uuid, 0, NEW.state,
+            strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'foreign');
+END"""
+_RECORD_UPDATES = """
+CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_update AFTER UPDATE OF state ON {table}
+WHEN NEW.state IS NOT OLD.state AND NEW.moves IS OLD.moves
+BEGIN
+    UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1 WHERE id = NEW.id;
+    INSERT INTO transitions (resource, object_id, object_uuid, seq, from_state, to_state, at, kind)
+    VALUES ('{resource}', NEW.id, NEW.uuid, coalesce(OLD.moves, 0) + 1, OLD.state, NEW.state,
+            strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'foreign');
+END"""
+
+
 class SQLite(Backend):
     """SQLite through the driver of the standard library."""
 
@@ -86,6 +102,7 @@ class SQLite(Backend):
     times_are_text = True
     reports_last_key = True
     reuses_ids = True
+    create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
     records_migrations = True
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
@@ -121,25 +138,6 @@ class SQLite(Backend):
     def shortest_time(self, text: str) -> str:
         """Return a time without the zeros at its end."""
         return f"rtrim(rtrim({text}, '0'), '.')"
-
-    def create_foreign_triggers(self, table: sa.Table) -> Sequence[str]:
-        """Return triggers; a new row may have the id of one that is gone."""
-        added, changed = foreign_triggers(table)
-        resource, name = table.info["resource"], table.name
-        fields = f"'{resource}', NEW.id, NEW.uuid"
-        at = "strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'foreign', NULL"
-        insert = f"INSERT INTO transitions ({JOURNALED}) VALUES ({fields}"
-        return [
-            f"CREATE TRIGGER IF NOT EXISTS {added} AFTER INSERT ON {name}"
-            " WHEN NEW.moves IS NULL AND NEW.state IS NOT NULL BEGIN"
-            f" UPDATE transitions SET object_id = NULL"
-            f" WHERE resource = '{resource}' AND object_id = NEW.id;"
-            f" {insert}, 0, NULL, NEW.state, {at}); END",
-            f"CREATE TRIGGER IF NOT EXISTS {changed} AFTER UPDATE OF state ON {name}"
-            " WHEN NEW.state IS NOT OLD.state AND NEW.moves IS OLD.moves BEGIN"
-            f" UPDATE {name} SET moves = coalesce(OLD.moves, 0) + 1 WHERE id = NEW.id;"
-            f" {insert}, coalesce(OLD.moves, 0) + 1, OLD.state, NEW.state, {at}); END",
-        ]
 
     def migration_transaction(
         self, connection: sa.Connection
