@@ -33,7 +33,7 @@ def entity(names):
         sa.Column("deleted", sa.Integer),
         *(sa.Column(name, sa.DateTime) for name in ("created_at", "updated_at", "deleted_at")),
         *texts.values(),
-        info={"moves": None},
+        info={"state_machine": None},
         mysql_engine="InnoDB",
     )
 

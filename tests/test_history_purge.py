@@ -38,7 +38,9 @@ def test_history_goes_with_its_object(database, context):
     ActionPlan.supersede_expired(context, 0)
     gone.refresh()
     gone.soft_delete()
-    assert [c.removed for c in purge.remove(purge.Selection(0)) if c.table == "action_plans"] == [1]
+    assert [c.removed for c in purge.remove(purge.Selection(0)) if c.table == "action_plans"] == [
+        1
+    ]
     assert numbers(context, gone) == []
     assert numbers(context, kept) == [1, 2]
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we ship for the tests of decision engines."""
 
+import subprocess
+import sys
+import textwrap
 import threading
 
 import pytest
@@ -11,7 +14,6 @@ from tests import servers
 from tests.documents import block, page
 from tests.factory import CLASSES
 from watcher_objects import Action, ActionPlan, Audit, base, db, exception, fields, testing
-from watcher_objects.testing.lifecycle import Life, Move
 
 pytest_plugins = ["pytester"]
 
@@ -70,7 +72,7 @@ def host():
         sa.Column("tags", sa.Text, nullable=False, info={"json": dict}),
         *(sa.Column(name, kind) for name, kind in common.items()),
         *(sa.Column(name, kind, nullable=False) for name, (kind, _) in kinds.items()),
-        info={"moves": None},
+        info={"state_machine": None},
     )
     with fixture.VersionedObjectRegistryFixture():
 
@@ -196,17 +198,29 @@ def test_nothing_is_heard_after_the_end(lifecycle, make):
     lifecycle.check()
 
 
-def test_a_late_event_of_a_thread_is_put_in_order():
-    life = Life("audit")
-    life.moves += [
-        Move("ONGOING", "SUSPENDED", "operator"),
-        Move("PENDING", "ONGOING", "engine"),
-        Move("ONGOING", "SUCCEEDED", "engine"),
-        Move("SUSPENDED", "ONGOING", "operator"),
-        Move(None, "PENDING", "test"),
-    ]
-    expected = ["PENDING", "ONGOING", "SUSPENDED", "ONGOING", "SUCCEEDED"]
-    assert life.states() == expected
+def test_other_processes_are_recorded(lifecycle, make, tmp_path):
+    audit = make.audit()
+    code = f"""
+        from oslo_context.context import RequestContext
+        from watcher_objects import Audit, db
+
+        db.configure({str(db.get_engine().url)!r})
+        audit = Audit.get_by_uuid(RequestContext(), {audit.uuid!r})
+        audit.state = "ONGOING"
+        audit.save()
+    """
+    with lifecycle:
+        subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], check=True
+        )
+        lifecycle.expect(audit, "PENDING", "ONGOING")
+        lifecycle.allow_left("ONGOING")
+
+
+def test_without_a_journal_nothing_can_be_recorded(lifecycle, make):
+    db.configure(db.get_engine().url, journal=False)
+    with pytest.raises(exception.DatabaseError, match="journal"), lifecycle:
+        pass
 
 
 def test_engines_in_threads_are_distinguished(lifecycle, make):

@@ -19,7 +19,6 @@ from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.purge.batches import (
     AS_FAST_AS_CAN_BE,
-    Count,
     Progress,
     Stop,
     flag,
@@ -29,6 +28,7 @@ from watcher_objects.db.purge.batches import (
     value,
 )
 from watcher_objects.db.purge.batches import BATCH as BATCH
+from watcher_objects.db.purge.batches import Count as Count
 from watcher_objects.db.purge.batches import Pace as Pace
 from watcher_objects.db.purge.history import History as History
 from watcher_objects.db.purge.history import count_history as count_history

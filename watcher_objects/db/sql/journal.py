@@ -65,8 +65,9 @@ def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
     if table.info["state_machine"] is None or not database.current().journal:
         return None
     actor = (getattr(context, name, None) for name in ("user_id", "project_id", "request_id"))
-    texts = [_fitted(text) for text in (socket.gethostname(), *actor)]
-    return Entry(kind, uuidutils.generate_uuid(), *texts, reason=_reason.get())
+    who = [_fitted(text) for text in actor]
+    host, reason = _fitted(socket.gethostname()), _reason.get()
+    return Entry(kind, uuidutils.generate_uuid(), host, *who, reason)
 
 
 @functools.lru_cache(maxsize=1024)
