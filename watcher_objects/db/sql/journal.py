@@ -64,10 +64,11 @@ def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
     """
     if table.info["state_machine"] is None or not database.current().journal:
         return None
-    actor = (getattr(context, name, None) for name in ("user_id", "project_id", "request_id"))
-    who = [_fitted(text) for text in actor]
-    host, reason = _fitted(socket.gethostname()), _reason.get()
-    return Entry(kind, uuidutils.generate_uuid(), host, *who, reason)
+    user, project, request = (
+        _fitted(getattr(context, name, None)) for name in ("user_id", "project_id", "request_id")
+    )
+    host, call = _fitted(socket.gethostname()), uuidutils.generate_uuid()
+    return Entry(kind, call, host, user, project, request, _reason.get())
 
 
 @functools.lru_cache(maxsize=1024)
