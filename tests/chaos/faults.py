@@ -34,13 +34,13 @@ class Fault(NamedTuple):
 
 def no_state_in_the_where() -> None:
     """Write whatever the row's state is."""
-    dml.update = lambda table, key, bound, guard=None: _write(table, key, bound)
+    dml.update = lambda table, key, bound, guard=None, *expected: _write(table, key, bound)
 
 
 def read_then_write() -> None:
     """Read the state, and then write without a condition."""
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, guard=None, *expected):
         if guard:
             row = row_to_dict(table, _get(table, key))
             state_guard.check_move(table, row, bound["state"])
@@ -83,7 +83,7 @@ def unknown_commit_is_tried_again() -> None:
 def soft_delete_in_two_steps() -> None:
     """Mark the row as deleted after its state is written."""
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, guard=None, *expected):
         marks = {name: bound[name] for name in ("deleted", "deleted_at") if name in bound}
         rest = {name: value for name, value in bound.items() if name not in marks}
         done = _write(table, key, rest, guard)
@@ -105,7 +105,7 @@ def error_is_swallowed() -> None:
 def row_is_written_twice() -> None:
     """Write again what has been written."""
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, guard=None, *expected):
         done = _write(table, key, bound, guard)
         return done and _write(table, key, bound)
 
@@ -123,7 +123,7 @@ def another_row_is_written() -> None:
     """Write the row of the call before."""
     last: list[Mapping[str, Any]] = []
 
-    def write(table, key, bound, guard=None):
+    def write(table, key, bound, guard=None, *expected):
         last.append(key)
         return _write(table, last[-2] if now_and_then() and last[1:] else key, bound, guard)
 

@@ -13,7 +13,15 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception
 from watcher_objects.db import bulk, transactions
-from watcher_objects.db.sql import dml, pagination, queries, state_guard, write_outcome
+from watcher_objects.db.sql import (
+    dml,
+    expectations,
+    expressions,
+    pagination,
+    queries,
+    state_guard,
+    write_outcome,
+)
 from watcher_objects.db.sql.queries import Key, Row
 from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update, Write
 from watcher_objects.db.statements import Cells, row_to_dict
@@ -68,6 +76,7 @@ def update(
     key: Key,
     given: Mapping[str, Any],
     known: RowVersion = UNKNOWN,
+    expected: expectations.Expected = expectations.NOTHING,
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
 
@@ -75,16 +84,37 @@ def update(
     soft-deleted.
 
     :param known: the version of the row that the caller has read, which may be out of date
+    :param expected: what the row must hold, see ``expectations.parse``
+    :raises UnexpectedValues: it holds something else
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
     :raises InvalidState: there is no such state
     :raises WriteSuppressed: the row is there, and a trigger or a policy undid the write
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
+    return apply(prepare(table, key, given, known, expected))
+
+
+def prepare(
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any],
+    known: RowVersion = UNKNOWN,
+    expected: expectations.Expected = expectations.NOTHING,
+) -> Write:
+    """Return the write that :func:`update` makes, for :func:`apply`."""
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
-    write = _write(table, key, bound, known)
-    if write.rules and bound["state"] == DELETED:
-        return _deleted(write._replace(bound=bound | state_guard.marks_of_deletion(table)))
-    return _moved(write)
+    rules = state_guard.rules_of(table) if "state" in bound else None
+    if rules and bound["state"] == DELETED:
+        bound |= state_guard.marks_of_deletion(table)
+    computed = tuple(name for name in given if expressions.is_expression(given[name]))
+    return Write(table, key, bound, known, rules, expected, computed)
+
+
+def apply(write: Write) -> Update | None:
+    """Make a write that was prepared; see :func:`update`."""
+    if write.computed:
+        return _computed(write)
+    return _deleted(write) if "deleted" in write.bound else _moved(write)
 
 
 def soft_delete(
@@ -98,7 +128,8 @@ def soft_delete(
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _deleted(_write(table, key, bound, known))
+    rules = state_guard.rules_of(table) if "state" in bound else None
+    return _deleted(Write(table, key, bound, known, rules))
 
 
 @retries.looking(write_outcome.destroyed)
@@ -136,11 +167,6 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
     return False
 
 
-def _write(table: sa.Table, key: Key, bound: Row, known: RowVersion) -> Write:
-    rules = state_guard.rules_of(table) if "state" in bound else None
-    return Write(table, key, bound, known, rules)
-
-
 @retries.looking(write_outcome.written)
 def _deleted(write: Write) -> Update | None:
     if not bulk.owned(write.table):
@@ -152,6 +178,23 @@ def _deleted_with_owned(write: Write) -> Update | None:
     owned = bulk.soft_delete_owned(write.table, write.key)
     done = _moved(write)
     return done and done._replace(owned=owned)
+
+
+@retries.looking(write_outcome.written)
+def _computed(write: Write) -> Update | None:
+    return transactions.atomic(lambda: _computed_and_checked(write))
+
+
+def _computed_and_checked(write: Write) -> Update | None:
+    try:
+        done = apply(write._replace(computed=()))
+    except exception.DatabaseError as error:
+        if type(error) is exception.DatabaseError:
+            raise expressions.refused(write.computed, error) from error
+        raise
+    if done is not None:
+        expressions.check_results(write.table, write.computed, done.cells)
+    return done
 
 
 @retries.looking(write_outcome.written)
@@ -190,10 +233,11 @@ def _moved_while_locked(write: Write) -> Update | None:
 
 
 def _movable(write: Write) -> Row | None:
-    """Return the row if it is there and its state leads to the new one."""
+    """Return the row if it is there, is as expected, and its state leads to the new one."""
     cells = get(write.table, write.key)
     if cells is None:
         return None
+    expectations.check(write.table, cells, write.expected)
     row = row_to_dict(write.table, cells)
     if write.rules:
         state_guard.check_move(write.table, row, write.bound["state"])
@@ -206,7 +250,7 @@ def _version(row: Row) -> RowVersion:
 
 def _from_state(write: Write, known: RowVersion) -> Update | None:
     """Write the row if it is in the known state, and that leads to the new one; else None."""
-    table, key, bound, _, rules = write
+    table, key, bound, _, rules, expected, _ = write
     guard = Row()
     if rules is not None:
         condition = rules.condition(known.state, bound["state"])
@@ -214,7 +258,7 @@ def _from_state(write: Write, known: RowVersion) -> Update | None:
             return None
         guard = {"state": known.state, **condition}
     try:
-        cells = dml.update(table, key, bound, guard)
+        cells = dml.update(table, key, bound, guard, expected)
     except exception.DatabaseUnavailable as error:
         error.expected = known
         raise

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import filters, write_outcome
+from watcher_objects.db.sql import expressions, filters, write_outcome
+from watcher_objects.db.sql.expectations import NOTHING, Expected
 from watcher_objects.db.sql.queries import (
     Key,
     Row,
@@ -81,26 +82,36 @@ def _named(table: sa.Table, what: str, name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(f"{what}_{name}", type_=column(table, name).type)
 
 
-def update(table: sa.Table, key: Key, bound: Row, guard: Key | None = None) -> Cells | None:
+def update(
+    table: sa.Table,
+    key: Key,
+    bound: Row,
+    guard: Key | None = None,
+    expected: Expected = NOTHING,
+) -> Cells | None:
     """Change a row that is not deleted; None where there is none that meets the conditions.
 
-    :param bound: the values, or columns whose values are to be copied
+    :param bound: the values, or expressions whose values the database computes
     :param guard: what the row's columns must hold
+    :param expected: what else they must hold
     """
-    conditions, values = [], {}
+    conditions, values = [], {**expected.bound}
     for name, value in {**(guard or {}), **key}.items():
         # What is NULL is asked for otherwise.
         conditions.append((name, value is None))
         values[f"old_{name}"] = value
     names, copied = [], []
     for name, value in bound.items():
-        if isinstance(value, sa.Column):
+        if expressions.is_expression(value):
             copied.append((name, value))
         else:
             names.append(name)
             values[f"new_{name}"] = value
     dialect = database.current().dialect
-    statement = _update(dialect, table, tuple(conditions), tuple(names), tuple(copied))
+    shape = tuple(conditions), tuple(names), tuple(copied), expected.asked
+    # An expression that is more than a column is another with each call.
+    is_kept = all(isinstance(value, sa.Column) for _, value in copied)
+    statement = (_update if is_kept else _update.__wrapped__)(dialect, table, *shape)
     try:
         if dialect.update_returning:
             rows = transactions.run(statement, values).rows
@@ -136,14 +147,17 @@ def _update(
     table: sa.Table,
     conditions: Sequence[tuple[str, bool]],
     names: Sequence[str],
-    copied: Sequence[tuple[str, sa.Column[Any]]],
+    copied: Sequence[tuple[str, sa.ColumnElement[Any]]],
+    expected: Sequence[filters.Filter] = (),
 ) -> Statement:
     key = {n: None if is_null else _named(table, "old", n) for n, is_null in conditions}
-    new = {name: _named(table, "new", name) for name in names}
+    new = [(name, _named(table, "new", name)) for name in names]
+    # MariaDB assigns from left to right: a copy is computed before its column is changed.
+    computed = sorted(copied, key=lambda one: "copy_of" not in column(table, one[0]).info)
     statement = (
         sa.update(table)
-        .where(*identity_conditions(table, key, False))
-        .values({**new, **dict(copied)})
+        .where(*identity_conditions(table, key, False), *filters.where(table, expected))
+        .ordered_values(*computed, *new)
     )
     if dialect.update_returning:
         statement = statement.returning(*table.columns)

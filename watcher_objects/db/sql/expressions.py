@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that the database computes from the row: ``{"value": table.c.value + 1}``.
+
+The three databases compute alike within these limits: MariaDB assigns columns from left to
+right, so an expression sees no other column that is written; and since SQLite stores results
+that do not fit their columns, those are checked before the commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+
+from watcher_objects import exception
+from watcher_objects.db.sql import values
+from watcher_objects.db.statements import Cells, column_index
+from watcher_objects.fields import coercion
+
+
+def is_expression(value: Any) -> bool:
+    """Return whether the database has to compute a value."""
+    return isinstance(value, sa.ColumnElement)
+
+
+def check(column: sa.Column[Any], given: Mapping[str, Any]) -> None:
+    """Check that the expression that is given for a column can be written.
+
+    :raises InvalidValue: it cannot
+    """
+    name, value = column.name, given[column.name]
+    if "json" in column.info:
+        raise coercion.refuse(name, value, "is a JSON document and takes no expression")
+    if name == "state" and column.table.info["moves"]:
+        raise coercion.refuse(name, value, "takes the name of a state and no expression")
+    for part in visitors.iterate(value):
+        if isinstance(part, sa.Column) and part.table is not column.table:
+            raise coercion.refuse(name, value, f"takes columns of {column.table.name} only")
+        if isinstance(part, sa.Column) and part.name in given.keys() - {name}:
+            rule = f"takes no expression with {part.name}, which is written, too"
+            raise coercion.refuse(name, value, rule)
+        if isinstance(part, sa.SelectBase) or getattr(part, "expanding", False):
+            raise coercion.refuse(name, value, "takes no subqueries and no lists of values")
+
+
+def check_results(table: sa.Table, names: Sequence[str], row: Cells) -> None:
+    """Check that a row's columns can hold what the database has computed for them.
+
+    :raises InvalidValue: one cannot
+    """
+    for name in names:
+        values.storable(table.columns[name], row[column_index(table, name)])
+
+
+def refused(names: Sequence[str], error: exception.DatabaseError) -> exception.InvalidValue:
+    """Return the error for a result that the database itself has rejected."""
+    allowed = f"takes no expression that the database rejects ({error.kwargs['reason']})"
+    return exception.InvalidValue(field=", ".join(names), allowed=allowed, kind="an expression")
