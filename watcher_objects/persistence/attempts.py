@@ -24,6 +24,8 @@ class _Attempts:
 
     #: The write whose answer was lost, and its object.
     lost: Write | None = None
+    #: Whether the write may be repeated after others have written, unless it is a transition.
+    repeatable = False
     sender: Any = None
 
     def attempt(self) -> Any:
@@ -49,7 +51,8 @@ class _Attempts:
             return api.apply(write)
         except exception.DatabaseUnavailable as error:
             if error.is_lost:
-                self.lost, self.sender = write, obj
+                expected = expectations.NOTHING if self.repeatable else expected
+                self.lost, self.sender = write._replace(expected=expected), obj
             raise
 
 
@@ -77,6 +80,8 @@ class Merge(_Attempts):
 
     #: Whether the row holds the changes already, by another writer.
     is_needless = False
+    # To write the same difference again does no harm: if others have written since, it is merged.
+    repeatable = True
 
     def __init__(self, obj: Any, given: dict[str, Any], base: dict[str, Any]) -> None:
         self.obj, self.given, self.base = obj, given, base
@@ -85,25 +90,19 @@ class Merge(_Attempts):
 
     def attempt(self) -> Update | None:
         """Write as if nobody else had; if others have, merge and write again."""
-        try:
-            return self._send(self.obj, *self.next)
-        except exception.UnexpectedValues as unmet:
+        for _ in range(2):
+            try:
+                return self._send(self.obj, *self.next)
+            except exception.UnexpectedValues as error:
+                unmet = error
             self.next = self._merged(unmet.cells)
             if not self.next[0]:
                 return self._needless(unmet)
-        try:
-            return self._send(self.obj, *self.next)
-        except exception.UnexpectedValues as unmet:
-            self.next = self._merged(unmet.cells)
-            if not self.next[0]:
-                return self._needless(unmet)
-            raise _overtaken(unmet) from unmet
+        raise _overtaken(unmet) from unmet
 
     def _needless(self, unmet: exception.UnexpectedValues) -> Update:
-        if self.lost is not None:
-            # It may have been this call that wrote the changes.
-            raise _overtaken(unmet) from unmet
-        self.is_needless = True
+        # After a lost answer it may have been this call that wrote them.
+        self.is_needless = self.lost is None
         return Update(unmet.cells, None)
 
     def _merged(self, cells: Cells) -> tuple[dict[str, Any], dict[str, Any], RowVersion]:
@@ -133,6 +132,9 @@ class Merge(_Attempts):
                 return merging.merge(base, mine, theirs)
             except merging.Clash as found:
                 clash = found
+        if self.lost is not None:
+            # The conflict may be with what others have written over the lost write.
+            raise exception.OutcomeUnknown(reason="others have written since")
         raise exception.MergeConflict(
             name=obj.table.name,
             id=row.get("uuid", row["id"]),
@@ -153,7 +155,7 @@ class _Raised(Exception):
 
 
 class Modification(_Attempts):
-    """The attempts to read an object, let a function change it, and write the changes."""
+    """The attempts to read an object, have a function change it, and write the changes."""
 
     def __init__(self, cls: Any, context: Any, key: Key, function: Callable[[Any], Any]) -> None:
         self.cls, self.context, self.key, self.function = cls, context, key, function

@@ -15,6 +15,7 @@ from watcher_objects.db.sql.expectations import Expected
 from watcher_objects.db.sql.write_outcome import Update
 from watcher_objects.fields import coercion
 from watcher_objects.persistence import attempts
+from watcher_objects.persistence.finding import shows_deleted
 from watcher_objects.persistence.reading import Readable
 from watcher_objects.persistence.writing import Writable
 
@@ -102,6 +103,7 @@ class Swappable(Readable, Writable):
         cls._require_database("modify")
         if not callable(function):
             raise exception.InvalidParameter(parameter="function", parameter_type="a function")
+        shows_deleted(context)
         key = cls._identity_key(identity)
         return attempts.Modification(cls, context, key, function).run()
 
