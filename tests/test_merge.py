@@ -168,7 +168,7 @@ def test_a_conflict_names_the_field_and_changes_nothing(audit, published):
     assert (conflict.base, conflict.mine, conflict.theirs) == ("first", "mine", "theirs")
 
 
-def test_the_same_change_is_no_conflict(audit, published):
+def test_the_same_change_does_not_conflict(audit, published):
     audit.parameters["cpu"], audit.hostname = 0.9, "mine"
     write(audit, parameters='{"n":1,"cpu":0.9}', hostname="mine", interval="5")
     published.clear()
@@ -397,7 +397,7 @@ def test_a_modification_is_made_again_if_others_were_first(audit, context, befor
     assert (calls, done.parameters["n"], done.obj_what_changed()) == ([1, 7], 8, set())
 
 
-def test_a_modification_of_other_fields_is_no_conflict(audit, context):
+def test_a_modification_of_other_fields_does_not_conflict(audit, context):
     def change(one):
         calls.append(one)
         write(audit, hostname="theirs", parameters='{"theirs": 1}')
