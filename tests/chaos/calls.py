@@ -161,14 +161,14 @@ def _purged(context: Any) -> Needed:
 
 def _conditional(values: dict[str, Any], expected: dict[str, Any]) -> Callable[[Any], Needed]:
     def make(context: Any) -> Needed:
-        audit = factory.stored(Audit, context)
+        audit = factory.stored(Audit, context, hostname=None)
         return [audit], lambda: audit.conditional_update(values, expected)
 
     return make
 
 
 def _save_if(context: Any) -> Needed:
-    audit = factory.stored(Audit, context)
+    audit = factory.stored(Audit, context, hostname=None)
     audit.hostname = "mine"
     return [audit], lambda: audit.save_if(hostname=None, state=("PENDING", "SUSPENDED"))
 
