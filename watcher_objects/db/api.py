@@ -5,6 +5,7 @@ Rows come back as the cells of their tables' columns, as the driver gives them. 
 which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -182,19 +183,8 @@ def _deleted_with_owned(write: Write) -> Update | None:
 
 @retries.looking(write_outcome.written)
 def _computed(write: Write) -> Update | None:
-    return transactions.atomic(lambda: _computed_and_checked(write))
-
-
-def _computed_and_checked(write: Write) -> Update | None:
-    try:
-        done = apply(write._replace(computed=()))
-    except exception.DatabaseError as error:
-        if type(error) is exception.DatabaseError:
-            raise expressions.refused(write.computed, error) from error
-        raise
-    if done is not None:
-        expressions.check_results(write.table, write.computed, done.cells)
-    return done
+    plain = functools.partial(apply, write._replace(computed=()))
+    return transactions.atomic(lambda: expressions.checked(write.table, write.computed, plain))
 
 
 @retries.looking(write_outcome.written)

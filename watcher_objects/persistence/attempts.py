@@ -22,10 +22,10 @@ from watcher_objects.persistence import merging
 class _Attempts:
     """The attempts of one call to write an object's changes."""
 
-    #: The write whose answer was lost, and its object.
-    lost: Write | None = None
     #: Whether the write may be repeated after others have written, unless it is a transition.
     repeatable = False
+    #: The write whose answer was lost, and its object.
+    lost: Write | None = None
     sender: Any = None
 
     def attempt(self) -> Any:

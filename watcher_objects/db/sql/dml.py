@@ -113,9 +113,6 @@ def update(
     is_kept = all(isinstance(value, sa.Column) for _, value in copied)
     statement = (_update if is_kept else _update.__wrapped__)(dialect, table, *shape)
     try:
-        if dialect.update_returning:
-            rows = transactions.run(statement, values).rows
-            return rows[0] if rows else None
         return _update_and_read(statement, dialect, table, key, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
@@ -124,6 +121,9 @@ def update(
 def _update_and_read(
     update: Statement, dialect: sa.Dialect, table: sa.Table, key: Key, values: Row
 ) -> Cells | None:
+    if dialect.update_returning:
+        rows = transactions.run(update, values).rows
+        return rows[0] if rows else None
     if not (transactions.in_transaction() or is_listened_to(database.get_engine())):
         both = _joined(update, dialect, table, tuple(key))
         rows = transactions.run(both, {**values, **key}).rows

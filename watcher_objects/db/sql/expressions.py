@@ -6,7 +6,7 @@ right, so an expression sees no other column that is written; and since SQLite s
 that do not fit their columns, those are checked before the commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from sqlalchemy.sql import visitors
 
 from watcher_objects import exception
 from watcher_objects.db.sql import values
-from watcher_objects.db.statements import Cells, column_index
+from watcher_objects.db.statements import column_index
 from watcher_objects.fields import coercion
 
 
@@ -43,16 +43,20 @@ def check(column: sa.Column[Any], given: Mapping[str, Any]) -> None:
             raise coercion.refuse(name, value, "takes no subqueries and no lists of values")
 
 
-def check_results(table: sa.Table, names: Sequence[str], row: Cells) -> None:
-    """Check that a row's columns can hold what the database has computed for them.
+def checked(table: sa.Table, names: Sequence[str], write: Callable[[], Any]) -> Any:
+    """Make a write, in a transaction, and check that columns can hold what was computed for them.
 
+    :param write: returns the row as ``cells``, or None where there is none
     :raises InvalidValue: one cannot
     """
-    for name in names:
-        values.storable(table.columns[name], row[column_index(table, name)])
-
-
-def refused(names: Sequence[str], error: exception.DatabaseError) -> exception.InvalidValue:
-    """Return the error for a result that the database itself has rejected."""
-    allowed = f"takes no expression that the database rejects ({error.kwargs['reason']})"
-    return exception.InvalidValue(field=", ".join(names), allowed=allowed, kind="an expression")
+    try:
+        done = write()
+    except exception.DatabaseError as error:
+        if type(error) is not exception.DatabaseError:
+            raise
+        allowed = f"takes no expression that the database rejects ({error.kwargs['reason']})"
+        field = ", ".join(names)
+        raise exception.InvalidValue(field=field, allowed=allowed, kind="one") from error
+    for name in names if done is not None else ():
+        values.storable(table.columns[name], done.cells[column_index(table, name)])
+    return done
