@@ -5,7 +5,6 @@ import contextlib
 import copy
 import json
 import pickle
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +17,7 @@ from tests.processes import ended, forked
 from tests.test_conditional_update import write
 from tests.test_states import in_state, put, row_of
 from watcher_objects import ActionPlan, Audit, Goal, Strategy, db, events, exception
+from watcher_objects.db.backend import budget
 from watcher_objects.db.backend import database as backend
 from watcher_objects.persistence import merging
 from watcher_objects.persistence.merging import MISSING
@@ -490,23 +490,26 @@ def test_misuse_of_a_modification_is_reported(audit, context):
         Audit.modify(None, audit.id, print)
 
 
-def test_in_a_transaction_the_row_is_locked(audit, context, database):
-    def count(one):
-        one.parameters["n"] += 1
+def test_in_a_transaction_the_row_is_locked_before_it_is_read(audit, context):
+    def change(one):
+        others.append(pool.submit(write, audit, interval="theirs"))
+        with contextlib.suppress(TimeoutError):
+            others[0].result(timeout=0.3)
+        assert not others[0].done()
+        one.interval = "mine"
 
-    def elsewhere():
-        started.set()
-        return Audit.modify(context, audit.id, count)
-
-    started = threading.Event()
+    others = []
     with ThreadPoolExecutor(1) as pool:
         with db.transaction():
-            Audit.modify(context, audit.id, count)
-            other = pool.submit(elsewhere)
-            started.wait()
-            done = Audit.modify(context, audit.id, count)
-            assert done.parameters["n"] == 3
-        assert other.result().parameters["n"] == 4
+            assert Audit.modify(context, audit.id, change).interval == "mine"
+        others[0].result()
+    assert (row_of(audit)["interval"], len(others)) == ("theirs", 1)
+
+
+def test_calls_of_the_function_have_deadlines_of_their_own(audit, context):
+    seen = []
+    Audit.modify(context, audit.id, lambda one: seen.append(budget.in_call()))
+    assert seen == [False]
 
 
 # --- concurrency ----------------------------------------------------------------------------
