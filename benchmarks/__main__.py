@@ -21,6 +21,7 @@ from benchmarks import (
     growth,
     imports,
     memory,
+    merges,
     processes,
     rounds,
     sql,
@@ -31,7 +32,7 @@ from benchmarks.operations import OPS
 
 SERVERS = ("postgresql://postgres@127.0.0.1/", "mysql://root@127.0.0.1/")
 #: What can be measured, if it is asked for, in place of the operations.
-PARTS = {"growth": growth, "memory": memory, "concurrency": concurrency}
+PARTS = {"growth": growth, "memory": memory, "concurrency": concurrency, "merges": merges}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rows", type=int, default=1_000_000, help="how many rows are many")
     add("--memory", action="store_true", help="measure bytes per object instead")
     add("--concurrency", action="store_true", help="measure processes that save instead")
+    add("--merges", action="store_true", help="measure merges and counters instead")
     add("--imports", action="store_true", help="measure the first import instead")
     add("--json", type=Path, metavar="FILE", help="write all that was measured")
     add("--environments", type=Path, default=ROOT / ".benchmarks", metavar="FOLDER")

@@ -37,6 +37,10 @@ _GATES: dict[str, tuple[tuple[float, float | None], ...]] = {
 MEMORY = {"list": (0.85, 0.5), "list + read": (0.85, 0.5), "list eager": (0.45, 0.5)}
 #: Of the time that a call takes with few rows, at most, with many.
 GROWTH = 1.3
+#: Of a save's time, at most, of a merge that nobody conflicts with.
+MERGE = 1.1
+#: Tries of each increment of a counter in a document, at most, by so many writers or fewer.
+TRIES, WRITERS = 3, 4
 
 
 def of(op: str, kind: str) -> Gate:

@@ -6,12 +6,12 @@ import signal
 import traceback
 
 
-def forked(work):
+def forked(work, seconds=60):
     """Run a function in a child process, and return the child's id."""
     child = os.fork()
     if child == 0:
         try:
-            signal.alarm(60)
+            signal.alarm(seconds)
             work()
             os._exit(0)
         except BaseException:

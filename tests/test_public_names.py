@@ -24,7 +24,9 @@ NAMES = {
         "WatcherPersistentObject",
         "remotable",
     ],
-    "watcher_objects.db": ["configure", "dispose", "get_engine", "transaction", "transactional"],
+    "watcher_objects.db": [
+        *("Not", "configure", "dispose", "get_engine", "transaction", "transactional"),
+    ],
     "watcher_objects.db.api": [
         *("create", "destroy", "get", "list", "soft_delete", "update"),
     ],
@@ -34,7 +36,9 @@ NAMES = {
     "watcher_objects.db.models": ["audits", "goals", "metadata"],
     "watcher_objects.db.purge": ["Selection", "remove"],
     "watcher_objects.events": ["subscribe"],
-    "watcher_objects.exception": ["AuditNotFound", "OutcomeUnknown", "storable_text"],
+    "watcher_objects.exception": [
+        *("AuditNotFound", "MergeConflict", "NoMergeBase", "OutcomeUnknown", "storable_text"),
+    ],
     "watcher_objects.fields": ["DateTimeField", "IntegerField", "ObjectField", "StringField"],
     "watcher_objects.rpc": ["disable", "enable"],
     "watcher_objects.states": ["AuditStateTransitionManager"],

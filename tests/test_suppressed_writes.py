@@ -45,6 +45,15 @@ def rename(audit):
     return audit.save
 
 
+def merge(audit):
+    audit.name = "new"
+    return audit.merge
+
+
+def swap(audit):
+    return lambda: audit.conditional_update({"name": "new"}, {"name": audit.name})
+
+
 def soft_delete(audit):
     put(audit, "FAILED")
     return audit.soft_delete
@@ -57,6 +66,8 @@ def destroy(audit):
 CALLS = {
     claim: ("UPDATE", "there in state PENDING, which leads to ONGOING, but the UPDATE"),
     rename: ("UPDATE", "the row is there but the UPDATE matched no row; look for row-level"),
+    merge: ("UPDATE", "the row is there but the UPDATE matched no row; look for row-level"),
+    swap: ("UPDATE", "the row is there but the UPDATE matched no row; look for row-level"),
     soft_delete: ("UPDATE", "there in state FAILED, which leads to DELETED, but the UPDATE"),
     destroy: ("DELETE", "the row is there, but the DELETE matched no row"),
 }

@@ -3,7 +3,8 @@
 
 An entity is a declaration: its fields, its table, its relations, its rules and its errors;
 see :class:`~watcher_objects.persistence.row_mapper.RowMapped` for the names. The verbs come from
-:mod:`watcher_objects.persistence.reading` and :mod:`watcher_objects.persistence.writing`.
+:mod:`watcher_objects.persistence.reading`, :mod:`watcher_objects.persistence.writing` and
+:mod:`watcher_objects.persistence.swapping`.
 """
 
 import copy
@@ -18,10 +19,9 @@ from watcher_objects import exception, fields, versions
 from watcher_objects.persistence import compiled
 from watcher_objects.persistence.finding import Identified as Identified
 from watcher_objects.persistence.finding import Named as Named
-from watcher_objects.persistence.reading import Readable
 from watcher_objects.persistence.registry import remotable as remotable
 from watcher_objects.persistence.row_mapper import RowMapped
-from watcher_objects.persistence.writing import Writable
+from watcher_objects.persistence.swapping import Swappable
 from watcher_objects.versions.primitives import Versioned
 
 VersionedObject = TypeVar("VersionedObject", bound=ovo.VersionedObject)
@@ -125,7 +125,7 @@ class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
             raise exception.InvalidPrimitive(reason="it is nested over too many levels") from None
 
 
-class WatcherPersistentObject(Readable, Writable, WatcherObject, WatcherObjectDictCompat):
+class WatcherPersistentObject(Swappable, WatcherObject, WatcherObjectDictCompat):
     """A versioned object that is stored in a table; its ``get`` finds one, no field.
 
     All remotable methods need the object's context, and raise OrphanedObjectError without.

@@ -20,14 +20,17 @@ UnsupportedObjectError.
     │   ├── DuplicateKey
     │   ├── AlreadyExists                     a unique key exists; ``fields`` names it
     │   │   └── AuditAlreadyExists, GoalAlreadyExists, ...
-    │   └── InvalidStateTransition
+    │   ├── InvalidStateTransition
+    │   ├── UnexpectedValues                  a row does not hold what a call expects
+    │   └── MergeConflict                     two writers changed a field to different values
     ├── ObjectNotFound
     │   └── ResourceNotFound             404
     │       └── AuditNotFound, GoalNotFound, ...
     ├── FieldNotSet (NotImplementedError)
     ├── RemoteFailure, ServerUnavailable 503, ReplyTimeout (TimeoutError) 504
     ├── UnsupportedError
-    │   └── NoOlderForm                       an older version cannot represent a value
+    │   ├── NoOlderForm                       an older version cannot represent a value
+    │   └── NoMergeBase                       it is not known what the row held at first
     └── DatabaseError                    500  the cause is in __cause__
         ├── DatabaseNotConfigured
         ├── WriteSuppressed                   a trigger or a policy suppressed a write
@@ -321,6 +324,37 @@ class InvalidStateTransition(Conflict):
         self.initial: str | None = kwargs.get("initial")
         self.new: str | None = kwargs.get("new")
         self.allowed: Collection[str] = kwargs.get("allowed", ())
+
+
+# --- conditional writes and merges ---------------------------------------------------------
+
+
+class UnexpectedValues(Conflict):
+    """%(field)s of %(id)s in %(name)s does not hold an expected value"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        #: The row as it was found; no message contains it.
+        self.cells: Any = kwargs.pop("cells", None)
+        super().__init__(message, **kwargs)
+
+
+class MergeConflict(Conflict):
+    """Another writer has changed %(field)s of %(id)s in %(name)s to another value"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        #: The field, and for a JSON document the keys that lead to the values below.
+        self.field: str = kwargs.get("field", "")
+        self.path: tuple[str, ...] = tuple(kwargs.pop("path", ()))
+        #: What was read, what this object has, and what the row has; for a key that a document
+        #: does not contain, ``merging.MISSING``. No message contains them.
+        self.base: Any = kwargs.pop("base", None)
+        self.mine: Any = kwargs.pop("mine", None)
+        self.theirs: Any = kwargs.pop("theirs", None)
+        super().__init__(message, **kwargs)
+
+
+class NoMergeBase(UnsupportedError):
+    """Cannot merge %(field)s of this %(objname)s, %(reason)s: refresh() it before a change"""
 
 
 # --- goals and strategies -----------------------------------------------------------------

@@ -159,6 +159,65 @@ def _purged(context: Any) -> Needed:
     return [], lambda: purge.remove(purge.Selection(0, types=["services"]))
 
 
+def _conditional(values: dict[str, Any], expected: dict[str, Any]) -> Callable[[Any], Needed]:
+    def make(context: Any) -> Needed:
+        audit = factory.stored(Audit, context, hostname=None)
+        return [audit], lambda: audit.conditional_update(values, expected)
+
+    return make
+
+
+def _save_if(context: Any) -> Needed:
+    audit = factory.stored(Audit, context, hostname=None)
+    audit.hostname = "mine"
+    return [audit], lambda: audit.save_if(hostname=None, state=("PENDING", "SUSPENDED"))
+
+
+def _computed(context: Any) -> Needed:
+    indicator = factory.stored(EfficacyIndicator, context, value=1)
+    more = {"value": EfficacyIndicator.table.c.value + 1}
+
+    def run() -> Any:
+        return indicator.conditional_update(more, {"value": 1}), indicator.value
+
+    return [indicator], run
+
+
+def _merge(others: dict[str, Any]) -> Callable[[Any], Needed]:
+    def make(context: Any) -> Needed:
+        audit = factory.stored(Audit, context, parameters={"n": 1}, status_message="first")
+        other = Audit.get(context, audit.id)
+        audit.parameters["mine"], audit.hostname = 1, "mine"
+        for name, value in others.items():
+            other[name] = value
+        other.save()
+
+        def run() -> Any:
+            return audit.merge(), audit.parameters, audit.hostname, audit.status_message
+
+        return [audit], run
+
+    return make
+
+
+def _modify(context: Any) -> Needed:
+    audit = factory.stored(Audit, context, parameters={"n": 1})
+
+    def count(one: Audit) -> None:
+        one.parameters["n"] += 1
+
+    return [audit], lambda: Audit.modify(context, audit.uuid, count).parameters
+
+
+def _claim_by_modify(context: Any) -> Needed:
+    audit = factory.stored(Audit, context)
+
+    def claim(one: Audit) -> None:
+        one.state = "ONGOING"
+
+    return [], lambda: Audit.modify(context, audit.uuid, claim).old_state
+
+
 WRITES = {
     "create": _method("create", Audit, stored=False),
     "create_many": _create_many,
@@ -178,6 +237,15 @@ WRITES = {
     "supersede_expired": _supersede_expired,
     "once": _once,
     "purged": _purged,
+    "conditional_update": _conditional({"hostname": "mine"}, {"hostname": None}),
+    "conditional_update_unmet": _conditional({"hostname": "mine"}, {"hostname": "other"}),
+    "conditional_claim": _conditional({"state": "ONGOING"}, {"state": "PENDING"}),
+    "computed": _computed,
+    "save_if": _save_if,
+    "merge": _merge({}),
+    "merge_of_a_stale_object": _merge({"parameters": {"n": 2}, "status_message": "theirs"}),
+    "modify": _modify,
+    "claim_by_modify": _claim_by_modify,
 }
 
 

@@ -40,13 +40,22 @@ def test_a_cut_is_not_seen(proxy, footprint, context, name, done):
         assert footprint.of(needed) == expected
 
 
+#: The message that writes, where it is not the first.
+AT = {"modify": 2, "claim_by_modify": 2}
+
+
 @pytest.mark.parametrize(
-    "name", ["create", "create_named", "claim", "claim_of_a_plan", "soft_delete", "destroy"]
+    "name",
+    [
+        *("create", "create_named", "claim", "claim_of_a_plan", "soft_delete", "destroy"),
+        *("conditional_update", "conditional_claim", "save_if", "merge", "modify"),
+        "claim_by_modify",
+    ],
 )
 def test_a_statement_that_comes_late_is_not_done_twice(proxy, footprint, context, name):
     expected = footprint.of(CALLS[name](context))
     needed = CALLS[name](context)
-    with proxy.failing(1, late=True):
+    with proxy.failing(AT.get(name, 1), late=True):
         assert footprint.of(needed) == expected
     assert proxy.raised
 
@@ -61,7 +70,9 @@ WAITERS = {
 }
 
 
-@pytest.mark.parametrize("name", ["claim", "soft_delete", "destroy"])
+@pytest.mark.parametrize(
+    "name", ["claim", "soft_delete", "destroy", "conditional_update", "merge", "modify"]
+)
 def test_a_statement_that_outlives_its_client_is_not_done_twice(
     url, proxy, footprint, database, context, name
 ):
@@ -188,3 +199,65 @@ def test_a_creation_that_others_have_written_over_has_happened(
     assert proxy.raised
     assert (audit.state, audit.obj_what_changed()) == ("PENDING", set())
     assert [t.kind for t in Transition.of(context, audit)].count("create") == 1
+
+
+OVERWRITTEN = {
+    "conditional_update": lambda audit: audit.conditional_update(
+        {"hostname": "a"}, {"interval": "1"}
+    ),
+    "save_if": lambda audit: audit.save_if(interval="1"),
+    "modify": lambda audit: Audit.modify(audit._context, audit.id, rename),
+}
+
+
+def rename(audit):
+    audit.hostname = "mine"
+
+
+def others(audit, **changes):
+    """Return a function that writes changes with another object."""
+
+    def write():
+        other = Audit.get(audit._context, audit.id)
+        for name, value in changes.items():
+            other[name] = value
+        other.save()
+
+    return write
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("name", OVERWRITTEN)
+def test_a_conditional_write_that_others_have_written_over_may_have_happened(
+    proxy, footprint, context, name, done
+):
+    audit = factory.stored(Audit, context, interval="1")
+    rename(audit)
+    at = AT.get(name, 1)
+    with (
+        proxy.failing(at, done, others(audit, status_message="theirs")),
+        pytest.raises(exception.OutcomeUnknown, match="others have written since"),
+    ):
+        OVERWRITTEN[name](audit)
+    assert audit.obj_what_changed() == {"hostname"}
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_merge_that_others_have_written_over_is_merged_again(
+    proxy, footprint, context, published, done
+):
+    audit = factory.stored(Audit, context, parameters={})
+    rename(audit)
+    audit.parameters["mine"] = 1
+    published.clear()
+    with proxy.failing(1, done, others(audit, parameters={"mine": 1, "theirs": 2})):
+        audit.merge()
+    assert proxy.raised
+    assert (audit.hostname, audit.parameters) == ("mine", {"mine": 1, "theirs": 2})
+    audit.parameters["mine"] = 2
+    with (
+        proxy.failing(1, done, others(audit, parameters={"mine": 3})),
+        pytest.raises(exception.OutcomeUnknown, match="others have written since"),
+    ):
+        audit.merge()
+    assert audit.parameters["mine"] == 2

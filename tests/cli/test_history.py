@@ -39,7 +39,11 @@ def test_a_table_shows_times_as_lists_do(on, moved):
 
 
 def test_the_history_of_what_is_deleted_or_destroyed_is_shown(rows, on, filled):
-    assert [row["kind"] for row in rows("audit", "history", "five")] == ["create", "save", "delete"]
+    assert [row["kind"] for row in rows("audit", "history", "five")] == [
+        "create",
+        "save",
+        "delete",
+    ]
     db.configure(f"sqlite:///{filled}")
     audit = Audit.get_by_name(RequestContext(), "two")
     audit.destroy()

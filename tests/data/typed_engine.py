@@ -69,6 +69,9 @@ def check_types(context: RequestContext, audit: Audit, plan: ActionPlan, action:
     assert_type(ActionPlan.supersede_expired(context, 1.5), list[ActionPlan])
     assert_type(claim(audit, "here"), bool)
     assert_type(events.subscribe(report)(), None)
+    assert_type(audit.save_if(hostname=None, state=("PENDING", "ONGOING")), bool)
+    assert_type(audit.conditional_update({"force": True}, {"name": db.Not(None)}), bool)
+    assert_type(Audit.modify(context, audit.uuid, lambda one: claim(one, "here")), Audit)
 
 
 def make_mistakes(context: RequestContext, audit: Audit) -> None:
@@ -84,5 +87,8 @@ def make_mistakes(context: RequestContext, audit: Audit) -> None:
     Goal.get_by_uuid(context)  # error: uuid
     Goal.get_by_uid(context, "uuid")  # error: get_by_uid
     Goal.list(context)[0].state = "ONGOING"  # error: state
+    audit.save_if("here")  # error: argument
+    audit.conditional_update({"name": "a"})  # error: expected
+    Audit.modify(context, 3, lambda one: one.nam)  # error: nam
     claim(audit)  # error: hostname
     claim(audit, 3)  # error: str

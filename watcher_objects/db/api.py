@@ -5,6 +5,7 @@ Rows come back as the cells of their tables' columns, as the driver gives them. 
 which row is meant: a dict of a unique column to its value. Every write is one transaction.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,16 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception
 from watcher_objects.db import bulk, transactions
-from watcher_objects.db.sql import dml, journal, pagination, queries, state_guard, write_outcome
+from watcher_objects.db.sql import (
+    dml,
+    expectations,
+    expressions,
+    journal,
+    pagination,
+    queries,
+    state_guard,
+    write_outcome,
+)
 from watcher_objects.db.sql.queries import Key, Row
 from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update, Write
 from watcher_objects.db.statements import Cells, row_to_dict
@@ -70,6 +80,7 @@ def update(
     key: Key,
     given: Mapping[str, Any],
     known: RowVersion = UNKNOWN,
+    expected: expectations.Expected = expectations.NOTHING,
     context: Any = None,
 ) -> Update | None:
     """Change a row that is not deleted; None where there is no such row.
@@ -78,16 +89,39 @@ def update(
     soft-deleted.
 
     :param known: the version of the row that the caller has read, which may be out of date
+    :param expected: what the row must hold, see ``expectations.parse``
     :param context: the caller's, for the journal
+    :raises UnexpectedValues: it holds something else
     :raises InvalidStateTransition: the row is in a state that does not lead to the new one
     :raises InvalidState: there is no such state
     :raises WriteSuppressed: the row is there, and a trigger or a policy undid the write
     :raises InvalidValue, DuplicateKey, MissingReference: as :func:`create` does
     """
+    return apply(prepare(table, key, given, known, expected, context))
+
+
+def prepare(
+    table: sa.Table,
+    key: Key,
+    given: Mapping[str, Any],
+    known: RowVersion = UNKNOWN,
+    expected: expectations.Expected = expectations.NOTHING,
+    context: Any = None,
+) -> Write:
+    """Return the write that :func:`update` makes, for :func:`apply`."""
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
     if table.info["state_machine"] and bound.get("state") == DELETED:
-        return _delete(table, key, bound | state_guard.marks_of_deletion(table), known, context)
-    return _moved(_write(table, key, bound, known, context, "save"))
+        bound |= state_guard.marks_of_deletion(table)
+    computed = tuple(name for name in given if expressions.is_expression(given[name]))
+    write = Write(table, key, bound, known, *_judged(table, bound, context))
+    return write._replace(expected=expected, computed=computed)
+
+
+def apply(write: Write) -> Update | None:
+    """Make a write that was prepared; see :func:`update`."""
+    if write.computed:
+        return _computed(write)
+    return _deleted(write) if "deleted" in write.bound else _moved(write)
 
 
 def soft_delete(
@@ -102,7 +136,7 @@ def soft_delete(
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _delete(table, key, bound, known, context)
+    return _deleted(Write(table, key, bound, known, *_judged(table, bound, context)))
 
 
 @retries.looking(write_outcome.destroyed)
@@ -144,18 +178,13 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
     return False
 
 
-def _write(
-    table: sa.Table, key: Key, bound: Row, known: RowVersion, context: Any, kind: str
-) -> Write:
+def _judged(
+    table: sa.Table, bound: Row, context: Any
+) -> tuple[state_guard.Rules, journal.Entry | None]:
+    """Return the rules of a new state, and what the journal is to say of it."""
     rules = state_guard.rules_of(table) if "state" in bound else None
-    entry = journal.entry(table, context, kind) if rules else None
-    return Write(table, key, bound, known, rules, entry)
-
-
-def _delete(
-    table: sa.Table, key: Key, bound: Row, known: RowVersion, context: Any
-) -> Update | None:
-    return _deleted(_write(table, key, bound, known, context, "delete"))
+    kind = "delete" if "deleted" in bound else "save"
+    return rules, journal.entry(table, context, kind) if rules else None
 
 
 @retries.looking(write_outcome.written)
@@ -169,6 +198,12 @@ def _deleted_with_owned(write: Write) -> Update | None:
     owned = bulk.soft_delete_owned(write.table, write.key, write.entry)
     done = _moved(write)
     return done and done._replace(owned=owned)
+
+
+@retries.looking(write_outcome.written)
+def _computed(write: Write) -> Update | None:
+    plain = functools.partial(apply, write._replace(computed=()))
+    return transactions.atomic(lambda: expressions.checked(write.table, write.computed, plain))
 
 
 @retries.looking(write_outcome.written)
@@ -207,10 +242,11 @@ def _moved_while_locked(write: Write) -> Update | None:
 
 
 def _movable(write: Write) -> Row | None:
-    """Return the row if it is there and its state leads to the new one."""
+    """Return the row if it is there, is as expected, and its state leads to the new one."""
     cells = get(write.table, write.key)
     if cells is None:
         return None
+    expectations.check(write.table, cells, write.expected)
     row = row_to_dict(write.table, cells)
     if write.rules:
         state_guard.check_move(write.table, row, write.bound["state"])
@@ -231,7 +267,7 @@ def _from_state(write: Write, known: RowVersion) -> Update | None:
             return None
         guard = {"state": known.state, **condition}
     try:
-        cells = dml.update(table, key, bound, guard, write.entry)
+        cells = dml.update(table, key, bound, guard, write.expected, write.entry)
     except exception.DatabaseUnavailable as error:
         error.expected = known
         raise

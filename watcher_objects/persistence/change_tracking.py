@@ -48,6 +48,11 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     # state, whose stored value decides what may follow.
     _old_state: str | None = None
     _changed_fields = Unchanged()
+    # What other fields held before they were changed, as far as that is known. The mapping is
+    # replaced, not changed: copies of an object share it.
+    _base: Mapping[str, Any] = {}
+    # Whether the object came as a primitive, and has not been equal to its row since.
+    _is_received = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Give each class its own relations."""
@@ -67,12 +72,22 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         if name in self.object_fields:
             value = self.fields[name].coerce(self, name, value)
             related_id = None if value is None else value.id
-            super().__setattr__(self.object_fields[name][1], related_id)
-        super().__setattr__(name, value)
+            self._assign(self.object_fields[name][1], related_id)
+        self._assign(name, value)
         for field, (_, key) in self.object_fields.items():
             if key == name and f"_obj_{field}" in vars(self):
                 self._expire_relation(field)
         return None
+
+    def _assign(self, name: str, value: Any) -> None:
+        """Set a field, and keep in mind what it held if that was what the row said."""
+        known = vars(self)
+        was_changed = name in self._changed_fields
+        before = known.get(f"_obj_{name}", self)
+        super().__setattr__(name, value)
+        # Without a value, the object itself stands for it.
+        if not was_changed and before is not self and name not in self._snapshot_fields():
+            known["_base"] = {**self._base, name: before}
 
     if not TYPE_CHECKING:
         # With it, a checker would allow any name.
@@ -112,7 +127,8 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
 
     def _extra_state(self) -> Iterable[str]:
         """Return the names of attributes, other than fields, that a copy keeps."""
-        kept = {"_old_state", "_left_over", *(f"_row_{name}" for name in self._snapshot_fields())}
+        kept = {"_old_state", "_left_over", "_base", "_is_received"}
+        kept.update(f"_row_{name}" for name in self._snapshot_fields())
         return kept & vars(self).keys()
 
     @property

@@ -226,6 +226,8 @@ class Readable(Findable):
         """
         self._register_rollback()
         self._expire_json()
+        for name in ("_base", "_is_received"):
+            vars(self).pop(name, None)
         vars(self).update(vars(loaded))
         self._changed_fields = set(loaded._changed_fields)
         self._expire_relations()

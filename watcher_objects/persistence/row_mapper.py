@@ -40,6 +40,7 @@ class RowMapped(ChangeTracking):
             # What its version did not know yet will be written with the rest.
             changes |= {n for n in data if n not in sent and f"_obj_{n}" in known}
         known["_changed_fields"] = changes
+        known["_is_received"] = True
         if "_obj_state" in known and "state" not in changes:
             known["_row_state"] = known["_obj_state"]
         for name in cls._json_fields() & changes if changes else ():
@@ -88,7 +89,8 @@ class RowMapped(ChangeTracking):
         """
         known = vars(self)
         known.update(vars(self._row_loader()(self._context, cells)))
-        known.pop("_changed_fields", None)
+        for name in ("_changed_fields", "_base", "_is_received"):
+            known.pop(name, None)
         self._expire_json()
         self._expire_relations()
 

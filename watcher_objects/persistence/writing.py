@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import events, exception
 from watcher_objects.db import api, bulk
 from watcher_objects.db.sql import filters
-from watcher_objects.db.sql.write_outcome import Change, RowVersion
+from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update
 from watcher_objects.db.statements import Cells, column_index
 from watcher_objects.db.statements import cells as cells_of
 from watcher_objects.db.transactions import levels
@@ -174,14 +174,26 @@ class Writable(RowMapped):
         return given
 
     def _update(self, verb: Any, given: dict[str, Any]) -> None:
-        if frozen := READ_ONLY_FIELDS & given.keys():
-            raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
+        self._refuse_read_only(given)
         key = self._key()
         with self._translate_db_errors():
-            known = RowVersion(*map(vars(self).get, ("_row_state", "_obj_updated_at")))
-            done = verb(self.table, key, given, known, self._context)
+            done = verb(self.table, key, given, self._known_version(), context=self._context)
+        self._finish_update(done)
+
+    def _refuse_read_only(self, names: Iterable[str]) -> None:
+        if frozen := READ_ONLY_FIELDS.intersection(names):
+            raise exception.ReadOnlyField(objname=self.obj_name(), field=min(frozen))
+
+    def _known_version(self) -> RowVersion:
+        return RowVersion(*map(vars(self).get, ("_row_state", "_obj_updated_at")))
+
+    def _finish_update(self, done: Update | None) -> None:
+        """Become what was written, and publish it.
+
+        :raises ResourceNotFound: there was no row to write
+        """
         if done is None:
-            raise self._not_found(key)
+            raise self._not_found(self._key())
         self._refresh_from_write(done.cells, done.old_state)
         if done.owned:
             _told(self._context, "delete", done.owned)

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.sql import filters, journal, write_outcome
+from watcher_objects.db.sql import expressions, filters, journal, write_outcome
+from watcher_objects.db.sql.expectations import NOTHING, Expected
 from watcher_objects.db.sql.queries import (
     Key,
     Row,
@@ -170,31 +171,37 @@ def update(
     key: Key,
     bound: Row,
     guard: Key | None = None,
+    expected: Expected = NOTHING,
     entry: journal.Entry | None = None,
 ) -> Cells | None:
     """Change a row that is not deleted; None where there is none that meets the conditions.
 
-    :param bound: the values, or columns whose values are to be copied
+    :param bound: the values, or expressions whose values the database computes
     :param guard: what the row's columns must hold
+    :param expected: what else they must hold
     :param entry: what the journal is to say of it
     """
-    conditions, values = [], {**key}
+    conditions, values = [], {**expected.bound, **key}
     for name, value in {**(guard or {}), **key}.items():
         # What is NULL is asked for otherwise.
         conditions.append((name, value is None))
         values[f"old_{name}"] = value
     names, copied = [], []
     for name, value in bound.items():
-        if isinstance(value, sa.Column):
+        if expressions.is_expression(value):
             copied.append((name, value))
         else:
             names.append(name)
             values[f"new_{name}"] = value
     if entry is not None:
         values |= journal.values(entry, (guard or {})["state"])
-    shape = (table, tuple(conditions), tuple(names), tuple(copied), tuple(key), entry is not None)
+    shape = tuple(conditions), tuple(names), tuple(copied), expected.asked
+    # An expression that is more than a column is another with each call.
+    is_kept = all(isinstance(value, sa.Column) for _, value in copied)
+    plan = _update if is_kept else _update.__wrapped__
+    recorded = tuple(key), entry is not None
     try:
-        return _run(_update(database.current().dialect, *shape), values)
+        return _run(plan(database.current().dialect, table, *shape, *recorded), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
 
@@ -205,16 +212,19 @@ def _update(
     table: sa.Table,
     conditions: Sequence[tuple[str, bool]],
     names: Sequence[str],
-    copied: Sequence[tuple[str, sa.Column[Any]]],
+    copied: Sequence[tuple[str, sa.ColumnElement[Any]]],
+    expected: Sequence[filters.Filter],
     key_names: Sequence[str],
     is_recorded: bool,
 ) -> _Plan:
     key = {n: None if is_null else _named(table, n) for n, is_null in conditions}
-    new = _new(table, names)
+    # MariaDB assigns from left to right: a copy is computed before its column is changed.
+    computed = sorted(copied, key=lambda one: "copy_of" not in column(table, one[0]).info)
+    new = {**_new(table, names), **journal.counted(table, names)}
     write = (
         sa.update(table)
-        .where(*identity_conditions(table, key, False))
-        .values({**new, **dict(copied), **journal.counted(table, names)})
+        .where(*identity_conditions(table, key, False), *filters.where(table, expected))
+        .ordered_values(*computed, *new.items())
     )
     plan = _recorded if is_recorded else _followed
     return plan(dialect, table, write, key_names)

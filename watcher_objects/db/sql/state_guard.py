@@ -10,7 +10,7 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import values
+from watcher_objects.db.sql import expressions, values
 from watcher_objects.db.sql.queries import Row, column
 from watcher_objects.fields import coercion
 from watcher_objects.transitions import DELETED, StateTransitionManager
@@ -36,7 +36,12 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     """
     bound = Row()
     for name, value in given.items():
-        bound[name] = values.storable(column(table, name), value)
+        known = column(table, name)
+        if expressions.is_expression(value):
+            expressions.check(known, given)
+            bound[name] = value
+        else:
+            bound[name] = values.storable(known, value)
     states = table.info["state_machine"] and table.info["state_machine"].TRANSITIONS
     if states and "state" in bound and bound["state"] not in states:
         raise exception.InvalidState(state=given["state"], allowed=", ".join(states))

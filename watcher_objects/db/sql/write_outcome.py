@@ -14,7 +14,7 @@ from oslo_utils import timeutils
 
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import journal, queries, state_guard
+from watcher_objects.db.sql import expectations, journal, queries, state_guard
 from watcher_objects.db.sql.queries import Key, Row
 from watcher_objects.db.statements import Cells, bind_value, cells, column_index, row_to_dict
 from watcher_objects.db.transactions import levels
@@ -37,7 +37,8 @@ class Write(NamedTuple):
     """A change of one row.
 
     ``rules`` are those of the new state; None where the state is not written, or has none.
-    ``entry`` is what the journal is to say of it.
+    ``entry`` is what the journal is to say of it, ``expected`` what else the row must hold;
+    ``computed`` names the columns with expressions.
     """
 
     table: sa.Table
@@ -46,6 +47,13 @@ class Write(NamedTuple):
     known: RowVersion
     rules: state_guard.Rules
     entry: journal.Entry | None = None
+    expected: expectations.Expected = expectations.NOTHING
+    computed: Sequence[str] = ()
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it has the same effect if others have written the row since."""
+        return not (self.rules or self.expected.asked or self.computed)
 
 
 class Change(NamedTuple):
@@ -141,7 +149,7 @@ def inserted_all(
 
 def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
     """Find out whether the row was written; a deletion is known by itself, as it stays."""
-    table, key, bound, known, rules, entry = write
+    table, key, bound, known, _, entry, *_ = write
     row = queries.first(table, key, show_deleted=True)
     if entry is not None:
         recorded = journal.find(table, entry, key)
@@ -158,7 +166,7 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
     if (
         "deleted" in bound
         or at in (None, _stored(table, before or known.updated_at))
-        or (is_live and rules is None)
+        or (is_live and write.may_repeat)
     ):
         return Found.NOTHING
     return Found.OTHERS
