@@ -7,6 +7,7 @@ own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMI
 
 import functools
 import logging
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,11 +50,51 @@ class Pool(pool.QueuePool):
     """SQLAlchemy's pool of a fixed number of connections and some more.
 
     Its waits end also while a test freezes the clock. Once disposed of it closes the connections
-    that come back to it, which SQLAlchemy leaves to the garbage collector.
+    that come back to it, which SQLAlchemy leaves to the garbage collector. A connection that an
+    interrupt has kept from coming back is no longer counted once it is collected.
     """
 
     _queue_class = _Queue
     _is_disposed = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._records: weakref.WeakSet[Any] = weakref.WeakSet()
+        # How many connections are counted and not made yet, and how many of those never will be.
+        self._expected = self._failed = 0
+
+    def _inc_overflow(self) -> bool:
+        is_allowed = super()._inc_overflow()
+        with self._overflow_lock:
+            self._expected += is_allowed
+        return is_allowed
+
+    def _create_connection(self) -> Any:
+        try:
+            record = super()._create_connection()
+        except BaseException:
+            self._failed += 1
+            raise
+        self._records.add(record)
+        with self._overflow_lock:
+            self._expected -= 1
+        return record
+
+    def _do_get(self) -> Any:
+        if 0 <= self._max_overflow <= self._overflow:
+            self._count_again()
+        try:
+            return super()._do_get()
+        except BaseException:
+            # What failed is counted no longer.
+            with self._overflow_lock:
+                self._expected, self._failed = self._expected - self._failed, 0
+            raise
+
+    def _count_again(self) -> None:
+        with self._overflow_lock:
+            number = len(self._records) + self._expected
+            self._overflow = min(self._overflow, number - self.size())
 
     def dispose(self) -> None:
         """Close the connections that are idle, and later each that is returned."""
