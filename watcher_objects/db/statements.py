@@ -77,6 +77,27 @@ class Command(Statement):
         return ()
 
 
+class Joined(Statement):
+    """Statements of which some begin or end a transaction, in one text and with their values."""
+
+    is_transaction = True
+    returns_rows = reads_only = False
+
+    def __init__(self, text: str, values: Sequence[Any]) -> None:
+        self.text, self._values = text, values
+
+    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values in their order."""
+        return self._values
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run them, and return how many rows the last one matched."""
+        super().execute(cursor, values)
+        while cursor.nextset():
+            pass
+        return (), cursor.rowcount
+
+
 class Compound(Statement):
     """A statement that writes and, if it matched, others: a transaction, in one round trip.
 

@@ -138,6 +138,18 @@ class Backend:
         """
         raise NotImplementedError
 
+    #: SQL that begins a transaction with a statement, ``{0}``, in one round trip; empty if a round
+    #: trip costs nothing.
+    begin_with = ""
+    #: SQL that commits after a statement, and fails with ``errors.unmatched`` if that matched no row.
+    commit_with = ""
+
+    def bound(
+        self, connection: Any, text: str, values: Sequence[Any]
+    ) -> tuple[str, Sequence[Any]]:
+        """Return several statements in one text as the driver takes them with their values."""
+        return text, values
+
     # Statements.
 
     #: Whether the driver returns a bool for a boolean, not a number.

@@ -88,6 +88,8 @@ class MariaDBErrors(ErrorCodes):
     duplicate = frozenset({1062})
     reference = frozenset({1216, 1217, 1451, 1452})
     shows_a_value = frozenset({1292, 1366, 1367, 1411})
+    # A SIGNAL of our own.
+    unmatched = frozenset({1644})
     unfit = {
         1054: OLD_SCHEMA,
         1146: OLD_SCHEMA,
@@ -156,6 +158,10 @@ class MariaDB(Backend):
         "NOT @@log_bin OR @@sql_log_bin": "sql_log_bin must be ON",
     }
     begin = "START TRANSACTION"
+    begin_with = "BEGIN NOT ATOMIC START TRANSACTION; {0}; END"
+    commit_with = (
+        "BEGIN NOT ATOMIC {0}; IF ROW_COUNT() = 0 THEN SIGNAL SQLSTATE '45000'; END IF; COMMIT; END"
+    )
     reads_ranges_in_order = True
     try_migration_lock = "SELECT GET_LOCK(CONCAT('watcher_objects ', DATABASE()), 0)"
 
