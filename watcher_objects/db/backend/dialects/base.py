@@ -131,10 +131,12 @@ class Backend:
     #: Whether nothing is left of an interrupted statement once its cursor is closed.
     survives_interrupts = False
 
-    def write_and_read(self, write: str, others: Sequence[str]) -> str:
+    def write_and_read(self, write: str, others: Sequence[str], is_transaction: bool) -> str:
         """Return one statement for one that writes and, if it matched, others; the last reads.
 
-        It is a transaction. Only databases without UPDATE ... RETURNING need it.
+        Only databases without UPDATE ... RETURNING need it.
+
+        :param is_transaction: whether it is a transaction, or a part of one
         """
         raise NotImplementedError
 

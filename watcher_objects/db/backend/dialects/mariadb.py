@@ -188,14 +188,15 @@ class MariaDB(Backend):
         """Release the rows of the last statement, which other drivers do not keep."""
         connection._result = None
 
-    def write_and_read(self, write: str, others: Sequence[str]) -> str:
+    def write_and_read(self, write: str, others: Sequence[str], is_transaction: bool) -> str:
         """Return a compound statement.
 
         What matched is counted, too, since SQLAlchemy has its drivers say so.
         """
+        begin, commit = ("START TRANSACTION; ", "COMMIT; ") if is_transaction else ("", "")
         return (
-            f"BEGIN NOT ATOMIC START TRANSACTION; {write}; "
-            f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; COMMIT; END"
+            f"BEGIN NOT ATOMIC {begin}{write}; "
+            f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; {commit}END"
         )
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:
