@@ -72,8 +72,8 @@ class _Transaction(levels.Transaction):
 
     def _start(self) -> None:
         slot, dialect = self.slot, self.database.dialect
-        values = {"token": slot.token, "fingerprint": slot.fingerprint}
-        values = {**values, "created_at": self.created_at}
+        values: dict[str, Any] = {"token": slot.token, "fingerprint": slot.fingerprint}
+        values["created_at"] = self.created_at
         backend, insert = self.database.backend, _insert(dialect)
         if self._is_joined and backend.begin_with:
             stored = self._join(backend.begin_with, insert, values)
@@ -192,20 +192,27 @@ def execute_once(token: str, run: Callable[[], str], fingerprint: str | None = N
 
 
 def expire(seconds: float) -> int:
-    """Forget requests over RPC that are older, and return how many they were."""
-    return _remove(seconds, ~_is_key)
+    """Remove requests over RPC that are older, and return their number."""
+    return _remove(timeutils.utcnow() - datetime.timedelta(seconds=seconds), ~_is_key)
 
 
-def forget(seconds: float) -> int:
-    """Forget keys that are older, and return how many they were."""
-    return _remove(seconds, _is_key)
+def forget(limit: datetime.datetime) -> int:
+    """Remove keys that were stored before a time, and return their number."""
+    return _remove(limit, _is_key)
+
+
+@retries.retried
+def count(limit: datetime.datetime) -> int:
+    """Return how many keys :func:`forget` would remove."""
+    found = sa.select(sa.func.count()).where(_requests.c.created_at < limit, _is_key)
+    number: int = transactions.execute(found).rows[0][0]
+    return number
 
 
 _is_key = _requests.c.token.like(f"{PREFIX}%")
 
 
-def _remove(seconds: float, of: sa.ColumnElement[bool]) -> int:
-    limit = timeutils.utcnow() - datetime.timedelta(seconds=seconds)
+def _remove(limit: datetime.datetime, of: sa.ColumnElement[bool]) -> int:
     removed, is_done = 0, False
     while not is_done:
         tokens = _older(limit, of)

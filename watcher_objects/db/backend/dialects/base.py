@@ -143,7 +143,7 @@ class Backend:
     #: SQL that begins a transaction with a statement, ``{0}``, in one round trip; empty if a round
     #: trip costs nothing.
     begin_with = ""
-    #: SQL that commits after a statement, and fails with ``errors.unmatched`` if that matched no row.
+    #: SQL that commits after a statement, and fails with ``errors.unmatched`` if no row matched.
     commit_with = ""
 
     def bound(

@@ -160,7 +160,8 @@ class MariaDB(Backend):
     begin = "START TRANSACTION"
     begin_with = "BEGIN NOT ATOMIC START TRANSACTION; {0}; END"
     commit_with = (
-        "BEGIN NOT ATOMIC {0}; IF ROW_COUNT() = 0 THEN SIGNAL SQLSTATE '45000'; END IF; COMMIT; END"
+        "BEGIN NOT ATOMIC {0}; "
+        "IF ROW_COUNT() = 0 THEN SIGNAL SQLSTATE '45000'; END IF; COMMIT; END"
     )
     reads_ranges_in_order = True
     try_migration_lock = "SELECT GET_LOCK(CONCAT('watcher_objects ', DATABASE()), 0)"
