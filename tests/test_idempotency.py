@@ -129,7 +129,7 @@ def test_events_are_published_once_and_after_the_commit(create, published):
     assert [getattr(event, "kind", event) for event in published] == ["in the block", "create"]
 
 
-def test_a_repeat_is_no_transaction(create):
+def test_a_repeat_begins_no_transaction(create):
     create()
     with idempotency.once("key"):
         assert not transactions.in_transaction()

@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import datetime
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 from watcher_objects.cli import connection
 from watcher_objects.cli.columns import Table
 from watcher_objects.cli.progress import Progress
-from watcher_objects.db import purge
+from watcher_objects.db import models, purge, requests
+from watcher_objects.fields import coercion
 
 #: The exit code if the user declined.
 REFUSED = 3
@@ -42,6 +44,8 @@ class Purge(Table):
         add("--state", action="append", type=str.upper, help=help_)
         help_ = "only this goal and rows that refer to it; may be repeated"
         add("--goal", action="append", metavar="NAME|UUID", help=help_)
+        help_ = "also idempotency keys that were first used at least this many days ago"
+        add("--keys", action="store_true", help=help_)
         help_ = f"maximum number of rows per transaction; {purge.BATCH} by default"
         add("--batch", type=int, metavar="N", default=purge.BATCH, help=help_)
         add("--rate", type=float, metavar="N", help="maximum number of rows removed per second")
@@ -65,11 +69,13 @@ class Purge(Table):
         asks = not parsed_args.yes and self.app.stdin is not None and self.app.stdin.isatty()
         if parsed_args.dry_run or asks:
             with Progress(self.app.stderr) as progress:
-                counts = purge.count(selection, progress)
+                counts = purge.count(selection, progress) + _keys(parsed_args, requests.count)
             if parsed_args.dry_run or not self._is_confirmed(counts):
                 return PLANNED, [(c.table, c.found, 0, c.removed, c.kept) for c in counts]
         with Progress(self.app.stderr) as progress, _stoppable() as stop:
             counts = purge.remove(selection, pace, progress, stop)
+            if not stop():
+                counts += _keys(parsed_args, requests.forget)
         if stop():
             self.code = INTERRUPTED
             self.app.stderr.write("Interrupted after the rows below; run it again to continue\n")
@@ -88,6 +94,16 @@ class Purge(Table):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return the exit code."""
         return super().run(parsed_args) or self.code
+
+
+def _keys(
+    options: argparse.Namespace, treat: Callable[[datetime.datetime], int]
+) -> list[purge.Count]:
+    """Count or remove idempotency keys, if that was requested."""
+    if not options.keys:
+        return []
+    number = treat(coercion.ago("older_than", options.older_than, "days"))
+    return [purge.Count(models.rpc_requests.name, number, number, 0)]
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ class Slot:
     """What is stored with a key: the answer as text, which a first request sets.
 
     :param token: the primary key of the row
-    :param fingerprint: what tells requests with the same key apart; None: nothing is compared
+    :param fingerprint: what distinguishes requests with the same key; None: nothing is compared
     :param name: the key in error messages
     """
 
