@@ -113,6 +113,9 @@ class _Transaction(levels.Transaction):
         try:
             super().commit()
         except exception.OutcomeUnknown:
+            # The pool may connect anew for the check, where the lost connection was.
+            self.close()
+            self.connection = None
             if not self._is_stored():
                 raise
             self._end()
