@@ -71,10 +71,10 @@ class _Transaction(levels.Transaction):
         self._is_joined = not (parent or is_listened_to(self.database.engine))
 
     def _start(self) -> None:
-        slot, dialect = self.slot, self.database.dialect
+        slot, (_, insert, _) = self.slot, _statements(self.database.dialect)
         values: dict[str, Any] = {"token": slot.token, "fingerprint": slot.fingerprint}
         values["created_at"] = self.created_at
-        backend, insert = self.database.backend, _insert(dialect)
+        backend = self.database.backend
         if self._is_joined and backend.begin_with:
             stored = self._join(backend.begin_with, insert, values)
         else:
@@ -84,7 +84,7 @@ class _Transaction(levels.Transaction):
             raise _suppressed(slot.token, "the INSERT stored no row")
 
     def _finish(self) -> None:
-        slot, update = self.slot, _update(self.database.dialect)
+        slot, (_, _, update) = self.slot, _statements(self.database.dialect)
         values = {"new_answer": slot.answer, "token": slot.token}
         backend = self.database.backend
         if self._is_joined and backend.commit_with and len(slot.answer or "") <= _SHORT:
@@ -121,8 +121,7 @@ class _Transaction(levels.Transaction):
             self._end()
 
     def _is_stored(self) -> bool:
-        # What follows is outside of this transaction.
-        self.is_over = True
+        self.is_over = True  # what follows is outside of it
         try:
             with self.database.use():
                 found = _find(self.slot.token)
@@ -149,15 +148,12 @@ def keyed(token: str, fingerprint: str | None = None, name: str | None = None) -
     with contextlib.ExitStack() as stack:
         level = _Transaction(levels.parent(), slot)
         try:
-            stack.enter_context(_within(level))
+            stack.enter_context(contextlib.contextmanager(transactions.within)(level))
         except exception.DuplicateKey as error:
             if not slot.load():
                 observed = "its token is taken and can't be read"
                 raise _suppressed(token, observed) from error
         yield slot
-
-
-_within = contextlib.contextmanager(transactions.within)
 
 
 def _refuse_nesting(slot: Slot) -> None:
@@ -181,10 +177,6 @@ def _known(lost: Any, token: str, run: Any, fingerprint: str | None = None) -> s
 def execute_once(token: str, run: Callable[[], str], fingerprint: str | None = None) -> str:
     """Return the answer to a request: what was answered before, or else what ``run`` returns.
 
-    What ``run`` writes and its answer are one transaction. Of two who are asked the same at
-    once, on whatever hosts, one waits for the other.
-
-    :param token: what distinguishes the request from all others
     :raises KeyReused: the token belongs to a request with another fingerprint
     :raises WriteSuppressed: a trigger or a policy keeps the token or the answer from being stored
     """
@@ -216,55 +208,41 @@ _is_key = _requests.c.token.like(f"{PREFIX}%")
 
 
 def _remove(limit: datetime.datetime, of: sa.ColumnElement[bool]) -> int:
-    removed, is_done = 0, False
-    while not is_done:
-        tokens = _older(limit, of)
-        removed += _delete(tokens)
-        is_done = len(tokens) < BATCH
+    removed, found, gone = 0, BATCH, 1
+    # If nothing is removed, a trigger or a policy suppresses that.
+    while found == BATCH and gone:
+        found, gone = _remove_batch(limit, of)
+        removed += gone
     return removed
 
 
 @retries.retried
-def _older(limit: datetime.datetime, of: sa.ColumnElement[bool]) -> list[str]:
+def _remove_batch(limit: datetime.datetime, of: sa.ColumnElement[bool]) -> tuple[int, int]:
+    """Return how many rows were found and removed; fewer where another process was faster."""
     found = sa.select(_requests.c.token).where(_requests.c.created_at < limit, of)
-    rows = transactions.execute(found.order_by(_requests.c.created_at).limit(BATCH)).rows
-    return [row.token for row in rows]
-
-
-@retries.retried
-def _delete(tokens: list[str]) -> int:
-    if not tokens:
-        return 0
-    return transactions.execute(sa.delete(_requests).where(_requests.c.token.in_(tokens))).matched
+    tokens = [row.token for row in transactions.execute(found.limit(BATCH)).rows]
+    gone = sa.delete(_requests).where(_requests.c.token.in_(tokens))
+    return len(tokens), transactions.execute(gone).matched if tokens else 0
 
 
 @retries.retried
 def _find(token: str) -> Any:
     """Return the answer, the fingerprint and the time of a key, as a row or none."""
-    return transactions.run(_select(database.current().dialect), {"token": token}).rows
-
-
-_token = sa.bindparam("token", type_=_requests.c.token.type)
-
-
-@functools.cache
-def _select(dialect: sa.Dialect) -> Statement:
-    columns = _requests.c.answer, _requests.c.fingerprint, _requests.c.created_at
-    return Statement(sa.select(*columns).where(_requests.c.token == _token), dialect)
+    read, _, _ = _statements(database.current().dialect)
+    return transactions.run(read, {"token": token}).rows
 
 
 @functools.cache
-def _insert(dialect: sa.Dialect) -> Statement:
+def _statements(dialect: sa.Dialect) -> tuple[Statement, Statement, Statement]:
+    """Return the statements that read a row, insert it, and set its answer."""
     names = ("token", "created_at", "fingerprint")
     new = {name: sa.bindparam(name, type_=_requests.columns[name].type) for name in names}
-    return Statement(sa.insert(_requests).values(new), dialect)
-
-
-@functools.cache
-def _update(dialect: sa.Dialect) -> Statement:
     answer = sa.bindparam("new_answer", type_=_requests.c.answer.type)
-    write = sa.update(_requests).where(_requests.c.token == _token).values(answer=answer)
-    return Statement(write, dialect)
+    is_it, columns = _requests.c.token == new["token"], _requests.c
+    read = sa.select(columns.answer, columns.fingerprint, columns.created_at).where(is_it)
+    update = sa.update(_requests).where(is_it).values(answer=answer)
+    insert = sa.insert(_requests).values(new)
+    return Statement(read, dialect), Statement(insert, dialect), Statement(update, dialect)
 
 
 def _suppressed(token: str, observed: str) -> exception.WriteSuppressed:
