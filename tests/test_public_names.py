@@ -37,9 +37,11 @@ NAMES = {
     "watcher_objects.db.purge": ["Selection", "remove"],
     "watcher_objects.events": ["subscribe"],
     "watcher_objects.exception": [
-        *("AuditNotFound", "MergeConflict", "NoMergeBase", "OutcomeUnknown", "storable_text"),
+        *("AuditNotFound", "KeyReused", "MergeConflict", "NoMergeBase", "OutcomeUnknown"),
+        "storable_text",
     ],
     "watcher_objects.fields": ["DateTimeField", "IntegerField", "ObjectField", "StringField"],
+    "watcher_objects.idempotency": ["Call", "forget", "once"],
     "watcher_objects.rpc": ["disable", "enable"],
     "watcher_objects.states": ["AuditStateTransitionManager"],
     "watcher_objects.testing": ["Factory", "Lifecycle"],

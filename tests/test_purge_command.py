@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command ``db purge``, on SQLite files."""
 
+import datetime
 import json
 import shutil
 import signal
 import sys
 
 import pytest
+from freezegun import freeze_time
+from oslo_utils import timeutils
 
 from tests import test_purge as rows
-from watcher_objects import db
+from watcher_objects import db, idempotency
 from watcher_objects.cli.app import main
 from watcher_objects.testing.database import upgraded
 
@@ -156,3 +159,26 @@ def test_an_invalid_number_is_reported_with_its_option(purged, capsys, option):
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"argument {option}: invalid" in last
     assert "'soon'" in last
+
+
+def test_keys_are_removed_on_request(tmp_path, capsys):
+    path = tmp_path / "audits.sqlite"
+    db.configure(upgraded(f"sqlite:///{path}"))
+    for age, key in ((40, "old"), (20, "new")):
+        day = timeutils.utcnow() - datetime.timedelta(days=age)
+        with freeze_time(day), idempotency.once(key):
+            pass
+    db.dispose()
+
+    def purge(*options):
+        words = ("--older-than", "30", "-f", "json", *options)
+        assert main(["--database", f"sqlite:///{path}", "db", "purge", *words]) == 0
+        table = json.loads(capsys.readouterr().out)
+        return [row["removed"] for row in table if row["type"] == "rpc_requests" and row["found"]]
+
+    assert [purge(), purge("--keys", "--dry-run"), purge("--keys"), purge("--keys")] == [
+        [],
+        [0],
+        [1],
+        [],
+    ]

@@ -71,6 +71,11 @@ def subscribe(callback: Callable[[Event], Any], refusals: bool = False) -> Calla
     return unsubscribe
 
 
+def has_subscribers() -> bool:
+    """Return whether anyone is notified of what is written now."""
+    return bool(_subscriptions)
+
+
 def publish(event: Event) -> None:
     """Call every subscriber; events that subscribers cause are published afterwards."""
     if not _subscriptions:

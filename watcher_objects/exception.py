@@ -18,6 +18,7 @@ UnsupportedObjectError.
     │       └── AuditReferenced, GoalReferenced, ...
     ├── Conflict                         409  conflict with stored data
     │   ├── DuplicateKey
+    │   ├── KeyReused                         another request has the idempotency key
     │   ├── AlreadyExists                     a unique key exists; ``fields`` names it
     │   │   └── AuditAlreadyExists, GoalAlreadyExists, ...
     │   ├── InvalidStateTransition
@@ -286,6 +287,10 @@ class DuplicateKey(Conflict):
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.columns: Collection[str] = kwargs.get("columns", ())
         super().__init__(message, **{**kwargs, "columns": ", ".join(self.columns)})
+
+
+class KeyReused(Conflict):
+    """Idempotency key %(key)s is in use for %(user)s"""
 
 
 class AlreadyExists(Conflict):

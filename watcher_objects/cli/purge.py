@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import datetime
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from watcher_objects import exception
 from watcher_objects.cli import connection
 from watcher_objects.cli.columns import Table
 from watcher_objects.cli.progress import Progress
-from watcher_objects.db import purge
+from watcher_objects.db import models, purge, requests
+from watcher_objects.fields import coercion
 
 #: The exit code if the user declined.
 REFUSED = 3
@@ -48,6 +50,8 @@ class Purge(Table):
         add("--state", action="append", type=str.upper, help=help_)
         help_ = "only this goal and rows that refer to it; may be repeated"
         add("--goal", action="append", metavar="NAME|UUID", help=help_)
+        help_ = "also idempotency keys that were first used at least this many days ago"
+        add("--keys", action="store_true", help=help_)
         help_ = f"maximum number of rows per transaction; {purge.BATCH} by default"
         add("--batch", type=int, metavar="N", default=purge.BATCH, help=help_)
         add("--rate", type=float, metavar="N", help="maximum number of rows removed per second")
@@ -70,11 +74,14 @@ class Purge(Table):
             with Progress(self.app.stderr) as progress:
                 counts = purge.count(selection, progress) if selection else []
                 counts += [purge.count_history(history, progress)] if history else []
+                counts += _keys(parsed_args, requests.count)
             if parsed_args.dry_run or not self._is_confirmed(counts):
                 return PLANNED, [(c.table, c.found, 0, c.removed, c.kept) for c in counts]
         with Progress(self.app.stderr) as progress, _stoppable() as stop:
             counts = purge.remove(selection, pace, progress, stop) if selection else []
             counts += [purge.remove_history(history, pace, progress, stop)] if history else []
+            if not stop():
+                counts += _keys(parsed_args, requests.forget)
         if stop():
             self.code = INTERRUPTED
             self.app.stderr.write("Interrupted after the rows below; run it again to continue\n")
@@ -99,16 +106,26 @@ def _asked(parsed_args: argparse.Namespace) -> tuple[purge.Selection | None, pur
     """Return which rows are to go, and which transitions."""
     selection = history = None
     days, keep = parsed_args.history_older_than, parsed_args.history_keep
+    types, states = parsed_args.type, parsed_args.state
     if days is not None or keep is not None:
         history = purge.History.of(days, keep)
     if parsed_args.older_than is not None:
         of = {"goal": parsed_args.goal} if parsed_args.goal else None
-        types, states = parsed_args.type, parsed_args.state
         selection = purge.Selection(parsed_args.older_than, types=types, states=states, of=of)
-    elif history is None or parsed_args.type or parsed_args.state or parsed_args.goal:
+    elif history is None or types or states or parsed_args.goal or parsed_args.keys:
         reason = "Give --older-than, or only --history-older-than or --history-keep"
         raise exception.Invalid(reason)
     return selection, history
+
+
+def _keys(
+    options: argparse.Namespace, treat: Callable[[datetime.datetime], int]
+) -> list[purge.Count]:
+    """Count or remove idempotency keys, if that was requested."""
+    if not options.keys:
+        return []
+    number = treat(coercion.ago("older_than", options.older_than, "days"))
+    return [purge.Count(models.rpc_requests.name, number, number, 0)]
 
 
 @contextlib.contextmanager

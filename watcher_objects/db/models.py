@@ -280,12 +280,7 @@ apscheduler_jobs = _table(
 transitions = sa.Table(
     "transitions",
     metadata,
-    sa.Column(
-        "id",
-        sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-    ),
+    sa.Column("id", column_types.big_number(), primary_key=True, autoincrement=True),
     sa.Column("resource", _text(32), nullable=False),
     sa.Column("object_id", sa.Integer),
     sa.Column("object_uuid", _text(36)),

@@ -77,19 +77,49 @@ class Command(Statement):
         return ()
 
 
+class Joined(Statement):
+    """Statements of which some begin or end a transaction, in one text and with their values."""
+
+    is_transaction = True
+    returns_rows = reads_only = False
+
+    def __init__(self, text: str, values: Sequence[Any]) -> None:
+        self.text, self._values = text, values
+
+    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values in their order."""
+        return self._values
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run them, and return how many rows the last one matched."""
+        super().execute(cursor, values)
+        while cursor.nextset():
+            pass
+        return (), cursor.rowcount
+
+
 class Compound(Statement):
-    """A statement that writes and, if it matched, others: a transaction, in one round trip.
+    """A statement that writes and, if it matched, others, in one round trip.
 
     The last of them is a SELECT: this is for databases that have no UPDATE ... RETURNING.
+
+    :param is_transaction: whether it is a transaction, or a part of one
     """
 
-    is_transaction = returns_rows = True
+    returns_rows = True
     reads_only = False
 
-    def __init__(self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect) -> None:
+    def __init__(
+        self,
+        write: Statement,
+        others: Sequence[Statement],
+        dialect: sa.Dialect,
+        is_transaction: bool = True,
+    ) -> None:
         self._parts = write, *others
+        self.is_transaction = is_transaction
         texts = [part.text for part in others]
-        self.text = dialects.of(dialect).write_and_read(write.text, texts)
+        self.text = dialects.of(dialect).write_and_read(write.text, texts, is_transaction)
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of all of them."""
@@ -98,7 +128,7 @@ class Compound(Statement):
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run it as above."""
         done = super().execute(cursor, values)
-        # The result of its COMMIT comes last.
+        # The result of COMMIT, or of END, comes last.
         while cursor.nextset():
             pass
         return done

@@ -221,6 +221,8 @@ class Writable(RowMapped):
 
     def _publish(self, kind: str, old_state: str | None = None) -> None:
         """Publish an event after the commit."""
+        if not events.has_subscribers():
+            return
         transaction = levels.current()
         obj = self if transaction is None else self.obj_clone()
         event = events.Event(self.resource, kind, self._context, obj, old_state)

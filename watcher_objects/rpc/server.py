@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server's endpoint, which executes the method of a request and returns a reply."""
 
+import hashlib
 import logging
 import re
 import threading
@@ -180,7 +181,9 @@ class Endpoint:
             except _TYPED as error:
                 return self._refusal(error)
 
-        return requests.execute_once(str(uuid.uuid5(token, body["text"])), answer)
+        text = body["text"]
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        return requests.execute_once(str(uuid.uuid5(token, text)), answer, fingerprint)
 
 
 def _part(body: Request, name: str, kind: type) -> Any:

@@ -117,6 +117,13 @@ def raise_translated(engine: sa.Engine, error: Exception, connecting: bool = Fal
     raise error
 
 
+def is_unmatched(engine: sa.Engine, error: BaseException) -> bool:
+    """Return whether an error of ours says that what was to be committed matched no row."""
+    known = dialects.of(engine).errors
+    cause = error.__cause__
+    return cause is not None and bool(known.of(_origin(cause)) & known.unmatched)
+
+
 def is_of_database(engine: sa.Engine, error: Exception) -> bool:
     """Return whether an error is the driver's own, as it is or wrapped."""
     foreign = (oslo_exc.DBError, exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)

@@ -36,12 +36,13 @@ class _Plan(NamedTuple):
     """The statements for one row: one writes it and, if that matched, others follow.
 
     The last of those reads the row if the first does not return it. ``joined`` is all of them
-    as a transaction.
+    as a transaction; ``part`` is all of them as a part of one, in one round trip.
     """
 
     write: Statement
     others: Sequence[Statement]
     joined: Statement | None = None
+    part: Statement | None = None
 
 
 def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> Cells:
@@ -138,24 +139,34 @@ def _followed(
         return _Plan(first, following, Chain(first, following, dialect) if following else None)
     following.append(lookup(dialect, table, key_names, show_deleted=True))
     first = Statement(write, dialect)
-    return _Plan(first, following, Compound(first, following, dialect))
+    joined, part = (Compound(first, following, dialect, is_whole) for is_whole in (True, False))
+    return _Plan(first, following, joined, part)
 
 
 def _run(plan: _Plan, values: Row) -> Cells | None:
     """Write a row, and return it; None where nothing was written."""
-    write, others, joined = plan
+    write, _, joined, part = plan
     if joined is None:
         rows = transactions.run(write, values).rows
-    elif not (transactions.in_transaction() or is_listened_to(database.get_engine())):
+    elif is_listened_to(database.get_engine()):
+        rows = _run_each(plan, values)
+    elif not transactions.in_transaction():
         rows = transactions.run(joined, values).rows
+    elif part is not None:
+        rows = transactions.run(part, values).rows
     else:
-        with transactions.ensure_transaction():
-            rows, matched = transactions.run(write, values)
-            if not (rows or (matched and not write.returns_rows)):
-                return None
-            for other in others:
-                rows = transactions.run(other, values).rows or rows
+        rows = _run_each(plan, values)
     return rows[0] if rows else None
+
+
+def _run_each(plan: _Plan, values: Row) -> Sequence[Cells]:
+    """Run the statements one after the other, and return the row, or none."""
+    with transactions.ensure_transaction():
+        rows, matched = transactions.run(plan.write, values)
+        if rows or (matched and not plan.write.returns_rows):
+            for other in plan.others:
+                rows = transactions.run(other, values).rows or rows
+    return rows
 
 
 def _new(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:

@@ -61,10 +61,11 @@ def transaction() -> Iterator[None]:
 
     :raises OutcomeUnknown: COMMIT was not answered
     """
-    parent = levels.current()
-    if parent is not None:
-        parent.check()
-    current = Transaction(parent)
+    yield from within(Transaction(levels.parent()))
+
+
+def within(current: Transaction) -> Iterator[None]:
+    """Begin a transaction, yield, and commit it; roll back if an error is raised inside."""
     try:
         levels.enter(current)
         _begin(current)
@@ -76,6 +77,7 @@ def transaction() -> Iterator[None]:
     finally:
         current.close()
         levels.leave_ended()
+    parent = current.parent
     if parent is None:
         run_callbacks(current.after_commit)
     else:

@@ -33,7 +33,10 @@ _innermost: ContextVar["Transaction | None"] = ContextVar("innermost", default=N
 # The open transactions that exclude all other writers.
 _writing: set["Transaction"] = set()
 _IS_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-_PASSED = {__name__, "watcher_objects.db.transactions", "contextlib"}
+_PASSED = {
+    *(__name__, "watcher_objects.db.transactions", "watcher_objects.db.requests"),
+    *("watcher_objects.idempotency", "contextlib"),
+}
 
 
 class Transaction:
@@ -86,8 +89,12 @@ class Transaction:
 
     def _say(self, outermost: str, nested: str) -> None:
         text = f"{nested} level_{self.depth}" if self.depth else outermost
+        self.send(statements.Command(text))
+
+    def send(self, statement: statements.Statement, **values: Any) -> Result:
+        """Run a statement that begins or ends this transaction, within a deadline of its own."""
         with budget.deadline(self.database.timeout), errors.translated(self.connection.engine):
-            statements.run_on(self.connection, statements.Command(text), {})
+            return Result(*statements.run_on(self.connection, statement, values))
 
     def begin(self) -> None:
         """Begin it in the database.
@@ -97,14 +104,19 @@ class Transaction:
         try:
             if self.parent is None:
                 self.connection = self.database.checkout()
-            backend = self.database.backend
-            if self.parent is None and backend.has_single_writer:
+            if self.parent is None and self.database.backend.has_single_writer:
                 _writing.add(self)
-            self._say(backend.begin, "SAVEPOINT")
+            self._start()
         except exception.DatabaseUnavailable as error:
             self.close()
             error.nothing_happened()
             raise
+
+    def _start(self) -> None:
+        self._say(self.database.backend.begin, "SAVEPOINT")
+
+    def _finish(self) -> None:
+        self._say("COMMIT", "RELEASE SAVEPOINT")
 
     def commit(self) -> None:
         """Commit it, or make it part of the one around it.
@@ -113,7 +125,7 @@ class Transaction:
         """
         self.check()
         try:
-            self._say("COMMIT", "RELEASE SAVEPOINT")
+            self._finish()
         except exception.DatabaseUnavailable as error:
             if self.parent:
                 error.nothing_happened()
@@ -204,6 +216,14 @@ os.register_at_fork(after_in_child=_leave)
 
 def _is_closed(connection: sa.Connection | None) -> bool:
     return connection is not None and connection.closed
+
+
+def parent() -> Transaction | None:
+    """Return the transaction that a new one would be a savepoint of, if it can go on."""
+    found = current()
+    if found is not None:
+        found.check()
+    return found
 
 
 def enter(level: Transaction) -> None:

@@ -131,12 +131,26 @@ class Backend:
     #: Whether nothing is left of an interrupted statement once its cursor is closed.
     survives_interrupts = False
 
-    def write_and_read(self, write: str, others: Sequence[str]) -> str:
+    def write_and_read(self, write: str, others: Sequence[str], is_transaction: bool) -> str:
         """Return one statement for one that writes and, if it matched, others; the last reads.
 
-        It is a transaction. Only databases without UPDATE ... RETURNING need it.
+        Only databases without UPDATE ... RETURNING need it.
+
+        :param is_transaction: whether it is a transaction, or a part of one
         """
         raise NotImplementedError
+
+    #: SQL that begins a transaction with a statement, ``{0}``, in one round trip; empty if a round
+    #: trip costs nothing.
+    begin_with = ""
+    #: SQL that commits after a statement, and fails with ``errors.unmatched`` if no row matched.
+    commit_with = ""
+
+    def bound(
+        self, connection: Any, text: str, values: Sequence[Any]
+    ) -> tuple[str, Sequence[Any]]:
+        """Return several statements in one text as the driver takes them with their values."""
+        return text, values
 
     # Statements.
 

@@ -14,6 +14,11 @@ def exact_text(length: int) -> sa.types.TypeEngine[Any]:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
+def big_number() -> sa.types.TypeEngine[Any]:
+    """Return whole numbers of 64 bits that the database draws; SQLite's INTEGER has as many."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
 def time() -> sa.types.TypeEngine[Any]:
     """Return a time in UTC, to the microsecond."""
     return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), *_MARIADB)

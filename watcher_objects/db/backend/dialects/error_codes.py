@@ -37,6 +37,8 @@ class ErrorCodes:
     duplicate: Set[Any] = _NONE
     #: A foreign key refers to a row that does not exist.
     reference: Set[Any] = _NONE
+    #: The statement of ``Backend.commit_with`` matched no row.
+    unmatched: Set[Any] = _NONE
     #: The message shows a stored value.
     shows_a_value: Set[Any] = _NONE
     #: What of a database or a session is not as it must be, and what to do.

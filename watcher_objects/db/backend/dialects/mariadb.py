@@ -88,6 +88,8 @@ class MariaDBErrors(ErrorCodes):
     duplicate = frozenset({1062})
     reference = frozenset({1216, 1217, 1451, 1452})
     shows_a_value = frozenset({1292, 1366, 1367, 1411})
+    # A SIGNAL of our own.
+    unmatched = frozenset({1644})
     unfit = {
         1054: OLD_SCHEMA,
         1146: OLD_SCHEMA,
@@ -176,6 +178,11 @@ class MariaDB(Backend):
     }
     begin = "START TRANSACTION"
     create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
+    begin_with = "BEGIN NOT ATOMIC START TRANSACTION; {0}; END"
+    commit_with = (
+        "BEGIN NOT ATOMIC {0}; "
+        "IF ROW_COUNT() = 0 THEN SIGNAL SQLSTATE '45000'; END IF; COMMIT; END"
+    )
     reads_ranges_in_order = True
     try_migration_lock = "SELECT GET_LOCK(CONCAT('watcher_objects ', DATABASE()), 0)"
 
@@ -202,14 +209,15 @@ class MariaDB(Backend):
         """Release the rows of the last statement, which other drivers do not keep."""
         connection._result = None
 
-    def write_and_read(self, write: str, others: Sequence[str]) -> str:
+    def write_and_read(self, write: str, others: Sequence[str], is_transaction: bool) -> str:
         """Return a compound statement.
 
         What matched is counted, too, since SQLAlchemy has its drivers say so.
         """
+        begin, commit = ("START TRANSACTION; ", "COMMIT; ") if is_transaction else ("", "")
         return (
-            f"BEGIN NOT ATOMIC START TRANSACTION; {write}; "
-            f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; COMMIT; END"
+            f"BEGIN NOT ATOMIC {begin}{write}; "
+            f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; {commit}END"
         )
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:

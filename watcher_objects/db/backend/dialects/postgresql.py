@@ -74,6 +74,8 @@ class PostgreSQLErrors(ErrorCodes):
     forbidden = frozenset({"42501"})
     duplicate = frozenset({"23505"})
     reference = frozenset({"23503"})
+    # A division by zero.
+    unmatched = frozenset({"22012"})
     unfit = {
         "22P05": "the database's encoding lacks a character; it should be UTF8",
         "3F000": "no schema of the session's search_path exists; correct the search_path",
@@ -169,6 +171,8 @@ class PostgreSQL(Backend):
     # With it go the triggers.
     drop_foreign_triggers = ("DROP FUNCTION IF EXISTS record_foreign() CASCADE",)
     has_row_security = True
+    begin_with = "BEGIN; {0}"
+    commit_with = "WITH done AS ({0} RETURNING 1) SELECT 1 / count(*) FROM done; COMMIT"
     try_migration_lock = "SELECT pg_try_advisory_lock(7747611)::integer"
     # With a pooler only an open transaction keeps a lock. It must not end by a timeout,
     # and needs a level that keeps no snapshot: CREATE INDEX CONCURRENTLY would wait for that.
@@ -200,6 +204,14 @@ class PostgreSQL(Backend):
         """Return what libpq knows of a connection."""
         status: str = connection.info.transaction_status.name
         return status != "IDLE"
+
+    def bound(
+        self, connection: Any, text: str, values: Sequence[Any]
+    ) -> tuple[str, Sequence[Any]]:
+        """Return a text with literals: a message with several statements takes no parameters."""
+        from watcher_objects.db.backend.dialects import psycopg
+
+        return psycopg.with_literals(connection, text, values), ()
 
     def advance_sequence(self, table: sa.Table, ident: int) -> Sequence[sa.Executable]:
         """Return statements that lock the table, so that nobody else draws a number."""

@@ -11,13 +11,13 @@ This module imports the driver, and is imported where a connection is made.
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import waiting
 from psycopg.adapt import Transformer
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Escaping, TransactionStatus
 
 from watcher_objects import exception
 from watcher_objects.db.backend import budget, green
@@ -155,6 +155,16 @@ class PooledCursor(_Reading, psycopg.ClientCursor[Any]):
         if setting:
             connection.set_local(*setting.groups())
         return self
+
+
+def with_literals(connection: Connection, text: str, values: Sequence[Any]) -> str:
+    """Return a text with a literal, quoted by libpq, in place of each ``%s``."""
+    quote = Escaping(connection.pgconn).escape_literal
+    literals = (
+        "NULL" if value is None else quote(str(value).encode()).decode() for value in values
+    )
+    # Without parameters a percent sign is written as two, too.
+    return text % tuple(literal.replace("%", "%%") for literal in literals)
 
 
 def prepare(connection: Connection, lock_timeout: int) -> None:
