@@ -149,9 +149,13 @@ def destroy(table: sa.Table, key: Key, context: Any = None) -> Sequence[Change] 
     :raises WriteSuppressed: the row is still there
     """
     entry = journal.entry(table, context, "destroy")
-    if not (entry or bulk.owned(table)):
+    if bulk.owned(table):
+        return transactions.atomic(lambda: _destroyed_with_owned(table, key, entry))
+    if entry is None:
         return () if _destroyed(table, key) else None
-    return transactions.atomic(lambda: _destroyed_with_owned(table, key, entry))
+    # Its error is that of the transaction around it, as that of one statement would be.
+    with transactions.ensure_transaction():
+        return _destroyed_with_owned(table, key, entry)
 
 
 _inserted = retries.looking(write_outcome.inserted)(dml.insert)
