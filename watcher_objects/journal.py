@@ -60,8 +60,8 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
         :param obj: an audit, an action plan or an action
         :param limit: the maximum number of transitions; None for all
         """
-        wanted = {"object_uuid": obj.uuid, "resource": obj.resource}
-        return cls.list(context, limit, filters=wanted, sort_key="seq", sort_dir="desc")
+        # An id is drawn under the lock of the object's row, as ``seq`` is.
+        return cls.list(context, limit, filters={"object_uuid": obj.uuid}, sort_dir="desc")
 
     @classmethod
     def latest(cls, context: Any, obj: Any) -> Self | None:
@@ -93,14 +93,14 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
 
     @classmethod
     def _find_before(cls, step: Any) -> Any:
-        wanted = {"object_uuid": step.object_uuid, "resource": step.resource, "seq": step.seq - 1}
+        wanted = {"object_uuid": step.object_uuid, "seq": step.seq - 1}
         found = cls.list(step._context, filters=wanted)
         return found[0] if found else None
 
     @classmethod
     def _from_rows(cls, context: Any, found: Any) -> Any:
         made = super()._from_rows(context, found)
-        known = {(one.resource, one.object_uuid, one.seq): one for one in made}
+        known = {(one.object_uuid, one.seq): one for one in made}
         for one in made:
-            one._before = known.get((one.resource, one.object_uuid, one.seq - 1))
+            one._before = known.get((one.object_uuid, one.seq - 1))
         return made

@@ -64,8 +64,8 @@ def an_equal_state_requests_nothing() -> None:
 def known_is_published_as_old() -> None:
     """Publish the state that the object was in as the one that the row has left."""
 
-    def update(table, key, given, known=api.UNKNOWN, *rest):
-        done = _update(table, key, given, known, *rest)
+    def update(table, key, given, known=api.UNKNOWN, **rest):
+        done = _update(table, key, given, known, **rest)
         return done and done._replace(old_state=done.old_state and known.state)
 
     api.update = update
@@ -74,9 +74,9 @@ def known_is_published_as_old() -> None:
 def unknown_commit_is_tried_again() -> None:
     """Repeat a write whose answer was lost, without looking whether it is done."""
 
-    def update(*args):
-        done = _update(*args)
-        return _update(*args) if now_and_then() else done
+    def update(*args, **rest):
+        done = _update(*args, **rest)
+        return _update(*args, **rest) if now_and_then() else done
 
     api.update = update
 
@@ -134,9 +134,9 @@ def another_row_is_written() -> None:
 def a_field_is_lost() -> None:
     """Leave out a part of what was to be written."""
 
-    def update(table, key, given, *rest):
+    def update(table, key, given, *known, **rest):
         kept = {n: v for n, v in given.items() if n != "status_message" or not now_and_then()}
-        return _update(table, key, kept, *rest)
+        return _update(table, key, kept, *known, **rest)
 
     api.update = update
 
@@ -214,8 +214,8 @@ def read_from_a_cache() -> None:
         found = _get(table, key, **options)
         return seen.setdefault(str(key), found) if options else found
 
-    def update(table, key, given, *rest):
-        done = _update(table, key, given, *rest)
+    def update(table, key, given, *known, **rest):
+        done = _update(table, key, given, *known, **rest)
         return done and seen.setdefault(str(key), done.cells) and done
 
     api.get, api.update = get, update

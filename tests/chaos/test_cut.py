@@ -110,7 +110,7 @@ def test_the_outcome_of_a_transaction_whose_commit_is_cut_off_is_unknown(
     audit.state = "ONGOING"
     published.clear()
     with (
-        proxy.failing(4 if database == "mysql" else 3, done),
+        proxy.failing(3, done),
         pytest.raises(exception.OutcomeUnknown),
         db.transaction(),
     ):

@@ -115,6 +115,7 @@ def test_a_traceback_is_for_those_who_ask(on, filled):
 NEEDED = {
     **{f"audit {verb}": ["one"] for verb in ("cancel", "delete", "resume", "start", "suspend")},
     **{name: ["1"] for name in COMMANDS if name.endswith(" show")},
+    **{f"{word} history": ["1"] for word in ("audit", "actionplan", "action")},
     "audit create": ["--goal", "cool"],
     "db purge": ["--older-than", "1"],
 }
