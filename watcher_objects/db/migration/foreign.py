@@ -10,9 +10,9 @@ from watcher_objects.db.migration.lock import refuse, translated
 def watch_foreign(on: bool) -> None:
     """Start or stop recording the transitions of other programs, by triggers.
 
-    Other programs are Watcher's own services, releases of this library without a journal, and
-    SQL clients. A row that they remove with DELETE is not recorded. A call that changes nothing
-    is allowed.
+    Other programs are Watcher itself, releases of this library without a journal, and SQL
+    clients. A row that they remove with DELETE is not recorded. A call that changes nothing is
+    allowed.
 
     :param on: whether to record them
     :raises InvalidRevision: the schema has no journal
