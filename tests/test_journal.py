@@ -72,7 +72,7 @@ def test_the_reason_is_that_of_the_block(database, operator):
     assert found == [None, "inner", None, "outer"]
 
 
-@pytest.mark.parametrize("text", ["a\0b", "half \ud800", LONG, 7, ""])
+@pytest.mark.parametrize("text", ["a\0b", "half \ud800", LONG, 7, [7], ""])
 def test_no_text_of_an_actor_makes_a_transition_fail(database, text):
     context = RequestContext(user_id=text, project_id=text, request_id=text)
     audit = factory.built(Audit, context)

@@ -83,10 +83,14 @@ def _uuid() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-@functools.lru_cache(maxsize=1024)
 def _fitted(text: Any) -> str | None:
     """Return a text as its column can hold it: the journal makes no transition fail."""
+    if type(text) is str:
+        return _storable(text)
     return None if text is None else exception.storable_text(text)
+
+
+_storable = functools.lru_cache(maxsize=1024)(exception.storable_text)
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
@@ -191,14 +195,15 @@ def record_many(
 def find(table: sa.Table, entry: Entry, key: Key) -> Mapping[str, Any] | None:
     """Return the transition that a call has made of a row; None: it has made none.
 
-    :param key: the id or the uuid of the row
+    :param key: the key of the row; by its uuid it is found also if it has been destroyed
     """
-    ((name, value),) = key.items()
-    found = sa.select(_table).where(
-        _table.c.resource == table.info["resource"],
-        _table.columns[f"object_{name}"] == value,
-        _table.c.call == entry.call,
-    )
+    if key.keys() == {"uuid"}:
+        of_row = _table.c.object_uuid == key["uuid"]
+    else:
+        rows = sa.select(table.c.id).where(*identity_conditions(table, key, show_deleted=True))
+        of_row = _table.c.object_id.in_(rows)
+    of_call = (_table.c.resource == table.info["resource"], _table.c.call == entry.call)
+    found = sa.select(_table).where(*of_call, of_row)
     for row in transactions.execute(found).rows:
         return row._mapping
     return None
