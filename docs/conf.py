@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.ext.graphviz import graphviz
 from sphinx.util.docutils import SphinxDirective
 
-from watcher_objects.base import WatcherPersistentObject
+from watcher_objects.base import WatcherObject
 from watcher_objects.cli import diagram
 
 project = "watcher-objects"
@@ -57,7 +57,7 @@ class StateDiagram(SphinxDirective):
 
 def add_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Add the version and the fields to the docstring of an entity."""
-    if what == "class" and issubclass(obj, WatcherPersistentObject):
+    if what == "class" and issubclass(obj, WatcherObject) and obj.fields:
         fields = (f"``{name}`` ({type(field).__name__})" for name, field in obj.fields.items())
         lines += ["", f":Version: {obj.VERSION}", f":Fields: {', '.join(fields)}"]
 

@@ -70,7 +70,7 @@ def test_what_this_library_writes_is_recorded_once(watched, operator):
     assert [step[3] for step in steps(action, operator)] == ["create", "delete"]
 
 
-def test_a_write_of_another_column_is_no_transition(watched, operator):
+def test_a_write_of_another_column_is_not_recorded(watched, operator):
     audit = factory.stored(Audit, operator)
     run(sa.update(models.audits).values(name="another"))
     assert steps(audit, operator) == [(1, None, "PENDING", "create")]

@@ -239,7 +239,7 @@ def test_nobody_changes_a_transition(sqlite, operator):
         step.save()
 
 
-def test_the_internal_column_is_no_field(sqlite, operator):
+def test_the_internal_column_is_not_a_field(sqlite, operator):
     audit = factory.stored(Audit, operator)
     assert "moves" not in audit.obj_to_primitive()["watcher_object.data"]
     with pytest.raises(exception.UnknownField):

@@ -8,7 +8,7 @@ import pytest
 from tests import factory
 
 NAMES = {
-    "watcher_objects": [cls.__name__ for cls in factory.CLASSES] + ["register_all"],
+    "watcher_objects": [cls.__name__ for cls in factory.CLASSES] + ["Transition", "register_all"],
     **{cls.__module__: [cls.__name__] for cls in factory.CLASSES},
     "watcher_objects.action": ["Action", "State"],
     "watcher_objects.action_plan": ["ActionPlan", "State"],
@@ -31,10 +31,10 @@ NAMES = {
         *("create", "destroy", "get", "list", "soft_delete", "update"),
     ],
     "watcher_objects.db.migration": [
-        *("check", "downgrade", "history", "stamp", "upgrade", "version"),
+        *("check", "downgrade", "history", "stamp", "upgrade", "version", "watch_foreign"),
     ],
     "watcher_objects.db.models": ["audits", "goals", "metadata"],
-    "watcher_objects.db.purge": ["Selection", "remove"],
+    "watcher_objects.db.purge": ["History", "Selection", "remove", "remove_history"],
     "watcher_objects.events": ["subscribe"],
     "watcher_objects.exception": [
         *("AuditNotFound", "KeyReused", "MergeConflict", "NoMergeBase", "OutcomeUnknown"),
@@ -42,6 +42,7 @@ NAMES = {
     ],
     "watcher_objects.fields": ["DateTimeField", "IntegerField", "ObjectField", "StringField"],
     "watcher_objects.idempotency": ["Call", "forget", "once"],
+    "watcher_objects.journal": ["Transition", "because"],
     "watcher_objects.rpc": ["disable", "enable"],
     "watcher_objects.states": ["AuditStateTransitionManager"],
     "watcher_objects.testing": ["Factory", "Lifecycle"],

@@ -18,9 +18,9 @@ READS_AGAIN = {"save", "soft_delete"}
 OWNED = {"sqlite": 3, "mysql": 3, "postgresql": 5}
 
 
-# What a transition sends beside: SQLite and MariaDB record it in a statement of its own, and read
-# again what they can't return. What is to be destroyed is locked first; on SQLite, a new row may
-# get the id of one that is gone.
+# What a transition sends in addition: SQLite and MariaDB record it in a statement of its own, and
+# read again what they can't return. What is to be destroyed is locked first; on SQLite, a new row
+# may get the id of one that is gone.
 RECORDED = {
     "sqlite": {"create": 2, "create_many": 2, "soft_delete": 1, "destroy": 2},
     "mysql": {"create": 2, "create_many": 1, "soft_delete": 1, "destroy": 2},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal: who changed which state, from what to what, when and why.
 
-Each transition is recorded in the transaction that it is, whoever makes it through this library::
+Every call of this library that makes a transition records it, in the same transaction::
 
     with journal.because("host-7 is being drained"):
         audit.state = "CANCELLED"
@@ -24,13 +24,9 @@ __all__ = ["Transition", "because"]
 
 @base.WatcherObjectRegistry.register
 class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
-    """One transition of an audit, an action plan or an action; nobody changes it.
+    """One transition of an audit, an action plan or an action; it is read-only.
 
-    ``seq`` numbers the transitions of an object, from 1 or from the first that was recorded.
-    ``kind`` is ``create``, ``save``, ``delete`` (soft), ``destroy``, or ``foreign`` for one of
-    another program that a trigger has recorded, whose creations have the number 0. ``object_id``
-    is None if another object has got the id of one that was destroyed. ``call`` is the same for
-    all that one call wrote.
+    ``seq`` numbers the transitions of an object; :doc:`journal` describes all fields.
     """
 
     history = {"1.0": Released("2026.2")}
@@ -58,7 +54,7 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
 
     @classmethod
     def of(cls, context: Any, obj: Any, limit: int | None = None) -> list[Self]:
-        """Return the transitions of an object, also of one that was destroyed, the last first.
+        """Return the transitions of an object, even a destroyed one, the last one first.
 
         :param context: the caller's context
         :param obj: an audit, an action plan or an action
@@ -69,7 +65,7 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
 
     @classmethod
     def latest(cls, context: Any, obj: Any) -> Self | None:
-        """Return the last transition of an object; None if there is none.
+        """Return the last transition of an object; None if none is recorded.
 
         The parameters are those of :meth:`of`.
         """
@@ -78,10 +74,10 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
 
     @property
     def gap(self) -> bool:
-        """Whether the journal does not say how the object came to be in ``from_state``.
+        """Whether no recorded transition led to ``from_state``.
 
-        Another program has written its state, or what was recorded before has been purged. This
-        takes a statement, unless the transition before is in the same list.
+        Another program wrote the state, or the earlier transition was purged. Reading this takes
+        a statement, unless the same list contains the previous transition.
         """
         step: Any = self
         if step.from_state is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Create the journal of transitions, and tell calls with the same idempotency key apart.
+"""Create the journal of transitions, and add fingerprints to idempotency keys.
 
 Other programs do not know the new columns, which may be NULL.
 """

@@ -79,7 +79,7 @@ class Stamp(Command):
 
 
 class WatchForeign(Command):
-    """Record the transitions that other programs make by triggers, or no longer."""
+    """Create or drop the triggers that record the transitions of other programs."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""

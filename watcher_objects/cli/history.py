@@ -25,7 +25,7 @@ def commands() -> Mapping[str, type[Command]]:
     for word, kind in entity.KINDS.items():
         if kind.entity.table.info["state_machine"] is not None:
             one = kind.entity.resource.replace("_", " ")
-            about = f"List the transitions of one {one}, the first one first; see also ``gap``."
+            about = f"List the transitions of one {one}, oldest first, even if it was destroyed."
             body = {"entity": kind.entity, "__doc__": about, "__module__": __name__}
             name = f"{kind.entity.__name__}History"
             made[f"{word} history"] = type(name, (History,), body)

@@ -27,7 +27,8 @@ PLANNED = ("type", "found", "removed", "would remove", "kept")
 class Purge(Table):
     """Remove rows that were soft-deleted long ago and that no other row refers to, and history.
 
-    Rows go with their history; that of objects that were destroyed goes by its own options.
+    The history of these rows is removed with them. The options for history remove that of all
+    objects, even destroyed ones.
     On a terminal the command asks for confirmation. The exit code is 0 on success, even if there
     was nothing to do; 1 after an error; 3 if the user declined; and 130 after Ctrl-C, which ends
     the purge after the current batch. A purge that was interrupted can be run again.
@@ -39,9 +40,9 @@ class Purge(Table):
         add = parser.add_argument
         help_ = "only rows that were deleted at least this many days ago"
         add("--older-than", type=float, metavar="DAYS", help=help_)
-        help_ = "transitions that were made at least this many days ago, from the journal"
+        help_ = "also transitions that were made at least this many days ago"
         add("--history-older-than", type=float, metavar="DAYS", help=help_)
-        help_ = "of each object, all transitions but the last N; with the above, only older ones"
+        help_ = "also all transitions of each object but the last N, if they are old enough"
         add("--history-keep", type=int, metavar="N", help=help_)
         tables = ", ".join(sorted(purge.TYPES))
         help_ = f"only rows of this table and those deleted with them; may be repeated: {tables}"

@@ -9,9 +9,9 @@ are in UTC and keep their microseconds; a document is JSON text whose top is ``i
 A table whose ``info`` has ``state_machine`` has a column ``state``, which keeps to those rules,
 and ``moves``, the number of the last transition; the journal calls its rows by the ``resource``.
 Rows whose foreign key is ``owned`` go when the row that they point at goes. A column that is a
-``copy_of`` another is written with it. An ``internal`` column is no field, filter or sort key.
-In text of a column with ``any_text``, characters that no database stores are replaced; elsewhere
-they are rejected.
+``copy_of`` another is written with it. An ``internal`` column is neither a field nor a filter nor
+a sort key. In text of a column with ``any_text``, characters that no database stores are replaced;
+elsewhere they are rejected.
 """
 
 from typing import Any

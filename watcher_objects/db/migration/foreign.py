@@ -8,12 +8,13 @@ from watcher_objects.db.migration.lock import refuse, translated
 
 
 def watch_foreign(on: bool) -> None:
-    """Have transitions of other programs recorded, or no longer.
+    """Start or stop recording the transitions of other programs, by triggers.
 
-    Other programs are Watcher itself, releases of this library that have no journal, and whoever
-    writes SQL. What they remove for good is not recorded. Both may be done again.
+    Other programs are Watcher itself, releases of this library without a journal, and SQL
+    clients. A row that they remove with DELETE is not recorded. A call that changes nothing is
+    allowed.
 
-    :param on: whether they are to be recorded
+    :param on: whether to record them
     :raises InvalidRevision: the schema has no journal
     :raises DatabaseError: the account may not create triggers
     """

@@ -45,9 +45,11 @@ _NAMES = tuple(f"entry_{name}" for name in ("from_state", *Entry._fields))
 
 @contextmanager
 def because(reason: str | None) -> Iterator[None]:
-    """Give the journal the reason of all transitions inside the block, in this thread or task.
+    """Set the reason that the journal records for transitions inside the block.
 
-    :param reason: what is cut to 255 characters; None for no reason
+    It applies to this thread or task; of nested blocks the inner one counts.
+
+    :param reason: any text, which is truncated to 255 characters; None for no reason
     """
     token = _reason.set(_fitted(reason))
     try:

@@ -2,8 +2,8 @@
 """What a write has done, and how that is found where the database's answer got lost.
 
 A transition is in the journal, with the uuid of the call that made it. Without a journal, and for
-what is no transition, the time of a row's last write, or of its creation, shows whose that was:
-it is exact to the microsecond. What each look takes is the error, and what the write got.
+all other writes, the time of a row's last write, or of its creation, shows whose that was: it is
+exact to the microsecond. What each look takes is the error, and what the write got.
 """
 
 from collections.abc import Mapping, Sequence
