@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triggers record the transitions that other programs make."""
 
+import os
+
 import pytest
 import sqlalchemy as sa
 
@@ -85,6 +87,25 @@ def test_switched_twice_is_switched_once(watched, operator):
         migration.watch_foreign(False)
     put(audit, "FAILED")
     assert len(steps(audit, operator)) == 2
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
+def test_an_account_needs_no_privilege_on_the_journal(watched, operator):
+    audit = factory.stored(Audit, operator)
+    role = f"writer_{os.getpid()}"
+    with db.get_engine().connect() as connection:
+        try:
+            for statement in (
+                f"CREATE ROLE {role}",
+                f"GRANT SELECT, UPDATE ON audits TO {role}",
+                f"SET ROLE {role}",
+                "UPDATE audits SET state = 'ONGOING'",
+            ):
+                connection.exec_driver_sql(statement)
+        finally:
+            for statement in ("RESET ROLE", f"DROP OWNED BY {role}", f"DROP ROLE {role}"):
+                connection.exec_driver_sql(statement)
+    assert steps(audit, operator)[1:] == [(2, "PENDING", "ONGOING", "foreign")]
 
 
 def test_the_schema_is_as_it_should_be(watched):

@@ -149,7 +149,7 @@ CREATE OR REPLACE TRIGGER record_foreign_{table}_insert AFTER INSERT ON {table} 
 IF NEW.moves IS NULL AND NEW.state IS NOT NULL THEN
     INSERT INTO transitions (resource, object_id, object_uuid, seq, to_state, at, kind, reason)
     VALUES ('{resource}', NEW.id, NEW.uuid, 0, NEW.state, UTC_TIMESTAMP(6), 'foreign',
-            CONCAT('written by the account ', CURRENT_USER()));
+            CONCAT('written by the account ', USER()));
 END IF"""
 _RECORD_UPDATES = """
 CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE ON {table} FOR EACH ROW
@@ -158,7 +158,7 @@ IF NOT (NEW.state <=> OLD.state) AND NEW.moves <=> OLD.moves THEN
     INSERT INTO transitions
         (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
     VALUES ('{resource}', NEW.id, NEW.uuid, NEW.moves, OLD.state, NEW.state, UTC_TIMESTAMP(6),
-            'foreign', CONCAT('written by the account ', CURRENT_USER()));
+            'foreign', CONCAT('written by the account ', USER()));
 END IF"""
 
 

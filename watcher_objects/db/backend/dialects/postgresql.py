@@ -36,7 +36,8 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n' AND pg_table_is_vi
 """
 
 _RECORD_FOREIGN = """
-CREATE OR REPLACE FUNCTION record_foreign() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_foreign() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE left_state varchar;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -47,7 +48,7 @@ BEGIN
         (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
     VALUES (TG_ARGV[0], NEW.id, NEW.uuid, coalesce(NEW.moves, 0), left_state, NEW.state,
             clock_timestamp() AT TIME ZONE 'UTC', 'foreign',
-            'written by the account ' || current_user);
+            'written by the account ' || session_user);
     RETURN NEW;
 END $$"""
 _RECORD_INSERTS = """
