@@ -336,3 +336,27 @@ def test_what_was_loaded_in_a_transaction_goes_with_it(sqlite, context):
         assert audit.goal.display_name == "other"
         raise Rollback
     assert audit.goal.display_name == before
+
+
+class Limit(BaseException):
+    """A time limit, as a signal handler raises it."""
+
+
+# psycopg warns of a connection that nobody has closed.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_connections_that_an_interrupt_keeps_from_the_pool_are_replaced(database, context):
+    audit, armed = factory.stored(Audit, context), [True]
+
+    def strike(*args):
+        if armed:
+            raise Limit
+
+    sa.event.listen(db.get_engine(), "checkin", strike)
+    for number in range(40):
+        audit.status_message = str(number)
+        with pytest.raises(Limit), db.transaction():
+            audit.save()
+    armed.clear()
+    assert Audit.get(context, audit.id).status_message == "39"
+    with db.transaction():
+        audit.save()
