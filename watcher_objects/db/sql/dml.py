@@ -208,7 +208,7 @@ def update(
         values |= journal.values(entry, (guard or {})["state"])
     shape = tuple(conditions), tuple(names), tuple(copied), expected.asked
     # An expression that is more than a column is another with each call.
-    is_kept = all(isinstance(value, sa.Column) for _, value in copied)
+    is_kept = not copied or all(isinstance(value, sa.Column) for _, value in copied)
     plan = _update if is_kept else _update.__wrapped__
     recorded = tuple(key), entry is not None
     try:

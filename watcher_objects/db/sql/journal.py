@@ -51,7 +51,7 @@ def because(reason: str | None) -> Iterator[None]:
 
     :param reason: any text, which is truncated to 255 characters; None for no reason
     """
-    token = _reason.set(_fitted(reason))
+    token = _reason.set(_fitted.__wrapped__(reason))
     try:
         yield
     finally:
@@ -70,11 +70,18 @@ def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
     """
     if table.info["state_machine"] is None or not database.current().journal:
         return None
-    user, project, request = (
-        _fitted(getattr(context, name, None)) for name in ("user_id", "project_id", "request_id")
-    )
-    host = _fitted(socket.gethostname())
-    return Entry(kind, _uuid(), host, user, project, request, _reason.get())
+    who = [getattr(context, name, None) for name in ("user_id", "project_id", "request_id")]
+    try:
+        user, project, request = _fitted(who[0]), _fitted(who[1]), _fitted(who[2])
+    except TypeError:
+        # What is of an odd type may not be hashable.
+        user, project, request = map(_fitted.__wrapped__, who)
+    return Entry(kind, _uuid(), _host(), user, project, request, _reason.get())
+
+
+@functools.cache
+def _host() -> str:
+    return exception.storable_text(socket.gethostname())
 
 
 def _uuid() -> str:
@@ -83,14 +90,10 @@ def _uuid() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
+@functools.lru_cache(maxsize=1024, typed=True)
 def _fitted(text: Any) -> str | None:
     """Return a text as its column can hold it: the journal makes no transition fail."""
-    if type(text) is str:
-        return _storable(text)
     return None if text is None else exception.storable_text(text)
-
-
-_storable = functools.lru_cache(maxsize=1024)(exception.storable_text)
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
