@@ -5,6 +5,8 @@ import os
 
 import pytest
 import sqlalchemy as sa
+from oslo_context.context import RequestContext
+from oslo_utils import uuidutils
 
 from tests import factory
 from tests.test_journal import operator as operator
@@ -106,6 +108,65 @@ def test_an_account_needs_no_privilege_on_the_journal(watched, operator):
             for statement in ("RESET ROLE", f"DROP OWNED BY {role}", f"DROP ROLE {role}"):
                 connection.exec_driver_sql(statement)
     assert steps(audit, operator)[1:] == [(2, "PENDING", "ONGOING", "foreign")]
+
+
+def test_a_soft_delete_of_an_older_release_is_recorded(watched, operator):
+    """It writes the state and both columns of a deletion at once, and counts nothing."""
+    plan = factory.stored(ActionPlan, operator)
+    action = factory.stored(Action, operator, action_plan_id=plan.id)
+    for table in (models.actions, models.action_plans):
+        old = {"state": "DELETED", "deleted": table.c.id, "deleted_at": factory.MOMENT}
+        run(sa.update(table).values(old))
+    for obj, state in ((plan, "RECOMMENDED"), (action, "PENDING")):
+        assert steps(obj, operator) == [
+            (1, None, state, "create"),
+            (2, state, "DELETED", "foreign"),
+        ]
+
+
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("way", ["foreign", "save", "delete", "destroy"])
+def test_a_row_of_another_program_may_have_the_id_of_one_that_is_gone(database, operator, way):
+    """Without triggers nothing has taken the id from the history of the first row."""
+    old = factory.stored(ActionPlan, operator)
+    for state in ("PENDING", "CANCELLED"):
+        put(old, state)
+        old.refresh()
+    old.soft_delete()
+    before = steps(old, operator)
+    uuid = uuidutils.generate_uuid()
+    fresh = {"uuid": uuid, "state": "CANCELLED", "deleted": 0, "deleted_at": None, "moves": None}
+    run(sa.update(models.action_plans).values(fresh))
+    new = ActionPlan.get_by_uuid(operator, uuid)
+    migration.watch_foreign(way == "foreign")
+    if way == "foreign":
+        put(new, "DELETED")
+    elif way == "save":
+        put(new, "PENDING")
+        new.state = "ONGOING"
+        new.save()
+    elif way == "delete":
+        new.soft_delete()
+    else:
+        new.destroy()
+    migration.watch_foreign(False)
+    (step,) = Transition.of(operator, new)
+    assert (step.seq, step.object_id, step.kind, step.gap) == (1, new.id, way, True)
+    assert steps(old, operator) == before
+    assert {one.object_id for one in Transition.of(operator, old)} == {None}
+
+
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
+def test_so_may_rows_that_go_with_their_owner(database, operator):
+    plan = factory.stored(ActionPlan, operator)
+    old = factory.stored(Action, operator, action_plan_id=plan.id)
+    uuid = uuidutils.generate_uuid()
+    run(sa.update(models.actions).values(uuid=uuid, moves=None))
+    put(plan, "CANCELLED")
+    ActionPlan.get(operator, plan.id).soft_delete()
+    new = Action.get_by_uuid(RequestContext(show_deleted=True), uuid)
+    assert steps(new, operator) == [(1, "PENDING", "DELETED", "delete")]
+    assert [one.object_id for one in Transition.of(operator, old)] == [None]
 
 
 def test_the_schema_is_as_it_should_be(watched):

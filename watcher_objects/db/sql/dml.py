@@ -237,8 +237,11 @@ def _update(
         .where(*identity_conditions(table, key, False), *filters.where(table, expected))
         .ordered_values(*computed, *new.items())
     )
-    plan = _recorded if is_recorded else _followed
-    return plan(dialect, table, write, key_names)
+    if not is_recorded:
+        return _followed(dialect, table, write, key_names)
+    # Another program may have stored the row with the id of one that is gone.
+    before = (journal.release_taken,) if dialects.of(dialect).reuses_ids else ()
+    return _recorded(dialect, table, write, key_names, before)
 
 
 def update_many(

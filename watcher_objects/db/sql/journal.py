@@ -146,6 +146,23 @@ def release(table: sa.Table, names: Sequence[str]) -> sa.Update:
     return _released(table, ident.scalar_subquery())
 
 
+def release_taken(table: sa.Table, names: Sequence[str]) -> sa.Update:
+    """Return the statement that does so for a row of another program, if its number is taken.
+
+    The number of a transition is taken only if an earlier row had the id, which the database
+    has given again. The parameters are those of :func:`release`.
+    """
+    key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
+    of_row = identity_conditions(table, key, show_deleted=True)
+    taken = _table.alias("taken")
+    same = (taken.c.object_id == table.c.id, taken.c.seq == table.c.moves)
+    of_kind = taken.c.resource == table.info["resource"]
+    ident = sa.select(table.c.id).join(taken, sa.and_(of_kind, *same)).where(*of_row)
+    uuid = sa.select(table.c.uuid).where(*of_row).scalar_subquery()
+    is_other = _table.c.object_uuid.is_distinct_from(uuid)
+    return _released(table, ident.scalar_subquery()).where(is_other)
+
+
 def _released(table: sa.Table, *idents: Any) -> sa.Update:
     of_ids = (_table.c.resource == table.info["resource"], _table.c.object_id.in_(idents))
     return sa.update(_table).where(*of_ids).values(object_id=sa.null())
@@ -178,6 +195,12 @@ def record_many(
     """
     if entry is None or not moved:
         return
+    # The first number of a row that another program has stored, maybe with the id of one that
+    # is gone.
+    first = [row for state, row in moved if state is not None and row["moves"] == 1]
+    if first and database.current().backend.reuses_ids:
+        others = _table.c.object_uuid.not_in([row["uuid"] for row in first])
+        transactions.execute(_released(table, *(row["id"] for row in first)).where(others))
     recorded = [
         {
             "resource": table.info["resource"],

@@ -51,7 +51,7 @@ class SQLiteErrors(ErrorCodes):
         return OLD_SCHEMA if _MISSING.match(str(origin)) else None
 
 
-# A new row may have the id of one that is gone.
+# A new row may have the id of one that is gone, also one from before there was the trigger.
 _RECORD_INSERTS = """
 CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_insert AFTER INSERT ON {table}
 WHEN NEW.moves IS NULL AND NEW.state IS NOT NULL
@@ -66,6 +66,10 @@ CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_update AFTER UPDATE OF state
 WHEN NEW.state IS NOT OLD.state AND NEW.moves IS OLD.moves
 BEGIN
     UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1 WHERE id = NEW.id;
+    UPDATE transitions SET object_id = NULL
+    WHERE resource = '{resource}' AND object_uuid IS NOT NEW.uuid AND object_id = (
+        SELECT object_id FROM transitions WHERE resource = '{resource}' AND object_id = NEW.id
+        AND seq = coalesce(OLD.moves, 0) + 1);
     INSERT INTO transitions (resource, object_id, object_uuid, seq, from_state, to_state, at, kind)
     VALUES ('{resource}', NEW.id, NEW.uuid, coalesce(OLD.moves, 0) + 1, OLD.state, NEW.state,
             strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'foreign');
