@@ -20,8 +20,8 @@ from watcher.common import utils
 goal = objects.Goal.list(context)[0]
 
 def create():
-    audit = objects.Audit(context, name=utils.generate_uuid(), audit_type="ONESHOT", goal_id=goal.id,
-                          parameters={}, scope=[])
+    audit = objects.Audit(context, name=utils.generate_uuid(), audit_type="ONESHOT",
+                          goal_id=goal.id, parameters={}, scope=[])
     audit.create()
     plan = objects.ActionPlan(context, audit_id=audit.id, strategy_id=strategy.id,
                               global_efficacy=[], state="RECOMMENDED")
