@@ -33,8 +33,8 @@ def handle(context: Any) -> Any:
         return None
     known = dialects.of(context.dialect).errors
     codes = known.of(context.original_exception)
-    if codes & (known.duplicate | known.reference):
-        # Known by its code. oslo.db knows it by English words, and else logs the values in it.
+    if codes & (known.duplicate | known.reference | known.unfit.keys()):
+        # Known by its code. oslo.db knows it by English words, and else logs it with its values.
         return None
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None:
