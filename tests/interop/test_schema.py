@@ -49,12 +49,12 @@ print(json.dumps([audit.name for audit in audits]))
 @pytest.mark.parametrize("handed_back", [False, True])
 def test_watcher_reads_and_writes_our_schema_and_what_we_hand_back(empty, handed_back):
     migration.upgrade()
-    if handed_back:
-        migration.downgrade("f56ba02662b4")
     context = RequestContext()
     goal = Goal(context, name="goal", display_name="Goal", efficacy_specification=[])
     goal.create()
     Audit(context, name="ours", audit_type="ONESHOT", goal=goal, parameters={"b": 1}).create()
+    if handed_back:
+        migration.downgrade("f56ba02662b4")
     assert process.ended(process.start(CHANGE_AND_CREATE, empty)) == ["ours"]
     migration.upgrade()
     ours, theirs = Audit.list(context)
