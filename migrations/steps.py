@@ -80,7 +80,7 @@ def drop_columns(table: str, *names: str) -> None:
 def drop_foreign_triggers(table: str) -> None:
     """Drop what records the transitions of other programs, if it is there."""
     if dialect() == "postgresql":
-        patiently(table, "DROP FUNCTION IF EXISTS record_foreign() CASCADE")
+        patiently(table, f"DROP FUNCTION IF EXISTS record_foreign_{table}() CASCADE")
         return
     for event in ("insert", "update"):
         patiently(table, f"DROP TRIGGER IF EXISTS record_foreign_{table}_{event}")

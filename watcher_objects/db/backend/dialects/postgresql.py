@@ -35,8 +35,10 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n' AND pg_table_is_vi
     AND coalesce(k.contype, 'f') = 'f'
 """
 
+# Each table has its own: dropping one locks one table, where writers of several would otherwise
+# be in a deadlock.
 _RECORD_FOREIGN = """
-CREATE OR REPLACE FUNCTION record_foreign() RETURNS trigger
+CREATE OR REPLACE FUNCTION record_foreign_{table}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE left_state varchar;
 BEGIN
@@ -54,12 +56,12 @@ END $$"""
 _RECORD_INSERTS = """
 CREATE OR REPLACE TRIGGER record_foreign_{table}_insert AFTER INSERT ON {table} FOR EACH ROW
 WHEN (NEW.moves IS NULL AND NEW.state IS NOT NULL)
-EXECUTE FUNCTION record_foreign('{resource}')"""
+EXECUTE FUNCTION record_foreign_{table}('{resource}')"""
 _RECORD_UPDATES = """
 CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE OF state ON {table}
 FOR EACH ROW
 WHEN (NEW.state IS DISTINCT FROM OLD.state AND NEW.moves IS NOT DISTINCT FROM OLD.moves)
-EXECUTE FUNCTION record_foreign('{resource}')"""
+EXECUTE FUNCTION record_foreign_{table}('{resource}')"""
 
 
 class PostgreSQLErrors(ErrorCodes):
@@ -170,7 +172,7 @@ class PostgreSQL(Backend):
     writes_in_with = True
     create_foreign_triggers = (_RECORD_FOREIGN, _RECORD_INSERTS, _RECORD_UPDATES)
     # With it go the triggers.
-    drop_foreign_triggers = ("DROP FUNCTION IF EXISTS record_foreign() CASCADE",)
+    drop_foreign_triggers = ("DROP FUNCTION IF EXISTS record_foreign_{table}() CASCADE",)
     has_row_security = True
     begin_with = "BEGIN; {0}"
     commit_with = "WITH done AS ({0} RETURNING 1) SELECT 1 / count(*) FROM done; COMMIT"
