@@ -2,6 +2,8 @@
 """Triggers record the transitions that other programs make."""
 
 import os
+import threading
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +14,7 @@ from tests import factory
 from tests.test_journal import operator as operator
 from tests.test_journal import steps
 from tests.test_ownership import put
+from tests.test_upgrade_patience import open_transaction
 from watcher_objects import Action, ActionPlan, Audit, Transition, db, exception
 from watcher_objects.db import migration, models
 
@@ -183,3 +186,29 @@ def test_a_downgrade_takes_the_triggers_along(no_schema, operator):
     run(sa.text(f"UPDATE audits SET state = 'ONGOING' WHERE id = {audit.id}"))
     migration.upgrade()
     assert steps(audit, operator) == []
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
+def test_who_writes_waits_no_longer_than_a_second_for_the_triggers(database, url, operator):
+    """They wait for a transaction, and who comes next would wait for them."""
+    held, free = [factory.stored(Audit, operator) for _ in range(2)]
+    stop, waits = threading.Event(), []
+
+    def write():
+        while not stop.is_set():
+            begun = time.monotonic()
+            free.status_message = str(begun)
+            free.save()
+            waits.append(time.monotonic() - begun)
+
+    writer = threading.Thread(target=write)
+    change = f"UPDATE audits SET status_message = 'held' WHERE id = {held.id}"
+    with open_transaction(url, 4, "BEGIN", change):
+        writer.start()
+        migration.watch_foreign(True)
+        stop.set()
+        writer.join()
+    assert max(waits) < 2.5
+    put(held, "ONGOING")
+    migration.watch_foreign(False)
+    assert [step[3] for step in steps(held, operator)] == ["create", "foreign"]

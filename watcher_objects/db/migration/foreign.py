@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The triggers that record the transitions which other programs make."""
 
-from watcher_objects.db import models, transactions
+import functools
+import importlib
+
+from watcher_objects.db import models
 from watcher_objects.db.backend import database
 from watcher_objects.db.migration import revisions
-from watcher_objects.db.migration.lock import refuse, translated
+from watcher_objects.db.migration.lock import migration_lock, refuse
 
 
 def watch_foreign(on: bool) -> None:
@@ -12,7 +15,8 @@ def watch_foreign(on: bool) -> None:
 
     Other programs are Watcher itself, releases of this library without a journal, and SQL
     clients. A row that they remove with DELETE is not recorded. A call that changes nothing is
-    allowed.
+    allowed. As a step of an upgrade it waits for a lock for a second at a time, so that writers
+    of a table are not blocked for longer, and excludes upgrades.
 
     :param on: whether to record them
     :raises InvalidRevision: the schema has no journal
@@ -20,12 +24,16 @@ def watch_foreign(on: bool) -> None:
     """
     backend = database.current().backend
     change = backend.create_foreign_triggers if on else backend.drop_foreign_triggers
-    with transactions.connected() as connection, translated():
+    session = importlib.import_module("watcher_objects.migrations.session")
+    with migration_lock() as connection:
         at = revisions.current(connection)
         if models.transitions.name in revisions.missing(connection, "head"):
             refuse(f"revision {at} has no journal; run db upgrade")
+        session.begin(connection)
         for table in models.metadata.sorted_tables:
             if table.info.get("state_machine") is not None:
                 names = {"table": table.name, "resource": table.info["resource"]}
                 for template in change:
-                    connection.exec_driver_sql(template.format(**names))
+                    statement = template.format(**names)
+                    run = functools.partial(connection.exec_driver_sql, statement)
+                    session.insist(table.name, run)
