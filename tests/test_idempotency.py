@@ -11,11 +11,11 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
-from freezegun import freeze_time
 
 from tests import factory, processes
 from tests.chaos.calls import STATEMENTS
 from tests.chaos.proxy import Proxy
+from tests.clock import standing_at
 from tests.suppressors import trigger
 from watcher_objects import Goal, db, exception, idempotency
 from watcher_objects.db import models, requests, transactions
@@ -483,12 +483,12 @@ def test_a_key_that_can_not_be_stored_is_an_error(url, create, uuids, verb):
 
 def test_old_keys_are_forgotten(create, uuids, monkeypatch):
     monkeypatch.setattr(requests, "BATCH", 2)
-    with freeze_time("2026-01-01 00:00:00"):
+    with standing_at("2026-01-01 00:00:00"):
         for number in range(5):
             create(f"old {number}")
-    with freeze_time("2026-01-01 00:00:30"):
+    with standing_at("2026-01-01 00:00:30"):
         create("new")
-    with freeze_time("2026-01-01 00:01:00"):
+    with standing_at("2026-01-01 00:01:00"):
         assert idempotency.forget(61) == 0
         assert idempotency.forget(45) == 5
         create("new")

@@ -8,10 +8,10 @@ import signal
 import sys
 
 import pytest
-from freezegun import freeze_time
 from oslo_utils import timeutils
 
 from tests import test_purge as rows
+from tests.clock import standing_at
 from watcher_objects import db, idempotency
 from watcher_objects.cli.app import main
 from watcher_objects.testing.database import upgraded
@@ -166,7 +166,7 @@ def test_keys_are_removed_on_request(tmp_path, capsys):
     db.configure(upgraded(f"sqlite:///{path}"))
     for age, key in ((40, "old"), (20, "new")):
         day = timeutils.utcnow() - datetime.timedelta(days=age)
-        with freeze_time(day), idempotency.once(key):
+        with standing_at(day), idempotency.once(key):
             pass
     db.dispose()
 

@@ -183,6 +183,7 @@ def install(url: str) -> None:
     with closing(servers.admin(url).connect()) as connection:
         run, dialect = connection.exec_driver_sql, connection.dialect.name
         run("DELETE FROM audits")
+        run("DELETE FROM transitions")
         columns = f"seq {_SEQUENCE[dialect]}, id INTEGER, uuid VARCHAR(36), {', '.join(kinds)}"
         run(f"CREATE TABLE {_TABLE} ({columns})")
         for event, old in (("INSERT", "NULL, NULL, NULL, NULL"), ("UPDATE", _version("OLD"))):

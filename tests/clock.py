@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clock that the library reads."""
+
+import datetime
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import mock
+
+from oslo_utils import timeutils
+
+
+def standing_at(moment: str | datetime.datetime) -> AbstractContextManager[Any]:
+    """Let the clock stand still inside the block."""
+    now = datetime.datetime.fromisoformat(str(moment))
+    return mock.patch.object(timeutils, "utcnow", lambda: now)
