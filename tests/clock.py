@@ -12,4 +12,4 @@ from oslo_utils import timeutils
 def standing_at(moment: str | datetime.datetime) -> AbstractContextManager[Any]:
     """Let the clock stand still inside the block."""
     now = datetime.datetime.fromisoformat(str(moment))
-    return mock.patch.object(timeutils, "utcnow", lambda: now)
+    return mock.patch.object(timeutils, "utcnow", return_value=now)
