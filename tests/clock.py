@@ -10,6 +10,6 @@ from oslo_utils import timeutils
 
 
 def standing_at(moment: str | datetime.datetime) -> AbstractContextManager[Any]:
-    """Let the clock stand still inside the block."""
+    """Stop the clock at a time inside the block."""
     now = datetime.datetime.fromisoformat(str(moment))
     return mock.patch.object(timeutils, "utcnow", return_value=now)
