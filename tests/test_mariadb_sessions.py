@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a session on MariaDB is set up to, whatever an account, a server or a caller has set."""
 
+import struct
 from contextlib import closing
 
 import pymysql
 import pytest
 import sqlalchemy as sa
+from pymysql.connections import MySQLResult
 from pymysql.constants import CLIENT
 
-from tests import roundtrip, servers
+from tests import factory, roundtrip, servers
 from tests.chaos import instances
-from watcher_objects import Goal, db, exception
+from watcher_objects import Audit, Goal, Transition, db, exception
 from watcher_objects.db import migration, models
 from watcher_objects.testing import database as databases
 
@@ -221,3 +223,22 @@ def test_what_a_session_can_not_set_is_verified(own_server, plain, context, name
         with pytest.raises(exception.DatabaseError, match=f"{name} must be") as caught:
             call()
         assert not isinstance(caught.value, exception.DatabaseUnavailable)
+
+
+@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+def test_an_incomplete_answer_is_a_lost_connection(database, context, monkeypatch):
+    audit = factory.stored(Audit, context)
+    describe, struck = MySQLResult._get_descriptions, []
+
+    def incomplete(result):
+        describe(result)
+        if not struck:
+            struck.append(result)
+            raise struct.error("unpack_from requires a buffer of at least 9 bytes")
+
+    monkeypatch.setattr(MySQLResult, "_get_descriptions", incomplete)
+    audit.state = "ONGOING"
+    audit.save()
+    assert struck
+    assert (audit.state, audit.old_state) == ("ONGOING", "PENDING")
+    assert [step.seq for step in Transition.of(context, audit)] == [2, 1]

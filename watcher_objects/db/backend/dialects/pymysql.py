@@ -4,6 +4,7 @@
 This module imports the driver, and is imported where a connection is made.
 """
 
+import struct
 from typing import Any
 
 import pymysql
@@ -59,6 +60,15 @@ class Connection(pymysql.connections.Connection):
         except pymysql.OperationalError as error:
             _raise_limit(error.__context__)
             raise
+
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        try:
+            return super()._read_query_result(unbuffered)  # type: ignore[misc]
+        except (struct.error, IndexError) as error:
+            # A node of a cluster that aborts a statement may end its answer in the middle.
+            self._force_close()  # type: ignore[attr-defined]
+            lost = pymysql.err.OperationalError(2013, "the server's answer is incomplete")
+            raise lost from error
 
     def _check_size(self, sql: Any) -> None:
         """Reject what the server would hang up on, as if the connection had been lost."""
