@@ -225,7 +225,7 @@ def test_what_a_session_can_not_set_is_verified(own_server, plain, context, name
         assert not isinstance(caught.value, exception.DatabaseUnavailable)
 
 
-@pytest.mark.parametrize("shared_url", ["mariadb"], indirect=True)
+@mariadb
 def test_an_incomplete_answer_is_a_lost_connection(database, context, monkeypatch):
     audit = factory.stored(Audit, context)
     describe, struck = MySQLResult._get_descriptions, []

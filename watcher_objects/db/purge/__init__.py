@@ -25,6 +25,7 @@ from watcher_objects.db.purge.batches import (
     ignore,
     in_batches,
     never,
+    refuse_transaction,
     value,
 )
 from watcher_objects.db.purge.batches import BATCH as BATCH
@@ -72,8 +73,7 @@ def remove(
     :raises DatabaseError: this is inside a transaction, or the database failed; the batches
         before that stay removed
     """
-    if transactions.in_transaction():
-        raise exception.DatabaseError(reason="nothing is purged inside a transaction")
+    refuse_transaction()
     told = []
     for table in selection.tables:
         wanted = selection.rows(table)
@@ -83,7 +83,7 @@ def remove(
             ids = [ident for ident, is_wanted in rows if is_wanted]
             left = _kept(table, wanted, ids)
             found, kept = found + len(ids), kept + left
-            time.sleep(max(begun + (len(ids) - left) / pace.rate - time.monotonic(), 0))
+            pace.wait(begun, len(ids) - left)
         told.append(Count(table.name, found, found - kept, kept))
     return told
 

@@ -2,11 +2,13 @@
 """What every purge needs: batches of rows, their pace, and what was done."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.sql.filters import Condition
 from watcher_objects.db.transactions import retries
@@ -58,8 +60,21 @@ class Pace:
         # No more at once than in a second.
         self.batch = int(min(size, self.rate))
 
+    def wait(self, begun: float, removed: int) -> None:
+        """Wait until so many rows may have been removed since a time of ``time.monotonic``."""
+        time.sleep(max(begun + removed / self.rate - time.monotonic(), 0))
+
 
 AS_FAST_AS_CAN_BE = Pace()
+
+
+def refuse_transaction() -> None:
+    """Refuse to remove anything inside a transaction.
+
+    :raises DatabaseError: this is inside one
+    """
+    if transactions.in_transaction():
+        raise exception.DatabaseError(reason="nothing is purged inside a transaction")
 
 
 def in_batches(

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from watcher_objects import exception
 from watcher_objects.db import models, transactions
 from watcher_objects.db.purge.batches import (
     AS_FAST_AS_CAN_BE,
@@ -21,6 +20,7 @@ from watcher_objects.db.purge.batches import (
     ignore,
     in_batches,
     never,
+    refuse_transaction,
 )
 from watcher_objects.db.sql.filters import Condition
 from watcher_objects.db.transactions import retries
@@ -81,8 +81,7 @@ def remove_history(
 
     :raises DatabaseError: as for :func:`remove`
     """
-    if transactions.in_transaction():
-        raise exception.DatabaseError(reason="nothing is purged inside a transaction")
+    refuse_transaction()
     removed, table = 0, models.transitions
     for rows in in_batches(table, pace.batch, [flag(history.rows())], progress, stop):
         begun = time.monotonic()
@@ -91,7 +90,7 @@ def remove_history(
         if ids:
             _delete_transitions(ids)
         removed += len(ids)
-        time.sleep(max(begun + len(ids) / pace.rate - time.monotonic(), 0))
+        pace.wait(begun, len(ids))
     return Count(table.name, removed, removed, 0)
 
 

@@ -132,8 +132,13 @@ def record(
 
 def record_of(table: sa.Table, names: Sequence[str]) -> sa.Insert:
     """Return the same for the row that a key of these columns means, named as in a SELECT."""
+    return record(table, table, _of_row(table, names))
+
+
+def _of_row(table: sa.Table, names: Sequence[str]) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on the row that a key of these columns means, bound by their names."""
     key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
-    return record(table, table, identity_conditions(table, key, show_deleted=True))
+    return identity_conditions(table, key, show_deleted=True)
 
 
 def release(table: sa.Table, names: Sequence[str]) -> sa.Update:
@@ -141,8 +146,7 @@ def release(table: sa.Table, names: Sequence[str]) -> sa.Update:
 
     :param names: the columns of a key of the new row, which are bound as in a SELECT
     """
-    key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
-    ident = sa.select(table.c.id).where(*identity_conditions(table, key, show_deleted=True))
+    ident = sa.select(table.c.id).where(*_of_row(table, names))
     return _released(table, ident.scalar_subquery())
 
 
@@ -152,8 +156,7 @@ def release_taken(table: sa.Table, names: Sequence[str]) -> sa.Update:
     The number of a transition is taken only if an earlier row had the id, which the database
     has given again. The parameters are those of :func:`release`.
     """
-    key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
-    of_row = identity_conditions(table, key, show_deleted=True)
+    of_row = _of_row(table, names)
     taken = _table.alias("taken")
     same = (taken.c.object_id == table.c.id, taken.c.seq == table.c.moves)
     of_kind = taken.c.resource == table.info["resource"]
@@ -163,9 +166,12 @@ def release_taken(table: sa.Table, names: Sequence[str]) -> sa.Update:
     return _released(table, ident.scalar_subquery()).where(is_other)
 
 
+def _of_ids(table: sa.Table, idents: Sequence[Any]) -> Sequence[sa.ColumnElement[bool]]:
+    return _table.c.resource == table.info["resource"], _table.c.object_id.in_(idents)
+
+
 def _released(table: sa.Table, *idents: Any) -> sa.Update:
-    of_ids = (_table.c.resource == table.info["resource"], _table.c.object_id.in_(idents))
-    return sa.update(_table).where(*of_ids).values(object_id=sa.null())
+    return sa.update(_table).where(*_of_ids(table, idents)).values(object_id=sa.null())
 
 
 def release_many(table: sa.Table, entry: Entry | None, idents: Sequence[int]) -> None:
@@ -177,8 +183,8 @@ def release_many(table: sa.Table, entry: Entry | None, idents: Sequence[int]) ->
 def forget(table: sa.Table, idents: Sequence[int]) -> None:
     """Remove the history of those rows, of some, that are no longer there."""
     there = sa.select(table.c.id).where(table.c.id.in_(idents))
-    of_ids = (_table.c.resource == table.info["resource"], _table.c.object_id.in_(idents))
-    transactions.execute(sa.delete(_table).where(*of_ids, _table.c.object_id.not_in(there)))
+    gone = _table.c.object_id.not_in(there)
+    transactions.execute(sa.delete(_table).where(*_of_ids(table, idents), gone))
 
 
 def values(entry: Entry, from_state: str | None) -> dict[str, Any]:
