@@ -127,8 +127,11 @@ class Server(ABC):
             self._process.wait()
 
     def freeze(self) -> None:
-        """Suspend it; its connections stay open."""
+        """Suspend it and wait until its threads have stopped; its connections stay open."""
         self._signal(signal.SIGSTOP)
+        for pid in (self._process.pid, *_children(self._process.pid)):
+            while not _has_stopped(pid):
+                time.sleep(0.001)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -147,6 +150,15 @@ def _group(account: str) -> str:
 
 def _children(pid: int) -> Iterable[int]:
     return map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def _has_stopped(pid: int) -> bool:
+    """Return whether no thread of a process runs: a signal does not wait for those that do."""
+    try:
+        states = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # one has ended meanwhile
+        return False
+    return all(state.rpartition(") ")[2][0] in "TZX" for state in states)
 
 
 class Postgresql(Server):
