@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triggers record the transitions that other programs make."""
 
+import contextlib
 import os
 import threading
 import time
@@ -157,6 +158,35 @@ def test_a_row_of_another_program_may_have_the_id_of_one_that_is_gone(database, 
     assert (step.seq, step.object_id, step.kind, step.gap) == (1, new.id, way, True)
     assert steps(old, operator) == before
     assert {one.object_id for one in Transition.of(operator, old)} == {None}
+
+
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_traced", [False, True])
+@pytest.mark.parametrize("is_same", [False, True])
+def test_a_number_may_be_taken_although_it_is_not_the_first(
+    database, url, operator, is_same, is_traced
+):
+    """A row that was stored and changed without a journal has the id of one that is gone."""
+    old = factory.stored(ActionPlan, operator)
+    for state in ("PENDING", "ONGOING", "FAILED"):
+        old.state = state
+        old.save()
+    old.destroy()
+    db.configure(url, journal=False)
+    uuid = old.uuid if is_same else uuidutils.generate_uuid()
+    new = factory.stored(ActionPlan, operator, id=old.id, uuid=uuid)
+    db.configure(url)
+    if is_traced:
+        sa.event.listen(db.get_engine(), "before_cursor_execute", lambda *args: None)
+    with db.transaction() if is_same else contextlib.nullcontext():
+        new.state = "PENDING"
+        new.save()
+    new.state = "ONGOING"
+    new.save()
+    found = Transition.of(operator, new, limit=2)
+    assert [(step.seq, step.to_state) for step in found] == [(3, "ONGOING"), (2, "PENDING")]
+    assert {step.object_id for step in found} == {new.id}
+    assert len(Transition.list(operator, filters={"resource": "action_plan"})) == 5 + 2
 
 
 @pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)

@@ -30,11 +30,19 @@ class Statement:
     #: Whether it is a transaction of its own, which an error leaves open.
     is_transaction = False
 
+    #: What :func:`run_each` runs next if it matched no row.
+    otherwise: Sequence["Statement"] = ()
+
     def __init__(
-        self, built: sa.ClauseElement, dialect: sa.Dialect, reads_only: bool | None = None
+        self,
+        built: sa.ClauseElement,
+        dialect: sa.Dialect,
+        reads_only: bool | None = None,
+        otherwise: Sequence["Statement"] = (),
     ) -> None:
         compiled: Any = built.compile(dialect=dialect)
         self.text: str = compiled.string
+        self.otherwise = otherwise
         is_select = isinstance(built, sa.Select)
         self.reads_only = is_select if reads_only is None else reads_only
         # To ask a driver's cursor for it can take longer than to fetch a row.
@@ -147,11 +155,30 @@ class Chain(Statement):
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run the statements one after the other."""
         cursor.execute(self._begin)
-        rows, matched = self._write.execute(cursor, values)
-        for other in self._others if rows else ():
-            other.execute(cursor, values)
+        done = run_each(self._write, self._others, lambda one: one.execute(cursor, values))
         cursor.execute("COMMIT")
-        return rows, matched
+        return done
+
+
+def run_each(
+    write: Statement,
+    others: Sequence[Statement],
+    run: Callable[[Statement], tuple[Sequence[Cells], int]],
+) -> tuple[Sequence[Cells], int]:
+    """Run a statement that writes and, if it matched, others one after the other.
+
+    :param run: runs one of them
+    :returns: the rows of the last one that returned any, and how many the first one matched
+    """
+    rows, matched = run(write)
+    if rows or (matched and not write.returns_rows):
+        for other in others:
+            found, number = run(other)
+            rows = found or rows
+            if not number:
+                for instead in other.otherwise:
+                    run(instead)
+    return rows, matched
 
 
 @functools.lru_cache(maxsize=SHAPES)

@@ -2,7 +2,7 @@
 """The statements that write rows and return them as they are stored."""
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from watcher_objects.db.statements import (
     Compound,
     Statement,
     is_listened_to,
+    run_each,
 )
 from watcher_objects.db.statements import cells as cells_of
 
@@ -102,7 +103,7 @@ def _insert(
         return _Plan(Statement(write.returning(*table.columns), dialect), ())
     # Another row may have had the id: a caller gives it, or the database gives it again.
     is_new = "id" not in names and not dialects.of(dialect).reuses_ids
-    return _recorded(dialect, table, write, ("uuid",), () if is_new else (journal.release,))
+    return _recorded(dialect, table, write, ("uuid",), releases_id=not is_new)
 
 
 def _recorded(
@@ -110,19 +111,27 @@ def _recorded(
     table: sa.Table,
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
-    before: Sequence[Callable[[sa.Table, Sequence[str]], sa.UpdateBase]] = (),
+    releases_id: bool = False,
 ) -> _Plan:
     """Return the statements that write a row and record that.
 
     :param key_names: the columns of a key of the row
-    :param before: what is to be done before it is recorded
+    :param releases_id: whether the row is new, and another one may have had its id
     """
-    if dialects.of(dialect).writes_in_with and not before:
+    backend = dialects.of(dialect)
+    if backend.writes_in_with and not releases_id:
         rows = write.returning(*table.columns).cte("written")
         both = sa.select(rows).add_cte(journal.record(table, rows).cte("recorded"))
         return _Plan(Statement(both, dialect, reads_only=False), ())
-    others = [make(table, key_names) for make in (*before, journal.record_of)]
-    return _followed(dialect, table, write, key_names, others)
+    release = [Statement(journal.release(table, key_names), dialect)] if releases_id else []
+    record = Statement(journal.record_of(table, key_names), dialect)
+    if backend.reuses_ids and not releases_id:
+        # Another program may have stored the row with the id of one that is gone.
+        instead = Statement(journal.release_taken(table, key_names), dialect), record
+        record = Statement(
+            journal.record_of(table, key_names, backend.insert_if_free), dialect, otherwise=instead
+        )
+    return _followed(dialect, table, write, key_names, [*release, record])
 
 
 def _followed(
@@ -130,14 +139,13 @@ def _followed(
     table: sa.Table,
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
-    others: Sequence[sa.UpdateBase] = (),
+    others: Sequence[Statement] = (),
 ) -> _Plan:
     """Return the statements that write a row and return it, and others in between."""
-    following = [Statement(other, dialect) for other in others]
     if dialect.update_returning:
         first = Statement(write.returning(*table.columns), dialect)
-        return _Plan(first, following, Chain(first, following, dialect) if following else None)
-    following.append(lookup(dialect, table, key_names, show_deleted=True))
+        return _Plan(first, others, Chain(first, others, dialect) if others else None)
+    following = [*others, lookup(dialect, table, key_names, show_deleted=True)]
     first = Statement(write, dialect)
     joined, part = (Compound(first, following, dialect, is_whole) for is_whole in (True, False))
     return _Plan(first, following, joined, part)
@@ -162,11 +170,8 @@ def _run(plan: _Plan, values: Row) -> Cells | None:
 def _run_each(plan: _Plan, values: Row) -> Sequence[Cells]:
     """Run the statements one after the other, and return the row, or none."""
     with transactions.ensure_transaction():
-        rows, matched = transactions.run(plan.write, values)
-        if rows or (matched and not plan.write.returns_rows):
-            for other in plan.others:
-                rows = transactions.run(other, values).rows or rows
-    return rows
+        run = functools.partial(transactions.run, values=values)
+        return run_each(plan.write, plan.others, run)[0]
 
 
 def _new(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
@@ -239,9 +244,7 @@ def _update(
     )
     if not is_recorded:
         return _followed(dialect, table, write, key_names)
-    # Another program may have stored the row with the id of one that is gone.
-    before = (journal.release_taken,) if dialects.of(dialect).reuses_ids else ()
-    return _recorded(dialect, table, write, key_names, before)
+    return _recorded(dialect, table, write, key_names)
 
 
 def update_many(

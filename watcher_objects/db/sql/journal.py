@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import models, transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql.queries import Key, Row, identity_conditions
+from watcher_objects.db.sql.queries import MANY, Key, Row, identity_conditions
 
 _reason: ContextVar[str | None] = ContextVar("reason", default=None)
 _table = models.transitions
@@ -130,9 +130,12 @@ def record(
     )
 
 
-def record_of(table: sa.Table, names: Sequence[str]) -> sa.Insert:
-    """Return the same for the row that a key of these columns means, named as in a SELECT."""
-    return record(table, table, _of_row(table, names))
+def record_of(table: sa.Table, names: Sequence[str], prefix: str = "") -> sa.Insert:
+    """Return the same for the row that a key of these columns means, named as in a SELECT.
+
+    :param prefix: what follows the word INSERT
+    """
+    return record(table, table, _of_row(table, names)).prefix_with(prefix)
 
 
 def _of_row(table: sa.Table, names: Sequence[str]) -> Sequence[sa.ColumnElement[bool]]:
@@ -151,19 +154,16 @@ def release(table: sa.Table, names: Sequence[str]) -> sa.Update:
 
 
 def release_taken(table: sa.Table, names: Sequence[str]) -> sa.Update:
-    """Return the statement that does so for a row of another program, if its number is taken.
+    """Return the statement that does so for a row whose next number is taken.
 
-    The number of a transition is taken only if an earlier row had the id, which the database
-    has given again. The parameters are those of :func:`release`.
+    It is taken only if an earlier row had the id, which the database has given again to a row
+    that another program has stored. The parameters are those of :func:`release`.
     """
-    of_row = _of_row(table, names)
-    taken = _table.alias("taken")
-    same = (taken.c.object_id == table.c.id, taken.c.seq == table.c.moves)
-    of_kind = taken.c.resource == table.info["resource"]
-    ident = sa.select(table.c.id).join(taken, sa.and_(of_kind, *same)).where(*of_row)
-    uuid = sa.select(table.c.uuid).where(*of_row).scalar_subquery()
-    is_other = _table.c.object_uuid.is_distinct_from(uuid)
-    return _released(table, ident.scalar_subquery()).where(is_other)
+    row = sa.select(table.c.id).where(*_of_row(table, names))
+    is_other = table.c.uuid.is_distinct_from(_table.c.object_uuid)
+    is_taken = table.c.moves == _table.c.seq
+    of_earlier = row.where(sa.or_(is_other, is_taken)).correlate(_table)
+    return _released(table, row.scalar_subquery()).where(of_earlier.exists())
 
 
 def _of_ids(table: sa.Table, idents: Sequence[Any]) -> Sequence[sa.ColumnElement[bool]]:
@@ -178,6 +178,14 @@ def release_many(table: sa.Table, entry: Entry | None, idents: Sequence[int]) ->
     """Take ids from the history of rows that had them, and are gone."""
     if entry is not None and table.info["state_machine"] is not None and idents:
         transactions.execute(_released(table, *idents))
+
+
+def _release_others(table: sa.Table, rows: Sequence[Row]) -> None:
+    """Take the ids of rows from the history of others, if another program has stored them."""
+    for begin in range(0, len(rows), MANY):
+        some = rows[begin : begin + MANY]
+        others = _table.c.object_uuid.not_in([row["uuid"] for row in some])
+        transactions.execute(_released(table, *(row["id"] for row in some)).where(others))
 
 
 def forget(table: sa.Table, idents: Sequence[int]) -> None:
@@ -201,12 +209,8 @@ def record_many(
     """
     if entry is None or not moved:
         return
-    # The first number of a row that another program has stored, maybe with the id of one that
-    # is gone.
-    first = [row for state, row in moved if state is not None and row["moves"] == 1]
-    if first and database.current().backend.reuses_ids:
-        others = _table.c.object_uuid.not_in([row["uuid"] for row in first])
-        transactions.execute(_released(table, *(row["id"] for row in first)).where(others))
+    if database.current().backend.reuses_ids:
+        _release_others(table, [row for state, row in moved if state is not None])
     recorded = [
         {
             "resource": table.info["resource"],

@@ -19,7 +19,7 @@ FEW_CHOICES = 100
 
 #: Stands for a limit that is given with each call.
 ANY_LIMIT = "any"
-#: Rows of a relation that are looked up at once.
+#: Rows that are looked up by their ids at once.
 MANY = 4096
 
 Row = dict[str, Any]

@@ -170,6 +170,9 @@ class Backend:
     writes_in_with = False
     #: Whether the id of a row that was removed may be given to another.
     reuses_ids = False
+    #: What makes INSERT store nothing, without an error, where a unique key is taken; only
+    #: databases that reuse ids need it.
+    insert_if_free = ""
     #: Whether an error names the last of several unique keys that are taken.
     reports_last_key = False
     #: Whether a policy may hide rows from SELECT ... FOR UPDATE.

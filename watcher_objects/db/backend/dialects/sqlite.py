@@ -106,6 +106,7 @@ class SQLite(Backend):
     times_are_text = True
     reports_last_key = True
     reuses_ids = True
+    insert_if_free = "OR IGNORE"
     create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
     records_migrations = True
 
