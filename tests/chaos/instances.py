@@ -156,7 +156,7 @@ def _has_stopped(pid: int) -> bool:
     """Return whether no thread of a process runs: a signal does not wait for those that do."""
     try:
         states = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
-    except OSError:  # one has ended meanwhile
+    except OSError:  # one has already ended
         return False
     return all(state.rpartition(") ")[2][0] in "TZX" for state in states)
 
