@@ -15,6 +15,7 @@ from tests import factory, servers
 from tests.chaos.calls import CALLS, READS, STATEMENTS, WRITES, each_statement
 from tests.chaos.proxy import Proxy
 from watcher_objects import Audit, Transition, db, exception
+from watcher_objects.db.sql import write_outcome
 
 pytestmark = pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 
@@ -261,3 +262,24 @@ def test_a_merge_that_others_have_written_over_is_merged_again(
     ):
         audit.merge()
     assert audit.parameters["mine"] == 2
+
+
+def test_a_conflict_is_certain_if_a_merge_was_not_received(
+    proxy, footprint, context, published, monkeypatch
+):
+    audit = factory.stored(Audit, context, parameters={"n": 1})
+    audit.parameters["n"] = 2
+    conflict, check = others(audit, parameters={"n": 3}), write_outcome.written
+
+    def checked_before_the_conflict(*args):
+        found = check(*args)
+        monkeypatch.undo()
+        conflict()
+        return found
+
+    monkeypatch.setattr(write_outcome, "written", checked_before_the_conflict)
+    with proxy.failing(1), pytest.raises(exception.MergeConflict) as caught:
+        audit.merge()
+    assert proxy.raised
+    assert (caught.value.base, caught.value.mine, caught.value.theirs) == (1, 2, 3)
+    assert audit.obj_what_changed() == {"parameters"}

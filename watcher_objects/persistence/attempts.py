@@ -27,6 +27,8 @@ class _Attempts:
     #: The write whose answer was lost, and its object.
     lost: Write | None = None
     sender: Any = None
+    #: Whether one may have taken effect, and others have written over it.
+    is_doubtful = False
 
     def attempt(self) -> Any:
         """Make one attempt, and return what the call returns."""
@@ -51,8 +53,7 @@ class _Attempts:
             return api.apply(write)
         except exception.DatabaseUnavailable as error:
             if error.is_lost:
-                expected = expectations.NOTHING if self.repeatable else expected
-                self.lost, self.sender = write._replace(expected=expected), obj
+                self.lost, self.sender = write, obj
             raise
 
 
@@ -61,6 +62,10 @@ def _look(error: exception.DatabaseUnavailable, attempts: _Attempts) -> Any:
         # What was lost was an answer to a SELECT.
         return retries.Found.NOTHING
     found = write_outcome.written(error, attempts.lost)
+    if found is retries.Found.OTHERS and attempts.repeatable:
+        attempts.is_doubtful = True
+        anyway = attempts.lost._replace(expected=expectations.NOTHING)
+        found = write_outcome.written(error, anyway)
     return attempts.found(found) if isinstance(found, Update) else found
 
 
@@ -132,7 +137,7 @@ class Merge(_Attempts):
                 return merging.merge(base, mine, theirs)
             except merging.Clash as found:
                 clash = found
-        if self.lost is not None:
+        if self.is_doubtful:
             # The conflict may be with what others have written over the lost write.
             raise exception.OutcomeUnknown(reason="others have written since")
         raise exception.MergeConflict(
