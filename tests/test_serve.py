@@ -14,7 +14,7 @@ from oslo_context.context import RequestContext
 
 from tests import messaging
 from tests.chaos import proxy
-from watcher_objects import ActionDescription, Goal, db, exception, rpc
+from watcher_objects import ActionDescription, Audit, Goal, Transition, db, exception, rpc
 from watcher_objects.cli.app import main
 
 CONFIGURATION = """
@@ -49,9 +49,9 @@ def run(*words):
 
 
 @pytest.fixture
-def serving(configuration):
-    """The command at work, and this process its client."""
-    process = run("--config-file", str(configuration))
+def serving(configuration, request):
+    """The command at work, maybe with more options, and this process its client."""
+    process = run("--config-file", str(configuration), *getattr(request, "param", ()))
     for line in process.stderr:
         if "serves" in line:
             break
@@ -77,6 +77,14 @@ def test_it_serves_and_says_how_it_goes_and_hanging_up_does_not_end_it(serving):
     assert "1 requests, 0 rejected, the database answers" in line
     serving.send_signal(signal.SIGHUP)
     assert goal("later").name == "later"
+
+
+@pytest.mark.parametrize("serving", [(), ("--no-journal",)], indirect=True)
+def test_the_journal_can_be_disabled(serving):
+    audit = Audit(RequestContext(), name="moved", audit_type="ONESHOT", goal_id=goal("served").id)
+    audit.create()
+    is_recorded = Transition.latest(RequestContext(), audit) is not None
+    assert is_recorded == ("--no-journal" not in serving.args)
 
 
 def test_a_server_that_is_stopped_finishes_its_request(serving):

@@ -88,6 +88,29 @@ def test_a_configuration_sets_the_profile_of_states(run, filled, configured):
     assert run("--config-file", config, *strict, "cancel", "one").code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "text", "variable", "is_recorded"),
+    [
+        ((), "", None, True),
+        (("--no-journal",), "", None, False),
+        ((), "journal = false\n", None, False),
+        ((), "", "false", False),
+        ((), "journal = false\n", "true", True),
+        (("--no-journal",), "journal = true\n", "true", False),
+    ],
+)
+def test_the_journal_can_be_disabled(
+    run, filled, configured, monkeypatch, words, text, variable, is_recorded
+):
+    config = configured(f"[watcher_objects]\n{text}")
+    audit = "--database", f"sqlite:///{filled}", "audit"
+    if variable is not None:
+        monkeypatch.setenv("OS_WATCHER_OBJECTS__JOURNAL", variable)
+    assert run("--config-file", config, *audit, "start", "one", *words).code == 0
+    last = run(*audit, "history", "one", "-f", "value", "-c", "to_state").out.split()[-1]
+    assert (last == "ONGOING") == is_recorded
+
+
 def test_an_audit_is_started_once_under_both_profiles(run, filled, configured):
     strict = "--database", f"sqlite:///{filled}", "audit"
     config = configured("[watcher_objects]\ntransitions = watcher\n")
@@ -106,6 +129,7 @@ def test_an_audit_is_started_once_under_both_profiles(run, filled, configured):
         (f"[database]\npassword {CANARY}\n", "neither a section nor an option in line 2"),
         (f"[database]\nconnection = mysql://u:a${CANARY}@h/x\n", "$$"),
         ("[watcher_objects]\ntransitions = wild\n", "transitions"),
+        ("[watcher_objects]\njournal = maybe\n", "journal"),
         ("[database]\nconnection = gold://h/x\n", "url must be"),
     ],
 )

@@ -40,16 +40,19 @@ OPTIONS = [
         default=UNREADABLE[0],
         help="How lists treat a row that no object can hold.",
     ),
+    cfg.BoolOpt("journal", default=True, help="Record transitions in the journal."),
 ]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a database."""
+    """Add the options that name a database, and those for its use."""
     help_ = f"sqlite:///FILE, postgresql://... or mysql://...; or set {VARIABLE}"
     parser.add_argument("--database", metavar="URL", help=help_)
     help_ = "a file like /etc/watcher/watcher.conf, whose connection in [database] is used; may be"
     help_ += " repeated, and the last file has precedence"
     parser.add_argument("--config-file", action="append", metavar="FILE", help=help_)
+    help_ = "do not record transitions in the journal"
+    parser.add_argument("--no-journal", action="store_true", help=help_)
 
 
 def configuration(app: Any, options: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
@@ -101,6 +104,7 @@ def use(
     """
     conf = configuration(app)
     options = {**{option.dest: conf.watcher_objects[option.dest] for option in OPTIONS}, **options}
+    options["journal"] = options["journal"] and not app.options.no_journal
     named, upgrade = _named(app, conf), "db upgrade"
     if named is not None:
         db.configure(named, **options)
