@@ -13,7 +13,7 @@ from oslo_utils import uuidutils
 
 from tests import factory, messaging
 from tests.messaging import request
-from watcher_objects import Audit, Goal, exception, rpc, versions
+from watcher_objects import Audit, Goal, Transition, exception, rpc, versions
 from watcher_objects.db import models, requests, transactions
 from watcher_objects.rpc import server, wire
 
@@ -333,6 +333,9 @@ def become(release):
         cls.history = {v: cls.history[v] for v in known[: known.index(version) + 1]}
         cls.VERSION = version
 become("2025.1")
+# There was no journal.
+known = wire.classes
+wire.classes = lambda: {n: c for n, c in known().items() if n != "Transition"}
 context = RequestContext()
 """
 
@@ -392,6 +395,8 @@ def test_a_server_of_an_older_release_is_spoken_to_as_it_knows(sqlite, sqlite_ur
         far.state = "ONGOING"
         far.save()
         assert (far.VERSION, far.old_state, far.goal.VERSION) == (Audit.VERSION, "PENDING", "1.0")
+        with pytest.raises(exception.UnsupportedError, match=r"support Transition\.list; upgrade"):
+            Transition.of(context, far)
     finally:
         rpc.disable()
         older.communicate(timeout=30)

@@ -55,7 +55,8 @@ class Client(ovo.VersionedObjectIndirectionAPI):
 
         # Related objects are neither sent nor changed.
         alone = objinst._without_relations()
-        answer = self._ask(context, "object_action", objmethod, request)
+        name = f"{objinst.obj_name()}.{objmethod}"
+        answer = self._ask(context, "object_action", name, request)
         objinst.obj_refresh(wire.decode(answer["object"], context))
         if answer["old_state"] is not None:
             objinst._old_state = answer["old_state"]
@@ -80,7 +81,8 @@ class Client(ovo.VersionedObjectIndirectionAPI):
             parts = {"class": objname, "method": objmethod, "args": args, "kwargs": kwargs}
             return {name: wire.encode(value, manifest) for name, value in parts.items()}
 
-        answer = self._ask(context, "object_class_action_versions", objmethod, request)
+        name = f"{objname}.{objmethod}"
+        answer = self._ask(context, "object_class_action_versions", name, request)
         return wire.decode(answer["result"], context)
 
     def object_class_action(
@@ -126,6 +128,9 @@ class Client(ovo.VersionedObjectIndirectionAPI):
             if "error" not in answer:
                 return answer
             error = wire.decode_error(answer["error"])
+            if isinstance(error, exception.InvalidMessage) and wire.NO_METHOD in str(error):
+                reason = f"The RPC server does not support {method}; upgrade the servers"
+                raise exception.UnsupportedError(reason)
             is_new = isinstance(error, ovo_exception.IncompatibleObjectVersion)
             if not is_new or self._server is not None:
                 raise error

@@ -154,7 +154,7 @@ class Endpoint:
         name = _part(body, "method", str)
         method = self._methods.get((objname, name))
         if method is None or method.is_of_class != (len(bound) > 1):
-            raise exception.InvalidMessage(reason="it names no method that may be called")
+            raise exception.InvalidMessage(reason=wire.NO_METHOD)
         args = wire.decode(_part(body, "args", list), context)
         kwargs = wire.decode(_part(body, "kwargs", dict), context)
         if not isinstance(kwargs, dict):

@@ -39,6 +39,8 @@ _CONTEXT_ATTRIBUTES = (
     *("request_id", "global_request_id", "is_admin", "show_deleted"),
 )
 _REASON = "journal_reason"
+#: What a server says of a method that it does not have; a client of another release reads it.
+NO_METHOD = "it names no method that may be called"
 _ERRORS: Mapping[str, type[Exception]] = {
     name: cls
     for module in (exception, ovo_exception)
