@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal: each transition is recorded by whatever call makes it, in its transaction."""
 
+import pickle
 import socket
 import threading
 
@@ -239,6 +240,16 @@ def test_transitions_are_listed_as_objects_are(database, operator):
         Transition.get(operator, 2**40)
     with pytest.raises(exception.InvalidFilter, match="no such field"):
         Audit.list(operator, filters={"moves": 1})
+
+
+def test_a_transition_is_copied_without_the_others_of_its_list(sqlite, operator):
+    audit = factory.stored(Audit, operator)
+    for number in range(200):
+        audit.state = ("ONGOING", "SUSPENDED")[number % 2]
+        audit.save()
+    last = Transition.of(operator, audit)[0]
+    assert len(pickle.dumps(last)) < 10_000
+    assert pickle.loads(pickle.dumps(last)).gap is False  # noqa: S301 - our own
 
 
 def test_nobody_changes_a_transition(sqlite, operator):

@@ -16,10 +16,14 @@ from watcher_objects import base, exception, fields
 from watcher_objects.db import models
 from watcher_objects.db.sql.journal import because as because
 from watcher_objects.db.sql.queries import Key
+from watcher_objects.db.statements import column_index
 from watcher_objects.persistence.reading import Readable
 from watcher_objects.versions.history import Released
 
 __all__ = ["Transition", "because"]
+
+# Of which object, and with which number, a transition led to which state.
+_LED_TO = ("object_uuid", "seq", "to_state")
 
 
 @base.WatcherObjectRegistry.register
@@ -82,25 +86,27 @@ class Transition(Readable, base.WatcherObject, base.WatcherObjectDictCompat):
         step: Any = self
         if step.from_state is None:
             return False
-        before = self._before or self._find_before(step)
-        return before is None or before.to_state != step.from_state
+        known = self._state_before or self._find_state_before(step)
+        return bool(known != step.from_state)
 
-    _before: Any = None
+    #: The state that the previous transition led to, if the same list contains that.
+    _state_before: str | None = None
 
     @classmethod
     def _not_found(cls, key: Key) -> exception.ResourceNotFound:
         return cls.not_found(transition=key["id"])
 
     @classmethod
-    def _find_before(cls, step: Any) -> Any:
+    def _find_state_before(cls, step: Any) -> str | None:
         wanted = {"object_uuid": step.object_uuid, "seq": step.seq - 1}
-        found = cls.list(step._context, filters=wanted)
-        return found[0] if found else None
+        found: Any = cls.list(step._context, filters=wanted)
+        return found[0].to_state if found else None
 
     @classmethod
     def _from_rows(cls, context: Any, found: Any) -> Any:
         made = super()._from_rows(context, found)
-        known = {(one.object_uuid, one.seq): one for one in made}
-        for one in made:
-            one._before = known.get((one.object_uuid, one.seq - 1))
+        uuid, seq, state = (column_index(cls.table, name) for name in _LED_TO)
+        led_to = {(row[uuid], row[seq]): row[state] for row in found.rows}
+        for one, row in zip(made, found.rows, strict=True):
+            vars(one)["_state_before"] = led_to.get((row[uuid], row[seq] - 1))
         return made

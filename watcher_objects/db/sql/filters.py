@@ -113,14 +113,7 @@ def referring(table: sa.Table) -> Sequence[sa.Column[Any]]:
 def _parse_filter(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Sequence[Any]]:
     if not isinstance(name, str):
         raise exception.InvalidFilter(filter=name, reason="its name must be text")
-    field, _, operator = name.partition("__")
-    operator = operator or "eq"
-    if operator not in _OPERATORS:
-        known = ", ".join(_OPERATORS)
-        raise exception.InvalidOperator(filter=name, operator=operator, valid_operators=known)
-    _, column = resolve(table, field)
-    if "json" in column.info:
-        raise exception.InvalidFilter(filter=name, reason="documents can't be compared")
+    field, operator, column = _parse_name(table, name)
     if column.name == "deleted" and isinstance(value, bool) and operator in ("eq", "neq"):
         # The column holds 0 or the row's id; what is asked is whether it is 0.
         operator, value = ("neq" if value is (operator == "eq") else "eq"), 0
@@ -132,6 +125,20 @@ def _parse_filter(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Seque
     except exception.InvalidValue as error:
         raise exception.InvalidFilter(filter=name, reason=str(error)) from error
     return Filter(field, operator, len(bound), len(bound) < len(given)), bound
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _parse_name(table: sa.Table, name: str) -> tuple[str, str, sa.Column[Any]]:
+    """Return the field and the operator that the name of a filter means, and the column."""
+    field, _, operator = name.partition("__")
+    operator = operator or "eq"
+    if operator not in _OPERATORS:
+        known = ", ".join(_OPERATORS)
+        raise exception.InvalidOperator(filter=name, operator=operator, valid_operators=known)
+    _, column = resolve(table, field)
+    if "json" in column.info:
+        raise exception.InvalidFilter(filter=name, reason="documents can't be compared")
+    return field, operator, column
 
 
 def _given(column: sa.Column[Any], operator: str, value: Any) -> Collection[Any]:
