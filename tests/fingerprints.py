@@ -7,13 +7,15 @@ from pathlib import Path
 from oslo_versionedobjects import fixture
 
 from tests import stubs
+from watcher_objects import Worker
 
 FILE = Path(__file__).parents[1] / "watcher_objects/fingerprints.json"
 
 
 def found():
     """The fingerprints of the classes as they are."""
-    checker = fixture.ObjectVersionChecker({cls.obj_name(): [cls] for cls in stubs.CLASSES})
+    classes = {cls.obj_name(): [cls] for cls in (*stubs.CLASSES, Worker)}
+    checker = fixture.ObjectVersionChecker(classes)
     return dict(sorted(checker.get_hashes().items()))
 
 

@@ -165,7 +165,7 @@ def test_recommendations_that_are_due_are_superseded_and_no_others(
     statements.clear()
     superseded = ActionPlan.supersede_expired(context, 1.5)
     verbs = {
-        "sqlite": ["SELECT", "UPDATE", "INSERT"],
+        "sqlite": ["SELECT", "UPDATE", "UPDATE", "INSERT"],
         # A policy may hide rows from a lock, so that they are counted.
         "postgresql": ["SELECT", "SELECT", "UPDATE", "INSERT"],
         # It has no UPDATE ... RETURNING.

@@ -79,8 +79,8 @@ def test_only_dialects_ask_which_database_it_is():
 
 
 def test_modules_below_the_objects_name_no_entity():
-    # The journal is of all entities; its name is that of the rules, too.
-    tables = models.metadata.tables.keys() - {models.transitions.name}
+    # The journal and the workers are for all entities; one has the name of the rules, too.
+    tables = models.metadata.tables.keys() - {models.transitions.name, models.workers.name}
     named = {*tables, *(cls.resource for cls in factory.CLASSES)}
     for name, tree in MODULES.items():
         if name.startswith("db.") and name not in ("db.models", "db.requests"):

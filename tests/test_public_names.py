@@ -8,7 +8,8 @@ import pytest
 from tests import factory
 
 NAMES = {
-    "watcher_objects": [cls.__name__ for cls in factory.CLASSES] + ["Transition", "register_all"],
+    "watcher_objects": [cls.__name__ for cls in factory.CLASSES]
+    + ["Transition", "Worker", "register_all"],
     **{cls.__module__: [cls.__name__] for cls in factory.CLASSES},
     "watcher_objects.action": ["Action", "State"],
     "watcher_objects.action_plan": ["ActionPlan", "State"],
@@ -42,6 +43,15 @@ NAMES = {
     ],
     "watcher_objects.fields": ["DateTimeField", "IntegerField", "ObjectField", "StringField"],
     "watcher_objects.idempotency": ["Call", "forget", "once"],
+    "watcher_objects.claims": [
+        "Lease",
+        "Worker",
+        "claim",
+        "claim_many",
+        "claim_next",
+        "due",
+        "take_over",
+    ],
     "watcher_objects.journal": ["Transition", "because"],
     "watcher_objects.rpc": ["disable", "enable"],
     "watcher_objects.states": ["AuditStateTransitionManager"],

@@ -13,7 +13,17 @@ import pytest
 from oslo_context.context import RequestContext
 
 from tests import factory
-from watcher_objects import ActionPlan, Audit, Goal, Service, Transition, base, db, exception
+from watcher_objects import (
+    ActionPlan,
+    Audit,
+    Goal,
+    Service,
+    Transition,
+    Worker,
+    base,
+    db,
+    exception,
+)
 from watcher_objects.fields import json_limits
 from watcher_objects.rpc import server, wire
 
@@ -62,7 +72,7 @@ def refusal(answer):
 
 
 def test_only_remotable_methods_of_stored_classes_may_be_called():
-    named = {cls.obj_name(): cls for cls in [*factory.CLASSES, Transition]}
+    named = {cls.obj_name(): cls for cls in [*factory.CLASSES, Transition, Worker]}
     for name, method in server.methods():
         assert name in named
         assert method == "_obj_related" or getattr(named[name], method).remotable

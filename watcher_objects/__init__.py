@@ -13,6 +13,7 @@ from watcher_objects.action_description import ActionDescription
 from watcher_objects.action_plan import ActionPlan
 from watcher_objects.audit import Audit
 from watcher_objects.audit_template import AuditTemplate
+from watcher_objects.claims import Worker
 from watcher_objects.efficacy_indicator import EfficacyIndicator
 from watcher_objects.goal import Goal
 from watcher_objects.journal import Transition
@@ -32,6 +33,7 @@ __all__ = [
     "Service",
     "Strategy",
     "Transition",
+    "Worker",
     "register_all",
 ]
 

@@ -23,6 +23,7 @@ UnsupportedObjectError.
     │   │   └── AuditAlreadyExists, GoalAlreadyExists, ...
     │   ├── InvalidStateTransition
     │   ├── UnexpectedValues                  a row does not hold what a call expects
+    │   ├── LeaseLost                         a worker's claim was revoked or taken over
     │   └── MergeConflict                     two writers changed a field to different values
     ├── ObjectNotFound
     │   └── ResourceNotFound             404
@@ -329,6 +330,26 @@ class InvalidStateTransition(Conflict):
         self.initial: str | None = kwargs.get("initial")
         self.new: str | None = kwargs.get("new")
         self.allowed: Collection[str] = kwargs.get("allowed", ())
+
+
+# --- claims --------------------------------------------------------------------------------
+
+
+class WorkerNotFound(ResourceNotFound):
+    """Worker %(worker)s not found"""
+
+
+class WorkerLost(WatcherException):
+    """Worker %(worker)s is dead, as it sent no heartbeat for %(ttl)s seconds"""
+
+
+class LeaseLost(Conflict):
+    """The lease on %(id)s in %(name)s is lost: %(reason)s"""
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        #: The state that the object was found in; None if it is not known, or the object is gone.
+        self.initial: str | None = kwargs.get("initial")
 
 
 # --- conditional writes and merges ---------------------------------------------------------

@@ -74,6 +74,8 @@ class AuditStateTransitionManager(StateTransitionManager):
     """
 
     INITIAL = State.PENDING
+    WAITING = State.PENDING
+    RUNNING = State.ONGOING
     TRANSITIONS = {
         State.PENDING: frozenset({State.ONGOING, State.CANCELLED}),
         State.ONGOING: frozenset(
@@ -103,6 +105,8 @@ class ActionPlanStateTransitionManager(StateTransitionManager):
     """The life cycle of an action plan, as OpenStack Watcher documents it."""
 
     INITIAL = ActionPlanState.RECOMMENDED
+    WAITING = ActionPlanState.PENDING
+    RUNNING = ActionPlanState.ONGOING
     TRANSITIONS = {
         ActionPlanState.RECOMMENDED: frozenset(
             {ActionPlanState.PENDING, ActionPlanState.CANCELLED, ActionPlanState.SUPERSEDED}
@@ -150,6 +154,8 @@ class ActionStateTransitionManager(StateTransitionManager):
     """
 
     INITIAL = ActionState.PENDING
+    WAITING = ActionState.PENDING
+    RUNNING = ActionState.ONGOING
     TRANSITIONS = {
         ActionState.PENDING: frozenset(
             {

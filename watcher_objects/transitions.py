@@ -53,6 +53,10 @@ class StateTransitionManager:
 
     #: The state of a new row.
     INITIAL: ClassVar[str]
+    #: The state of a row that waits for a worker; None if workers can't claim rows.
+    WAITING: ClassVar[str | None] = None
+    #: The state of a row that a worker has claimed; a transition leads there from ``WAITING``.
+    RUNNING: ClassVar[str | None] = None
     #: Every state, and the states that may follow it.
     TRANSITIONS: ClassVar[Mapping[str, frozenset[str]]]
     #: The states in which an object is neither running nor waiting to run.
@@ -83,6 +87,20 @@ class StateTransitionManager:
     def check_transition(cls, initial: str | None, new: str | None) -> bool:
         """Return whether the table contains the transition; False for unknown states."""
         return new in cls.TRANSITIONS.get(initial, ())  # type: ignore[arg-type]
+
+    @classmethod
+    @functools.cache
+    def held(cls) -> type["StateTransitionManager"]:
+        """Return these rules for the worker that has claimed a row: it may stay as it is."""
+        table = {s: to | {s} if s == cls.RUNNING else to for s, to in cls.TRANSITIONS.items()}
+        return type(cls.__name__, (cls,), {"TRANSITIONS": table, "__doc__": cls.__doc__})
+
+    @classmethod
+    @functools.cache
+    def paused(cls) -> frozenset[str]:
+        """Return the states, other than ``WAITING``, from which a row may be running again."""
+        leading = (state for state, after in cls.TRANSITIONS.items() if cls.RUNNING in after)
+        return frozenset(leading) - {cls.WAITING, cls.RUNNING}
 
     @classmethod
     def is_inactive(cls, obj: HasState) -> bool:

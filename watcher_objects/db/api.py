@@ -107,13 +107,19 @@ def prepare(
     known: RowVersion = UNKNOWN,
     expected: expectations.Expected = expectations.NOTHING,
     context: Any = None,
+    kind: str = "save",
 ) -> Write:
-    """Return the write that :func:`update` makes, for :func:`apply`."""
+    """Return the write that :func:`update` makes, for :func:`apply`.
+
+    :param kind: what the journal calls it if it writes a state
+    """
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
-    if table.info["state_machine"] and bound.get("state") == DELETED:
-        bound |= state_guard.marks_of_deletion(table)
+    if table.info["state_machine"] and "state" in bound:
+        bound |= state_guard.attempts(table, bound["state"])
+        if bound["state"] == DELETED:
+            bound |= state_guard.marks_of_deletion(table)
     computed = tuple(name for name in given if expressions.is_expression(given[name]))
-    write = Write(table, key, bound, known, *_judged(table, bound, context))
+    write = Write(table, key, bound, known, *_judged(table, bound, context, kind))
     return write._replace(expected=expected, computed=computed)
 
 
@@ -136,7 +142,7 @@ def soft_delete(
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _deleted(Write(table, key, bound, known, *_judged(table, bound, context)))
+    return _deleted(Write(table, key, bound, known, *_judged(table, bound, context, "delete")))
 
 
 @retries.looking(write_outcome.destroyed)
@@ -183,11 +189,11 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
 
 
 def _judged(
-    table: sa.Table, bound: Row, context: Any
+    table: sa.Table, bound: Row, context: Any, kind: str
 ) -> tuple[state_guard.Rules, journal.Entry | None]:
     """Return the rules of a new state, and what the journal is to say of it."""
     rules = state_guard.rules_of(table) if "state" in bound else None
-    kind = "delete" if "deleted" in bound else "save"
+    kind = "delete" if "deleted" in bound else kind
     return rules, journal.entry(table, context, kind) if rules else None
 
 
@@ -253,7 +259,7 @@ def _movable(write: Write) -> Row | None:
     expectations.check(write.table, cells, write.expected)
     row = row_to_dict(write.table, cells)
     if write.rules:
-        state_guard.check_move(write.table, row, write.bound["state"])
+        state_guard.check_move(write.table, row, write.bound["state"], rules=write.rules)
     return row
 
 

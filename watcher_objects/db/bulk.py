@@ -92,6 +92,8 @@ def update(
     :raises WriteSuppressed: one of them can't be changed; then none is
     """
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
+    if "state" in bound:
+        bound |= state_guard.attempts(table, bound["state"])
     asked, values_of = filters.parse_filters(table, wanted)
     conditions = [
         *filters.where(table, asked, values_of),

@@ -81,9 +81,27 @@ def _table(
     return sa.Table(name, metadata, *_common(), *items, info=info, **_MARIADB)
 
 
+def _internal(name: str, kind: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, info={"internal": True})
+
+
 def _moves() -> sa.Column[int]:
     """Declare the column that counts the writes of a row's state; NULL: there was none yet."""
-    return sa.Column("moves", sa.BigInteger, info={"internal": True})
+    return _internal("moves", sa.BigInteger)
+
+
+def _claim() -> list[sa.Column[Any]]:
+    """Declare the columns that say which worker has claimed a row.
+
+    ``worker_id`` is 0 if its worker has given the row back, and NULL if no worker has it;
+    ``attempts`` is NULL unless workers have claimed it, and 0 between the runs of a continuous
+    audit; ``available_at`` is when a row that was given back may be claimed again.
+    """
+    return [
+        _internal("worker_id", sa.BigInteger),
+        _internal("attempts", sa.Integer),
+        _internal("available_at", _time()),
+    ]
 
 
 def _id() -> sa.Column[int]:
@@ -168,7 +186,9 @@ audits = _table(
     _index("audits", "strategy_id"),
     _index("audits", "created_at"),
     _index("audits", "updated_at"),
+    sa.Index("ix_audits_next_run_time", "state", "next_run_time", "id"),
     _moves(),
+    *_claim(),
     state_machine=AuditStateTransitionManager,
     resource="audit",
 )
@@ -189,6 +209,7 @@ action_plans = _table(
     _index("action_plans", "strategy_id"),
     _index("action_plans", "created_at"),
     _moves(),
+    *_claim(),
     state_machine=ActionPlanStateTransitionManager,
     resource="action_plan",
 )
@@ -207,6 +228,7 @@ actions = _table(
     _index("actions", "state"),
     _index("actions", "action_plan_id"),
     _moves(),
+    *_claim(),
     state_machine=ActionStateTransitionManager,
     resource="action",
 )
@@ -297,6 +319,24 @@ transitions = sa.Table(
     sa.Column("call", _text(36)),
     _unique("transitions", "resource", "object_id", "seq"),
     _index("transitions", "object_uuid"),
+    info={"state_machine": None},
+    **_MARIADB,
+)
+
+#: The processes that claim rows, and until when each of them is alive without another heartbeat,
+#: by the database's clock.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", column_types.big_number(), primary_key=True, autoincrement=True),
+    sa.Column("uuid", _text(36), nullable=False),
+    sa.Column("host", _text(255), nullable=False),
+    sa.Column("program", _text(255)),
+    sa.Column("ttl", sa.Integer, nullable=False),
+    sa.Column("started_at", _time(), nullable=False),
+    sa.Column("alive_until", _time(), nullable=False),
+    _unique("workers", "uuid"),
+    _index("workers", "alive_until"),
     info={"state_machine": None},
     **_MARIADB,
 )

@@ -142,6 +142,46 @@ class Compound(Statement):
         return done
 
 
+class Loop(Statement):
+    """A SELECT and, for each of its rows, other statements, in one round trip.
+
+    The last of those is a SELECT, too, which returns one row. The others call the row of the
+    first ``picked``.
+
+    :param is_transaction: whether it is a transaction, or a part of one
+    """
+
+    returns_rows = True
+    reads_only = False
+
+    def __init__(
+        self,
+        select: Statement,
+        others: Sequence[Statement],
+        dialect: sa.Dialect,
+        is_transaction: bool = True,
+    ) -> None:
+        self._parts = select, *others
+        self.is_transaction = is_transaction
+        texts = [part.text for part in others]
+        self.text = dialects.of(dialect).for_each(select.text, texts, is_transaction)
+
+    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values of all of them."""
+        return [value for part in self._parts for value in part.bound(values)]
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run it, and return all rows."""
+        cursor.execute(self.text, self.bound(values))
+        rows: list[Cells] = []
+        while True:
+            # The result of COMMIT, or of END, has no rows.
+            if cursor.description is not None:
+                rows += cursor.fetchall()
+            if not cursor.nextset():
+                return rows, len(rows)
+
+
 class Chain(Statement):
     """The same for a database without round trips, whose statements return what they write."""
 

@@ -11,7 +11,7 @@ from oslo_utils import uuidutils
 from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import events, exception
-from watcher_objects.db import api, bulk
+from watcher_objects.db import api, bulk, wakeups
 from watcher_objects.db.sql import filters
 from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update
 from watcher_objects.db.statements import Cells, column_index
@@ -220,16 +220,25 @@ class Writable(RowMapped):
             vars(self)["_old_state"] = old_state
 
     def _publish(self, kind: str, old_state: str | None = None) -> None:
-        """Publish an event after the commit."""
+        """After the commit, publish an event, and wake workers if the object waits for one."""
+        transaction = levels.current()
+        if self._is_waiting():
+            announce = functools.partial(wakeups.announce, self.table)
+            announce() if transaction is None else transaction.after_commit.append(announce)
         if not events.has_subscribers():
             return
-        transaction = levels.current()
         obj = self if transaction is None else self.obj_clone()
         event = events.Event(self.resource, kind, self._context, obj, old_state)
         if transaction is None:
             events.publish(event)
         else:
             transaction.after_commit.append(functools.partial(events.publish, event))
+
+    def _is_waiting(self) -> bool:
+        machine = self.table.info["state_machine"]
+        if machine is None or machine.WAITING is None:
+            return False
+        return vars(self).get("_obj_state") == machine.WAITING
 
     @contextmanager
     def _translate_db_errors(self) -> Iterator[None]:

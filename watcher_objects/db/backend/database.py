@@ -74,6 +74,11 @@ class Database:
         self.engine = engine.create(url, lock_timeout, engine_options)
         #: What this kind of database does in its own way.
         self.backend: Backend = dialects.of(self.engine)
+        #: Whether it is a node of a cluster, whose locks are those of one node; None: not known
+        #: yet.
+        self.is_cluster_node: bool | None = None
+        #: When workers were last notified of work in a table.
+        self.announced: dict[str, float] = {}
         # Connections of the pool that are at hand.
         self._idle: list[Any] = []
         _all.add(self)

@@ -33,7 +33,7 @@ from watcher_objects.db.statements import (
 from watcher_objects.db.statements import cells as cells_of
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """The statements for one row: one writes it and, if that matched, others follow.
 
     The last of those reads the row if the first does not return it. ``joined`` is all of them
@@ -61,7 +61,7 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
         values["uuid"] = bound["uuid"]
     try:
         with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
-            row = _run(plan, values)
+            row = write_row(plan, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
     if row is None:
@@ -95,24 +95,22 @@ def insert_many(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | No
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _insert(
-    dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool
-) -> _Plan:
-    write = sa.insert(table).values(_new(table, names))
+def _insert(dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool) -> Plan:
+    write = sa.insert(table).values(new_values(table, names))
     if not is_recorded:
-        return _Plan(Statement(write.returning(*table.columns), dialect), ())
+        return Plan(Statement(write.returning(*table.columns), dialect), ())
     # Another row may have had the id: a caller gives it, or the database gives it again.
     is_new = "id" not in names and not dialects.of(dialect).reuses_ids
-    return _recorded(dialect, table, write, ("uuid",), releases_id=not is_new)
+    return recorded(dialect, table, write, ("uuid",), releases_id=not is_new)
 
 
-def _recorded(
+def recorded(
     dialect: sa.Dialect,
     table: sa.Table,
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
     releases_id: bool = False,
-) -> _Plan:
+) -> Plan:
     """Return the statements that write a row and record that.
 
     :param key_names: the columns of a key of the row
@@ -122,7 +120,7 @@ def _recorded(
     if backend.writes_in_with and not releases_id:
         rows = write.returning(*table.columns).cte("written")
         both = sa.select(rows).add_cte(journal.record(table, rows).cte("recorded"))
-        return _Plan(Statement(both, dialect, reads_only=False), ())
+        return Plan(Statement(both, dialect, reads_only=False), ())
     release = [Statement(journal.release(table, key_names), dialect)] if releases_id else []
     record = Statement(journal.record_of(table, key_names), dialect)
     if backend.reuses_ids and not releases_id:
@@ -131,27 +129,27 @@ def _recorded(
         record = Statement(
             journal.record_of(table, key_names, backend.insert_if_free), dialect, otherwise=instead
         )
-    return _followed(dialect, table, write, key_names, [*release, record])
+    return followed(dialect, table, write, key_names, [*release, record])
 
 
-def _followed(
+def followed(
     dialect: sa.Dialect,
     table: sa.Table,
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
     others: Sequence[Statement] = (),
-) -> _Plan:
+) -> Plan:
     """Return the statements that write a row and return it, and others in between."""
     if dialect.update_returning:
         first = Statement(write.returning(*table.columns), dialect)
-        return _Plan(first, others, Chain(first, others, dialect) if others else None)
+        return Plan(first, others, Chain(first, others, dialect) if others else None)
     following = [*others, lookup(dialect, table, key_names, show_deleted=True)]
     first = Statement(write, dialect)
     joined, part = (Compound(first, following, dialect, is_whole) for is_whole in (True, False))
-    return _Plan(first, following, joined, part)
+    return Plan(first, following, joined, part)
 
 
-def _run(plan: _Plan, values: Row) -> Cells | None:
+def write_row(plan: Plan, values: Row) -> Cells | None:
     """Write a row, and return it; None where nothing was written."""
     write, _, joined, part = plan
     if joined is None:
@@ -167,14 +165,15 @@ def _run(plan: _Plan, values: Row) -> Cells | None:
     return rows[0] if rows else None
 
 
-def _run_each(plan: _Plan, values: Row) -> Sequence[Cells]:
+def _run_each(plan: Plan, values: Row) -> Sequence[Cells]:
     """Run the statements one after the other, and return the row, or none."""
     with transactions.ensure_transaction():
         run = functools.partial(transactions.run, values=values)
         return run_each(plan.write, plan.others, run)[0]
 
 
-def _new(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
+def new_values(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
+    """Return what is written to columns, bound by their names after ``new_``."""
     return {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
 
 
@@ -215,9 +214,9 @@ def update(
     # An expression that is more than a column is another with each call.
     is_kept = not copied or all(isinstance(value, sa.Column) for _, value in copied)
     plan = _update if is_kept else _update.__wrapped__
-    recorded = tuple(key), entry is not None
+    recording = tuple(key), entry is not None
     try:
-        return _run(plan(database.current().dialect, table, *shape, *recorded), values)
+        return write_row(plan(database.current().dialect, table, *shape, *recording), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise _explained(table, bound, error) from error
 
@@ -232,19 +231,20 @@ def _update(
     expected: Sequence[filters.Filter],
     key_names: Sequence[str],
     is_recorded: bool,
-) -> _Plan:
+) -> Plan:
     key = {n: None if is_null else _named(table, n) for n, is_null in conditions}
     # MariaDB assigns from left to right: a copy is computed before its column is changed.
-    computed = sorted(copied, key=lambda one: "copy_of" not in column(table, one[0]).info)
-    new = {**_new(table, names), **journal.counted(table, names)}
+    computed = sorted(copied, key=lambda one: "copy_of" not in table.columns[one[0]].info)
+    written = [*names, *(name for name, _ in copied)]
+    new = {**new_values(table, names), **journal.counted(table, written)}
     write = (
         sa.update(table)
         .where(*identity_conditions(table, key, False), *filters.where(table, expected))
         .ordered_values(*computed, *new.items())
     )
     if not is_recorded:
-        return _followed(dialect, table, write, key_names)
-    return _recorded(dialect, table, write, key_names)
+        return followed(dialect, table, write, key_names)
+    return recorded(dialect, table, write, key_names)
 
 
 def update_many(

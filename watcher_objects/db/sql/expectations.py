@@ -81,6 +81,11 @@ def unchanged(table: sa.Table, base: Mapping[str, Any]) -> Expected:
     return _numbered(parsed)
 
 
+def numbered(moves: int) -> Expected:
+    """Return the expectation that a row's last transition has this number."""
+    return _numbered([("moves", "in", [moves])])
+
+
 def check(table: sa.Table, cells: Cells, expected: Expected) -> None:
     """Check that a row meets the expectations.
 
@@ -88,7 +93,7 @@ def check(table: sa.Table, cells: Cells, expected: Expected) -> None:
     """
     row = row_to_dict(table, cells) if expected.asked else {}
     for number, one in enumerate(expected.asked):
-        held = _held(column(table, one.field), row[one.field])
+        held = _held(table.columns[one.field], row[one.field])
         choices: list[Any] = [expected.bound[name] for name in _names(number, one.values)]
         choices += [None] if one.takes_none else []
         if (held in choices) is (one.operator == "notin"):

@@ -163,7 +163,7 @@ def _normalize_uuid(column: sa.Column[Any], value: Any) -> Any:
 
 
 def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, Any]) -> Condition:
-    path, column = resolve(table, one.field)
+    path, column = resolve(table, one.field, with_internal=True)
     names = (f"filter_{number}_{n}" for n in range(one.values))
     given = {name: {"value": bound[name]} if name in bound else {} for name in names}
     parameters = [sa.bindparam(n, type_=column.type, **value) for n, value in given.items()]
@@ -171,9 +171,12 @@ def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, An
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
+def resolve(
+    table: sa.Table, field: str, with_internal: bool = False
+) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
     """Return the foreign keys on the way to the column that a field means, and the column.
 
+    :param with_internal: whether an internal column is meant, too
     :raises InvalidFilter: there is no such field
     """
     paths: list[tuple[list[str], sa.Table, list[sa.Column[Any]]]] = [([""], table, [])]
@@ -182,7 +185,7 @@ def resolve(table: sa.Table, field: str) -> tuple[list[sa.Column[Any]], sa.Colum
             column = here.columns.get(field.removeprefix(prefix))
             if not field.startswith(prefix) or column is None:
                 continue
-            if "internal" not in column.info:
+            if with_internal or "internal" not in column.info:
                 return path, column
         for name, key in relations(here):
             longer = [f"{prefix}{name}_" for prefix in prefixes]

@@ -97,11 +97,15 @@ def _fitted(text: Any) -> str | None:
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
-    """Return what an UPDATE of these columns writes to count it; nothing if none is the state."""
+    """Return what an UPDATE of these columns writes to count it; nothing if none is the state.
+
+    It also takes the row from the worker that has claimed it, unless a worker writes it.
+    """
     if "state" not in names or "moves" not in table.columns:
         return {}
     before = sa.func.coalesce(table.c.moves, sa.literal_column("0"))
-    return {"moves": before + sa.literal_column("1")}
+    claim = {n: sa.null() for n in ("worker_id", "available_at") if n not in names}
+    return {"moves": before + sa.literal_column("1"), **claim}
 
 
 def record(

@@ -51,6 +51,17 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     return bound
 
 
+def attempts(table: sa.Table, new: str) -> Row:
+    """Return what a write of a state binds for the number of attempts that workers have made.
+
+    It stays known while the row is paused, so that workers go on with it afterwards.
+    """
+    rules: Rules = table.info["state_machine"]
+    if rules is None or rules.RUNNING is None or new == rules.RUNNING or new in rules.paused():
+        return {}
+    return {"attempts": None}
+
+
 @functools.cache
 def _copies(table: sa.Table) -> Sequence[tuple[str, str]]:
     return tuple((c.name, c.info["copy_of"]) for c in table.columns if "copy_of" in c.info)
@@ -74,15 +85,20 @@ def marks_of_deletion(table: sa.Table) -> Row:
     """Return what is bound for a row to be soft-deleted."""
     now = timeutils.utcnow()
     marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
-    return {**marks, "state": DELETED} if table.info["state_machine"] else marks
+    if not table.info["state_machine"]:
+        return marks
+    return {**marks, "state": DELETED, **attempts(table, DELETED)}
 
 
-def check_move(table: sa.Table, row: Row, new: str, with_owner: bool = False) -> None:
+def check_move(
+    table: sa.Table, row: Row, new: str, with_owner: bool = False, rules: Rules = None
+) -> None:
     """Refuse what a row may not become.
 
+    :param rules: those of the table, unless others are given
     :raises InvalidStateTransition: its state does not lead to the new one
     """
-    rules = rules_of(table)
+    rules = rules or rules_of(table)
     if rules is None:
         return
     allowed = rules.allowed(row, with_owner)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times on SQLite, which compares them as texts, also those that SQL itself has written.
+"""The time by the database's clock, and times on SQLite, which compares them as texts.
 
 ``CURRENT_TIMESTAMP`` and ``datetime('now')`` leave out the fraction of a second, others its last
 zeros. As text, such a time is less than the same time with six digits, and greater than any
@@ -38,6 +38,30 @@ def _padded(element: _Longest, compiler: Any, **options: Any) -> str:
 @compiles(_Shortest)
 def _stripped(element: _Shortest, compiler: Any, **options: Any) -> str:
     return dialects.of(compiler).shortest_time(compiler.process(element.clauses, **options))
+
+
+class _Moment(FunctionElement[Any]):
+    """The time by the database's clock, or so many seconds later."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+@compiles(_Moment)
+def _moment(element: _Moment, compiler: Any, **options: Any) -> str:
+    backend = dialects.of(compiler)
+    seconds: str = compiler.process(element.clauses, **options)
+    return backend.later.format(seconds) if seconds else backend.now
+
+
+def now() -> sa.ColumnElement[Any]:
+    """Return the time by the database's clock, which all hosts share."""
+    return _Moment()
+
+
+def later(seconds: float) -> sa.ColumnElement[Any]:
+    """Return the time that many seconds later than :func:`now`."""
+    return _Moment(sa.bindparam("seconds", seconds, type_=sa.Double()))
 
 
 def is_time(column: sa.ColumnElement[Any]) -> bool:

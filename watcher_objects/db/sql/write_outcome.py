@@ -183,7 +183,7 @@ def _transition(
         written = {
             name: bind_value(dialect, table.columns[name], value)
             for name, value in bound.items()
-            if not isinstance(value, sa.Column)
+            if not isinstance(value, sa.ColumnElement)
         }
         row = [*(row_to_dict(table, row) | written).values()]
     elif row is not None:

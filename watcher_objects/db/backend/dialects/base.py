@@ -140,6 +140,18 @@ class Backend:
         """
         raise NotImplementedError
 
+    #: Whether rows that others have locked can be skipped, by SELECT ... SKIP LOCKED.
+    skips_locked = True
+
+    def for_each(self, select: str, others: Sequence[str], is_transaction: bool) -> str:
+        """Return one statement that runs others for each row of a SELECT, ``picked``.
+
+        Only databases without UPDATE ... RETURNING need it.
+
+        :param is_transaction: whether it is a transaction, or a part of one
+        """
+        raise NotImplementedError
+
     #: SQL that begins a transaction with a statement, ``{0}``, in one round trip; empty if a round
     #: trip costs nothing.
     begin_with = ""
@@ -173,6 +185,9 @@ class Backend:
     #: What makes INSERT store nothing, without an error, where a unique key is taken; only
     #: databases that reuse ids need it.
     insert_if_free = ""
+    #: SQL for the time in UTC by the database's clock, and for a time ``{0}`` seconds later.
+    now = ""
+    later = ""
     #: Whether an error names the last of several unique keys that are taken.
     reports_last_key = False
     #: Whether a policy may hide rows from SELECT ... FOR UPDATE.
@@ -196,6 +211,20 @@ class Backend:
     def drop_database(self, name: str) -> str:
         """Return the statement that drops a database although it has connections."""
         return f"DROP DATABASE {name}"
+
+    # Notifications.
+
+    #: SQL that notifies all who :meth:`listen` of work in a table, ``{0}``; empty if the database
+    #: sends no notifications.
+    notify = ""
+
+    def listen(self, connection: Any) -> bool:
+        """Make a driver's connection receive notifications; return False if it can't."""
+        return False
+
+    def was_notified(self, connection: Any, seconds: float) -> bool:
+        """Wait for a notification for so long, and return whether there was one."""
+        raise NotImplementedError
 
     # Migrations.
 

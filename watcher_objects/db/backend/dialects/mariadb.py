@@ -154,7 +154,8 @@ END IF"""
 _RECORD_UPDATES = """
 CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE ON {table} FOR EACH ROW
 IF NOT (NEW.state <=> OLD.state) AND NEW.moves <=> OLD.moves THEN
-    SET NEW.moves = COALESCE(OLD.moves, 0) + 1;
+    SET NEW.moves = COALESCE(OLD.moves, 0) + 1, NEW.worker_id = NULL, NEW.available_at = NULL,
+        NEW.attempts = IF('SUSPENDED' IN (OLD.state, NEW.state), OLD.attempts, NULL);
     INSERT INTO transitions
         (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
     VALUES ('{resource}', NEW.id, NEW.uuid, NEW.moves, OLD.state, NEW.state, UTC_TIMESTAMP(6),
@@ -184,6 +185,8 @@ class MariaDB(Backend):
         "IF ROW_COUNT() = 0 THEN SIGNAL SQLSTATE '45000'; END IF; COMMIT; END"
     )
     reads_ranges_in_order = True
+    now = "UTC_TIMESTAMP(6)"
+    later = "UTC_TIMESTAMP(6) + INTERVAL {0} SECOND"
     try_migration_lock = "SELECT GET_LOCK(CONCAT('watcher_objects ', DATABASE()), 0)"
 
     def connector(self) -> Connector:
@@ -218,6 +221,14 @@ class MariaDB(Backend):
         return (
             f"BEGIN NOT ATOMIC {begin}{write}; "
             f"IF ROW_COUNT() > 0 THEN {'; '.join(others)}; END IF; {commit}END"
+        )
+
+    def for_each(self, select: str, others: Sequence[str], is_transaction: bool) -> str:
+        """Return a compound statement with a loop."""
+        begin, commit = ("START TRANSACTION; ", "COMMIT; ") if is_transaction else ("", "")
+        return (
+            f"BEGIN NOT ATOMIC {begin}FOR picked IN ({select}) DO {'; '.join(others)}; END FOR; "
+            f"{commit}END"
         )
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:

@@ -44,6 +44,11 @@ DECLARE left_state varchar;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.moves := coalesce(OLD.moves, 0) + 1;
+        NEW.worker_id := NULL;
+        NEW.available_at := NULL;
+        IF 'SUSPENDED' NOT IN (OLD.state, NEW.state) THEN
+            NEW.attempts := NULL;
+        END IF;
         left_state := OLD.state;
     END IF;
     INSERT INTO transitions
@@ -170,10 +175,14 @@ class PostgreSQL(Backend):
     null_is_greatest = True
     plans_by_text = True
     writes_in_with = True
+    # Not the volatile clock_timestamp(), by which no index is searched.
+    now = "timezone('UTC', statement_timestamp())"
+    later = "timezone('UTC', statement_timestamp()) + {0} * interval '1 second'"
     create_foreign_triggers = (_RECORD_FOREIGN, _RECORD_INSERTS, _RECORD_UPDATES)
     # With it go the triggers.
     drop_foreign_triggers = ("DROP FUNCTION IF EXISTS record_foreign_{table}() CASCADE",)
     has_row_security = True
+    notify = "NOTIFY watcher_objects, '{0}'"
     begin_with = "BEGIN; {0}"
     commit_with = "WITH done AS ({0} RETURNING 1) SELECT 1 / count(*) FROM done; COMMIT"
     try_migration_lock = "SELECT pg_try_advisory_lock(7747611)::integer"
@@ -225,6 +234,16 @@ class PostgreSQL(Backend):
             sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"),
             sa.select(sa.func.setval(sequence, latest)),
         )
+
+    def listen(self, connection: Any) -> bool:
+        """Listen, unless a pooler may give the session to others."""
+        if not connection.is_pooled:
+            connection.execute("LISTEN watcher_objects")
+        return not connection.is_pooled
+
+    def was_notified(self, connection: Any, seconds: float) -> bool:
+        """Return whether a notification arrived; others that have come with it are the same."""
+        return len([*connection.notifies(timeout=seconds, stop_after=1)]) > 0
 
     def drop_database(self, name: str) -> str:
         """Return a statement that also ends connections."""

@@ -65,7 +65,9 @@ _RECORD_UPDATES = """
 CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_update AFTER UPDATE OF state ON {table}
 WHEN NEW.state IS NOT OLD.state AND NEW.moves IS OLD.moves
 BEGIN
-    UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1 WHERE id = NEW.id;
+    UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1, worker_id = NULL, available_at = NULL,
+        attempts = iif('SUSPENDED' IN (OLD.state, NEW.state), OLD.attempts, NULL)
+    WHERE id = NEW.id;
     UPDATE transitions SET object_id = NULL
     WHERE resource = '{resource}' AND object_uuid IS NOT NEW.uuid AND object_id = (
         SELECT object_id FROM transitions WHERE resource = '{resource}' AND object_id = NEW.id
@@ -102,11 +104,14 @@ class SQLite(Backend):
         required_arguments["autocommit"] = -1
     begin = "BEGIN IMMEDIATE"
     has_single_writer = True
+    skips_locked = False
     survives_interrupts = True
     times_are_text = True
     reports_last_key = True
     reuses_ids = True
     insert_if_free = "OR IGNORE"
+    now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+    later = "strftime('%Y-%m-%d %H:%M:%f000', 'now', {0} || ' seconds')"
     create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
     records_migrations = True
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lease: the right of one worker to work on one object."""
+
+import datetime
+from contextlib import suppress
+from typing import Any
+
+from watcher_objects import exception
+from watcher_objects.db.transactions import levels
+
+
+class Lease:
+    """The right of a worker to work on an object until it ends the lease, or loses it.
+
+    Any other write of the object's state ends it: an operator's cancel, a takeover after the
+    worker was taken for dead. Every write through the lease is rejected then by the database,
+    with LeaseLost. It is safe to use from several threads.
+    """
+
+    def __init__(self, worker: Any, obj: Any, token: int, attempts: int) -> None:
+        self._worker = worker
+        #: The object, as it was claimed or last written through this lease.
+        self.object = obj
+        #: A number that is greater than those of all earlier leases on the object, by which others
+        #: can reject requests of earlier workers (a fencing token).
+        self.token = token
+        #: How many workers have claimed the object, this one included; of a continuous audit, for
+        #: this run.
+        self.attempts = attempts
+        #: Whether the lease has ended, in whatever way.
+        self.is_over = False
+        self._lost: exception.LeaseLost | None = None
+
+    def __repr__(self) -> str:
+        return f"Lease({self.object!r}, token={self.token})"
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """The class, the uuid and the token by which a worker knows the lease."""
+        return self.object.obj_name(), self.object.uuid, self.token
+
+    def check(self) -> None:
+        """Check, without asking the database, that the lease is not known to be lost.
+
+        :raises LeaseLost: a heartbeat or a write has shown it, the worker has sent no heartbeat
+            for its ttl, or the lease has ended
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self.is_over:
+            raise self._error("it has ended")
+        if not self._worker.is_alive:
+            raise self._error("its worker sent no heartbeat in time")
+
+    def save(self, **fields: Any) -> None:
+        """Write fields, and the changes of the object, if the lease is not lost.
+
+        :raises LeaseLost: it is, and nothing was written
+        :raises InvalidValue, UnknownField, ReadOnlyField, Conflict: as for ``object.save()``
+        """
+        if "state" in fields:
+            raise exception.InvalidParameter(
+                parameter="state", parameter_type="no field of save(); use finish()"
+            )
+        self._write("write", self._columns(fields))
+
+    def finish(self, state: str, **fields: Any) -> None:
+        """Write the state in which the work has ended, and fields as :meth:`save` does.
+
+        :raises LeaseLost: the lease is lost, and nothing was written
+        :raises InvalidStateTransition: a running object can't end in this state
+        :raises Exception: as for :meth:`save`
+        """
+        self._write("write", {**self._columns(fields), "state": state})
+        self._end()
+
+    def give_back(self, after: float = 0) -> None:
+        """Leave the object, which stays ONGOING, to whichever worker takes it over.
+
+        The attempt counts: see ``attempts`` of :meth:`Worker.claims`.
+
+        :param after: seconds for which nobody is to take it over
+        :raises LeaseLost: the lease is lost, and nothing was written
+        """
+        self._write("give_back", after, True)
+        self._end()
+
+    def reschedule(self, next_run_time: datetime.datetime, **fields: Any) -> None:
+        """End the run of a continuous audit, which stays ONGOING and is due again later.
+
+        :param next_run_time: when it is due, in UTC
+        :raises LeaseLost: the lease is lost, and nothing was written
+        :raises Exception: as for :meth:`save`
+        """
+        given = {**self._columns(fields), **self._columns({"next_run_time": next_run_time})}
+        self._write("reschedule", given)
+        self._end()
+
+    def _give_back_uncounted(self) -> None:
+        """Give the object back unless the lease is over, without counting the attempt."""
+        if not self.is_over:
+            with suppress(exception.LeaseLost):
+                self._write("give_back", 0, False)
+                self._end()
+
+    def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the columns of fields, and of the unsaved changes of the object."""
+        changed = self.object._changed_columns()
+        return {**changed, **(self.object._columns_of(fields) if fields else {})}
+
+    def _write(self, method: str, *args: Any) -> None:
+        """Write by a method of the worker, and load what was written into the object."""
+        if self._lost is not None:
+            raise self._lost
+        if self.is_over:
+            raise self._error("it has ended")
+        name, uuid, token = self.key
+        try:
+            with self.object._translate_db_errors():
+                written, old_state = getattr(self._worker, method)(name, uuid, token, *args)
+        except exception.LeaseLost as error:
+            self._lose(error)
+            raise
+        if written is not None:
+            self.object.obj_refresh(written)
+        if old_state is not None:
+            self.object._old_state = old_state
+
+    def _begin(self, known: dict[tuple[str, str, int], "Lease"]) -> None:
+        """Be one of the worker's leases, once the claim is committed.
+
+        :param known: the leases of the worker, which its heartbeats compare with the rows
+        """
+        self._known = known
+        transaction = levels.current()
+        if transaction is None:
+            known[self.key] = self
+        else:
+            transaction.after_commit.append(lambda: known.update({self.key: self}))
+            transaction.after_rollback.append(self._undo_begin)
+
+    def _undo_begin(self) -> None:
+        self._lost, self.is_over = self._error("its claim was rolled back"), True
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._known.pop(self.key, None)
+        transaction = levels.current()
+        if transaction is not None:
+            transaction.after_rollback.append(self._undo_end)
+
+    def _undo_end(self) -> None:
+        self.is_over = False
+        self._known[self.key] = self
+
+    def _lose(self, error: exception.LeaseLost | None = None) -> None:
+        """Take note that the lease is lost, as a write or a heartbeat has shown."""
+        self._lost = error or self._error("another write of its state revoked it")
+        self._end()
+
+    def _error(self, reason: str) -> exception.LeaseLost:
+        name = self.object.table.name
+        return exception.LeaseLost(name=name, id=self.object.uuid, reason=reason)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a worker looks for objects to claim."""
+
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from watcher_objects import exception
+from watcher_objects.claims.lease import Lease
+from watcher_objects.db.claims import Kind
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks while there is nothing to claim: at first, and at most.
+POLL, LONGEST_POLL = 0.05, 0.15
+#: At most where the database notifies workers.
+NOTIFIED_POLL = 1.0
+#: Seconds between two looks for continuous audits that are due, while there is other work.
+DUE = 1.0
+#: Seconds after which the rows before the last one that was claimed are looked at again.
+LOOK_BACK = 5.0
+#: How often an object is claimed, and the state in which it ends then, unless a caller says so.
+ATTEMPTS, THEN = 3, "FAILED"
+
+
+class Search:
+    """A worker's search for objects of a class; the parameters are those of ``Worker.claims``."""
+
+    def __init__(
+        self,
+        worker: Any,
+        cls: Any,
+        filters: Mapping[str, Any] | None = None,
+        batch: int = 1,
+        attempts: int = ATTEMPTS,
+        then: str = THEN,
+    ) -> None:
+        self.worker, self.cls, self.filters = worker, cls, filters
+        self.name: str = cls.obj_name()
+        self.batch = _positive("batch", batch)
+        self.attempts = _positive("attempts", attempts)
+        self.then = then
+        self._is_continuous = "next_run_time" in cls.table.columns
+        self._after = 0
+        self._looks_back_at = self._takes_over_at = self._looks_for_due_at = 0.0
+        self._pause = POLL
+
+    def run(self) -> Iterator[Lease]:
+        """Yield leases, and wait where there is nothing to claim."""
+        heartbeat = self.worker._running()
+        ready: deque[Lease] = deque()
+        try:
+            while not heartbeat.stopping:
+                if not ready:
+                    ready.extend(self._found())
+                if not ready:
+                    is_woken = heartbeat.wait(self._pause)
+                    longest = NOTIFIED_POLL if heartbeat.is_notified else LONGEST_POLL
+                    self._pause = POLL if is_woken else min(self._pause * 1.5, longest)
+                    continue
+                self._pause = POLL
+                lease = ready.popleft()
+                if not lease.is_over:
+                    yield lease
+        finally:
+            for lease in ready:
+                lease._give_back_uncounted()
+
+    def _found(self) -> list[Lease]:
+        try:
+            return self.next()
+        except exception.DatabaseUnavailable as error:
+            LOG.warning("Looking for work failed: %s", error)
+            return []
+
+    def next(self) -> list[Lease]:
+        """Return leases on up to ``batch`` objects of whatever kind.
+
+        :raises WorkerLost: the worker is dead
+        """
+        now = time.monotonic()
+        if now >= self._takes_over_at:
+            # Workers that were started together do not look at the same time for ever.
+            jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+            self._takes_over_at = now + self.worker.ttl / 3 * jitter
+            if leases := self.take_over():
+                # There may be more.
+                self._takes_over_at = now
+                return leases
+        is_idle = self._pause > POLL
+        if self._is_continuous and (is_idle or now >= self._looks_for_due_at):
+            self._looks_for_due_at = now + DUE
+            if leases := self.claim(Kind.DUE):
+                return leases
+        return self.claim(Kind.WAITING)
+
+    def claim(self, kind: Kind) -> list[Lease]:
+        """Return leases on objects that wait or are due."""
+        after = self._place() if kind is Kind.WAITING else 0
+        args = (self.name, kind.value, self.batch, self.filters, after)
+        leases = self.worker._leases(self.name, lambda known: self.worker.claim(*args, known))
+        if kind is Kind.WAITING:
+            self._after = max((lease.object.id for lease in leases), default=0)
+        return leases
+
+    def _place(self) -> int:
+        """Return the id after which to look.
+
+        PostgreSQL would read all that was claimed lately again while an old snapshot is open.
+        """
+        if (now := time.monotonic()) >= self._looks_back_at:
+            self._looks_back_at, self._after = now + LOOK_BACK, 0
+        return self._after
+
+    def take_over(self) -> list[Lease]:
+        """Return leases on objects that dead workers have left; end those without attempts."""
+        args = (self.name, self.batch, self.attempts, self.then, self.filters)
+        return self.worker._leases(self.name, lambda known: self.worker.take_over(*args, known))
+
+
+def _positive(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        allowed = "a whole number from 1 up"
+        raise exception.InvalidParameter(parameter=name, parameter_type=allowed)
+    return value

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers, and the rows that they claim: fair distribution, leases with fencing tokens, takeover.
+
+A worker is a row with a random uuid, which it keeps alive by heartbeats. What it claims has the
+worker's id and a token, the number of the row's last transition: every later write of the state,
+by anybody, raises it, and so revokes the lease. The token decides whether a worker may write; the
+clock only gives other workers the right to try a takeover.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from watcher_objects import exception
+from watcher_objects.db import api, models, transactions
+from watcher_objects.db.backend import database
+from watcher_objects.db.sql import claims, expectations, journal, state_guard, times
+from watcher_objects.db.sql.claims import Kind as Kind
+from watcher_objects.db.sql.claims import Wanted
+from watcher_objects.db.sql.expectations import Not
+from watcher_objects.db.sql.queries import Key, Row
+from watcher_objects.db.sql.write_outcome import RowVersion, Update, Write
+from watcher_objects.db.statements import Cells, column_index
+from watcher_objects.db.transactions import retries
+from watcher_objects.db.transactions.retries import Found
+from watcher_objects.transitions import StateTransitionManager
+
+#: Stands in ``worker_id`` for no worker: the row was given back.
+NOBODY = 0
+#: Seconds after which the row of a dead worker is removed.
+FORGOTTEN = 7 * 86400
+
+_workers = models.workers
+
+
+class Claimant(NamedTuple):
+    """A worker as the rows that it claims name it."""
+
+    id: int
+    host: str
+    #: What it holds: uuids with their tokens; None if it does not know, as other claims of it are
+    #: under way.
+    known: Collection[tuple[str, int]] | None = None
+
+
+def register(given: Mapping[str, Any]) -> Cells:
+    """Store a worker, which is alive for the seconds in ``ttl`` from now on, and return its row.
+
+    :raises InvalidValue: a column can't hold its value
+    """
+    bound = {"program": None, **state_guard.storable(_workers, given)}
+    row: Cells = _registered(bound)
+    return row
+
+
+def _found_worker(lost: exception.DatabaseUnavailable, bound: Mapping[str, Any]) -> Any:
+    found = api.get(_workers, {"uuid": bound["uuid"]})
+    return Found.NOTHING if found is None else found
+
+
+@retries.looking(_found_worker)
+def _registered(bound: Mapping[str, Any]) -> Any:
+    moments = {"started_at": times.now(), "alive_until": times.later(bound["ttl"])}
+    insert = sa.insert(_workers).values(**bound, **moments)
+    with transactions.ensure_transaction():
+        transactions.execute(insert)
+        return api.get(_workers, {"uuid": bound["uuid"]})
+
+
+@retries.retried
+def beat(worker_id: int, ttl: int) -> bool:
+    """Keep a worker alive for so many seconds from now; return False if its row is gone."""
+    update = sa.update(_workers).where(_workers.c.id == worker_id)
+    return transactions.execute(update.values(alive_until=times.later(ttl))).matched > 0
+
+
+@retries.retried
+def held(table: sa.Table, worker_id: int) -> Sequence[tuple[str, int]]:
+    """Return the uuid and the token of each row that a worker has claimed."""
+    return claims.held(table, worker_id)
+
+
+@retries.retried
+def unregister(worker_id: int) -> None:
+    """Remove a worker: what it has still claimed, others may take over at once."""
+    transactions.execute(sa.delete(_workers).where(_workers.c.id == worker_id))
+
+
+@retries.retried
+def forget_dead() -> None:
+    """Remove the workers that have been dead for long."""
+    is_forgotten = _workers.c.alive_until < times.later(-FORGOTTEN)
+    transactions.execute(sa.delete(_workers).where(is_forgotten))
+
+
+def machine_of(table: sa.Table) -> type[StateTransitionManager]:
+    """Return the life cycle of a table whose rows can be claimed.
+
+    :raises UnsupportedError: they can't
+    """
+    machine: type[StateTransitionManager] | None = table.info["state_machine"]
+    if machine is None or machine.RUNNING is None:
+        raise exception.UnsupportedError(f"Rows of {table.name} can't be claimed")
+    return machine
+
+
+def _check_continuous(table: sa.Table) -> None:
+    if "next_run_time" not in table.columns:
+        raise exception.UnsupportedError(f"Rows of {table.name} have no next_run_time")
+
+
+class Request(NamedTuple):
+    """A worker's request for rows of a table.
+
+    ``filters`` are those of a list, ``after`` is an id after which to look, ``context`` is the
+    caller's, for the journal.
+    """
+
+    table: sa.Table
+    claimant: Claimant
+    limit: int
+    filters: Mapping[str, Any] | None = None
+    after: int = 0
+    context: Any = None
+
+    def entry(self, kind: str) -> journal.Entry | None:
+        """Return what the journal is to say of it."""
+        return journal.entry(self.table, self.context, kind)
+
+    def wanted(self, kind: Kind) -> Wanted:
+        """Return the rows that may be claimed.
+
+        :raises InvalidFilter: a filter can't be used
+        :raises UnsupportedError: rows of the table can't be claimed
+        """
+        machine_of(self.table)
+        if kind is Kind.DUE:
+            _check_continuous(self.table)
+        return Wanted(self.table, kind, self.filters, self.after)
+
+
+def claim(request: Request, kind: Kind) -> Sequence[Cells]:
+    """Claim the first rows that wait or are due, and return them as they are now.
+
+    :raises InvalidFilter, UnsupportedError: the request can't be answered
+    """
+    return _claimed(request, request.wanted(kind))
+
+
+class Takeover(NamedTuple):
+    """The rows that were taken over, and those that were ended as no attempt was left."""
+
+    claimed: Sequence[Cells] = ()
+    ended: Sequence[Update] = ()
+
+
+def take_over(request: Request, attempts: int, then: str) -> Takeover:
+    """Claim rows that dead workers have left, or end them after so many attempts.
+
+    :param then: the state in which they end
+    :raises InvalidStateTransition: no running row can end in this state
+    :raises InvalidFilter, UnsupportedError: the request can't be answered
+    """
+    wanted = request.wanted(Kind.ABANDONED)
+    state_guard.check_move(request.table, {"state": wanted.from_state}, then)
+    return _taken_over(request, wanted, attempts, then)
+
+
+def _unknown_rows(
+    lost: exception.DatabaseUnavailable, request: Request, *_: Any
+) -> Sequence[Cells] | Found:
+    """Return the rows whose claim was not answered: those that the worker does not know of."""
+    table, claimant = request.table, request.claimant
+    if claimant.known is None:
+        return Found.NOTHING
+    unknown = {*claims.held(table, claimant.id)}.difference(claimant.known)
+    rows = [api.get(table, {"uuid": uuid}) for uuid, _ in unknown]
+    return [row for row in rows if row is not None] or Found.NOTHING
+
+
+def _unknown_takeovers(
+    lost: exception.DatabaseUnavailable, request: Request, *_: Any
+) -> Takeover | Found:
+    rows = _unknown_rows(lost, request)
+    return rows if isinstance(rows, Found) else Takeover(rows)
+
+
+@retries.looking(_unknown_rows)
+def _claimed(request: Request, wanted: Wanted) -> Sequence[Cells]:
+    table = request.table
+    bound = _bound(table, request.claimant, 1)
+    if wanted.shape.kind is Kind.WAITING:
+        state_guard.check_move(table, {"state": wanted.from_state}, bound["state"])
+    entry = request.entry("claim")
+    if not _is_cluster_node():
+        return claims.claim_first(wanted, request.limit, bound, entry)
+    rows = []
+    found = claims.candidates(wanted, max(request.limit, claims.CANDIDATES))
+    for candidate in claims.shuffled(found, request.limit):
+        row = claims.claim_candidate(wanted, candidate, bound, entry)
+        rows += [] if row is None else [row]
+    return rows
+
+
+@retries.looking(_unknown_takeovers)
+def _taken_over(request: Request, wanted: Wanted, attempts: int, then: str) -> Takeover:
+    claimed, ended = [], []
+    for candidate in claims.candidates(wanted, request.limit):
+        made = candidate.attempts or 0
+        is_exhausted = made >= attempts
+        bound = (
+            _end(request.table, made, then)
+            if is_exhausted
+            else _bound(request.table, request.claimant, made + 1)
+        )
+        row = claims.claim_candidate(wanted, candidate, bound, request.entry("takeover"))
+        if row is not None and is_exhausted:
+            ended.append(Update(row, wanted.from_state))
+        elif row is not None:
+            claimed.append(row)
+    return Takeover(claimed, ended)
+
+
+def _is_cluster_node() -> bool:
+    source = database.current()
+    if source.is_cluster_node is None:
+        with transactions.connected() as connection:
+            source.is_cluster_node = source.backend.is_cluster_node(connection)
+    return source.is_cluster_node
+
+
+def _end(table: sa.Table, attempts: int, state: str) -> dict[str, Any]:
+    """Return what is written to a row when no attempt is left."""
+    message = f"The workers of {attempts} attempts have died, or given it back"
+    return {
+        "updated_at": timeutils.utcnow(),
+        "state": state,
+        "attempts": None,
+        **({"status_message": message} if "status_message" in table.columns else {}),
+    }
+
+
+def _bound(table: sa.Table, claimant: Claimant, attempts: int) -> dict[str, Any]:
+    """Return what a claim writes to a row."""
+    return {
+        "updated_at": timeutils.utcnow(),
+        "state": machine_of(table).RUNNING,
+        "worker_id": claimant.id,
+        "attempts": attempts,
+        "available_at": None,
+        **({"hostname": claimant.host} if "hostname" in table.columns else {}),
+    }
+
+
+def claim_one(table: sa.Table, key: Key, claimant: Claimant, context: Any = None) -> Update | None:
+    """Claim a row that waits, or may run again; None where there is no such row.
+
+    :param context: the caller's, for the journal
+    :raises InvalidStateTransition: it is in another state, as it is claimed already, or paused
+    """
+    machine = machine_of(table)
+    barred = (machine.RUNNING, *machine.paused())
+    expected = expectations.parse(table, {"state": Not(barred)})
+    known = RowVersion(machine.WAITING)
+    given = {"state": machine.RUNNING}
+    write = api.prepare(table, key, given, known, expected, context, "claim")
+    bound = {**write.bound, **_bound(table, claimant, 1)}
+    try:
+        return api.apply(write._replace(bound=bound))
+    except exception.UnexpectedValues as error:
+        state = error.cells[column_index(table, "state")]
+        raise _not_claimable(table, key, state) from error
+
+
+def _not_claimable(table: sa.Table, key: Key, state: str) -> exception.InvalidStateTransition:
+    (ident,) = key.values()
+    new = machine_of(table).RUNNING
+    return exception.InvalidStateTransition(
+        name=table.name, id=ident, initial=state, new=new, allowed=()
+    )
+
+
+def write(
+    table: sa.Table,
+    key: Key,
+    token: int,
+    given: Mapping[str, Any],
+    context: Any = None,
+) -> Update | None:
+    """Change a row that a worker has claimed; None where there is no such row.
+
+    :param token: the number of the transition that claimed it
+    :param given: the columns that change; with ``state``, the claim ends
+    :param context: the caller's, for the journal
+    :raises UnexpectedValues: the row has another token: the claim was revoked
+    :raises InvalidStateTransition, InvalidValue, Conflict: as for ``api.update``
+    """
+    expected = expectations.numbered(token)
+    known = RowVersion(machine_of(table).RUNNING)
+    return api.apply(api.prepare(table, key, given, known, expected, context, "finish"))
+
+
+def give_back(
+    table: sa.Table,
+    key: Key,
+    token: int,
+    after: float = 0,
+    counts: bool = True,
+    context: Any = None,
+) -> Update | None:
+    """End a claim so that any worker may take the row over.
+
+    :param after: seconds for which nobody may
+    :param counts: whether it counts as an attempt
+    :raises UnexpectedValues: as for :func:`write`
+    """
+    bound = Row(worker_id=NOBODY, available_at=times.later(after) if after else None)
+    if not counts:
+        bound["attempts"] = table.c.attempts - 1
+    return _written_in_place(table, key, token, bound, context, "give_back")
+
+
+def reschedule(
+    table: sa.Table,
+    key: Key,
+    token: int,
+    given: Mapping[str, Any],
+    context: Any = None,
+) -> Update | None:
+    """End the run of a continuous row, which is due again later.
+
+    :param given: the columns that change, ``next_run_time`` among them
+    :raises UnsupportedError: the table's rows are not continuous
+    :raises UnexpectedValues: as for :func:`write`
+    """
+    _check_continuous(table)
+    bound = {**state_guard.storable(table, given), "worker_id": None, "attempts": 0}
+    return _written_in_place(table, key, token, bound, context, "reschedule")
+
+
+def _written_in_place(
+    table: sa.Table, key: Key, token: int, bound: Mapping[str, Any], context: Any, kind: str
+) -> Update | None:
+    """Write a claimed row, which stays in its state and gets a new token."""
+    rules = machine_of(table).under(database.get_profile())
+    running = rules.RUNNING
+    now = {"updated_at": timeutils.utcnow(), "state": running, "available_at": None, **bound}
+    entry = journal.entry(table, context, kind)
+    known = RowVersion(running)
+    write = Write(table, key, now, known, rules.held(), entry, expectations.numbered(token))
+    return api.apply(write)
