@@ -5,6 +5,7 @@ import contextlib
 import enum
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -24,6 +25,8 @@ from watcher_objects.testing.database import upgraded
 
 #: Seconds that a server may take to start.
 PATIENCE = 60
+#: Those from which no system takes ports for outgoing connections.
+_PORTS = range(20_000, 32_000)
 
 
 def binary(name: str) -> str:
@@ -36,8 +39,11 @@ def binary(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Return a port that no connection gets before a server listens to it."""
+    for port in random.SystemRandom().sample(_PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no free port")
 
 
 class Server(ABC):
