@@ -37,11 +37,15 @@ _ROW_FORMAT = sa.text(
 )
 
 
-def create_table(name: str, *items: Any) -> None:
-    """Create a table, with text that compares exactly."""
+def create_table(name: str, *items: Any, reuses_ids: bool = True) -> None:
+    """Create a table, with text that compares exactly.
+
+    :param reuses_ids: whether SQLite may give the ids of removed rows again
+    """
     op.create_table(
         name,
         *map(_exact, items),
+        sqlite_autoincrement=not reuses_ids,
         mysql_engine="InnoDB",
         mysql_default_charset="utf8mb4",
         mysql_collate="utf8mb4_nopad_bin",

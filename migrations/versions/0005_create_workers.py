@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("started_at", time, nullable=False),
         sa.Column("alive_until", time, nullable=False),
         sa.UniqueConstraint("uuid", name="uniq_workers0uuid"),
+        reuses_ids=False,
     )
     steps.create_index("ix_workers_alive_until", "workers", "alive_until", "id")
     for table in _STATEFUL:

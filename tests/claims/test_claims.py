@@ -2,6 +2,7 @@
 """Claims: one worker gets each object, and only the latest lease can write it."""
 
 import datetime
+import gc
 import threading
 from contextlib import contextmanager, suppress
 
@@ -252,9 +253,22 @@ def test_a_resumed_object_is_taken_over(worker, context):
     for state in ("SUSPENDED", "ONGOING"):
         audit.state = state
         audit.save()
+        worker._running().beat()
     (lease,) = claims.take_over(Audit)
-    assert lease.attempts == 2
+    # An operator who pauses an audit does not use up its attempts.
+    assert lease.attempts == 1
     lease.finish("SUCCEEDED")
+
+
+def test_what_was_given_back_and_paused_is_taken_over_once_resumed(worker, context):
+    waiting(Audit, context)
+    claims.claim_next(context, Audit)._give_back_uncounted()
+    audit = Audit.list(context)[0]
+    for state in ("SUSPENDED", "ONGOING"):
+        audit.state = state
+        audit.save()
+    (lease,) = claims.take_over(Audit)
+    assert lease.attempts == 1
 
 
 def test_what_an_engine_without_claims_runs_is_not_taken_over(worker, context):
@@ -369,12 +383,21 @@ def test_a_ttl_that_cannot_be_used(ttl, context):
 def test_at_its_end_a_worker_gives_back_what_it_holds(database, context):
     waiting(Audit, context)
     with Worker(context) as first:
-        claims.claim_next(context, Audit)
+        lease = claims.claim_next(context, Audit)
+    with pytest.raises(exception.LeaseLost):
+        lease.check()
     with pytest.raises(exception.WorkerNotFound):
         Worker.get(context, first.id)
-    with Worker(context):
+    with Worker(context) as second:
+        assert second.id > first.id
         (lease,) = claims.take_over(Audit)
         assert lease.attempts == 1
+        del lease
+        gc.collect()
+    with Worker(context):
+        (lease,) = claims.take_over(Audit)
+        # A lease that was dropped was an attempt.
+        assert lease.attempts == 2
 
 
 def test_a_worker_is_an_object(worker, context):
@@ -422,7 +445,7 @@ def test_what_is_held_without_a_lease_is_given_back(worker, other, context):
     waiting(Audit, context)
     lease = claims.claim_next(context, Audit, worker)
     heartbeat = worker._running()
-    heartbeat.leases.clear()
+    heartbeat.discard(lease)
     with heartbeat.claiming():
         # The claim that is under way may explain it.
         heartbeat.beat()
@@ -432,6 +455,30 @@ def test_what_is_held_without_a_lease_is_given_back(worker, other, context):
     assert row(lease.object)[:2] == (0, 0)
     (taken,) = claims.take_over(Audit, worker=other)
     assert taken.attempts == 1
+
+
+def test_a_lease_that_was_dropped_is_given_back_as_an_attempt(worker, context):
+    waiting(Audit, context)
+    lease = claims.claim_next(context, Audit)
+    audit = lease.object
+    del lease
+    gc.collect()
+    for _ in range(2):
+        worker._running().beat()
+    assert row(audit)[:2] == (0, 1)
+
+
+def test_a_lease_is_given_back_after_a_check_that_came_too_late(worker, context):
+    waiting(Audit, context)
+    lease = claims.claim_next(context, Audit)
+    worker._running()._alive_until = 0
+    with pytest.raises(exception.LeaseLost):
+        lease.check()
+    for _ in range(2):
+        worker._running().beat()
+    assert row(lease.object)[:2] == (0, 1)
+    with pytest.raises(exception.LeaseLost):
+        lease.finish("SUCCEEDED")
 
 
 def test_a_worker_whose_row_is_gone_stops(worker, context):
@@ -493,7 +540,7 @@ def test_the_database_closes_the_gap_that_stale_claims_could_use(worker, other, 
 
     waiting(Audit, context)
     claims.claim_next(context, Audit, worker).give_back()
-    request = rows.Request(models.audits, other._claimant(None), 1)
+    request = rows.Request(models.audits, other._claimant(), 1)
     wanted = request.wanted(rows.Kind.ABANDONED)
     (candidate,) = statements.candidates(wanted, 1)
     (lease,) = claims.take_over(Audit, worker=worker)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import watcher.tests.functional  # It chooses threads, before anything else can.
 from oslo_config import cfg
 from oslo_db.sqlalchemy import enginefacade
+from sqlalchemy.schema import CreateColumn
 
 from tests.interop import alias
 
@@ -57,9 +58,13 @@ class OneDatabase(db_fixture.WatcherDatabase):
         self.addCleanup(db.dispose)
         # The whole chain would take longer than a test.
         with db.get_engine().begin() as connection:
-            for table in (models.audits, models.action_plans, models.actions):
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN moves BIGINT")
+            for table in models.metadata.sorted_tables:
+                for column in table.columns:
+                    if "internal" in column.info:
+                        ddl = CreateColumn(column).compile(connection)
+                        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {ddl}")
             models.transitions.create(connection)
+            models.workers.create(connection)
 
 
 db_fixture.WatcherDatabase = OneDatabase

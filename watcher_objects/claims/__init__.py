@@ -78,7 +78,7 @@ def claim(
     """
     claimant = (worker or current())._within(context)
     name = cls.obj_name()
-    (lease,) = claimant._leases(name, lambda known: [claimant.claim_one(name, identity)])
+    (lease,) = claimant._leases(name, lambda: [claimant.claim_one(name, identity)])
     return lease
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -32,14 +33,14 @@ class Heartbeat:
     nobody works on.
 
     :param beat: sends one heartbeat
-    :param give_back: gives back what is held without a lease
+    :param give_back: gives back what is held without a lease; it gets whether that was an attempt
     :param ttl: seconds for which a heartbeat keeps the worker alive
     """
 
-    def __init__(self, beat: Beat, give_back: Callable[[Key], None], ttl: float) -> None:
+    def __init__(self, beat: Beat, give_back: Callable[[Key, bool], None], ttl: float) -> None:
         self._beat, self._give_back, self.ttl = beat, give_back, ttl
-        #: The leases that the worker holds.
-        self.leases: dict[Key, Lease] = {}
+        # The leases that have not ended, of which some may have been dropped.
+        self._leases: dict[Key, weakref.ref[Lease]] = {}
         #: Whether the worker is to stop.
         self.stopping = False
         self._ended = threading.Event()
@@ -97,18 +98,32 @@ class Heartbeat:
         """Whether this process was forked from the worker's, and has no such thread."""
         return self._process != os.getpid()
 
-    @contextmanager
-    def claiming(self) -> Iterator[list[tuple[str, int]] | None]:
-        """Mark that a claim is under way, whose rows may be seen before its answer arrives.
+    @property
+    def leases(self) -> dict[Key, Lease]:
+        """The leases that the worker holds, and that somebody still refers to."""
+        known = {key: lease() for key, lease in self._leases.copy().items()}
+        return {key: lease for key, lease in known.items() if lease and not lease.is_over}
 
-        What it yields are the uuids and tokens of all leases; None while other claims are under
-        way.
-        """
+    @property
+    def dropped(self) -> list[Key]:
+        """The leases that have not ended, and that nobody refers to any more."""
+        return [*self._leases.keys() - self.leases.keys()]
+
+    def add(self, lease: Lease) -> None:
+        """Take a lease for one that the worker holds."""
+        self._leases[lease.key] = weakref.ref(lease)
+
+    def discard(self, lease: Lease) -> None:
+        """Take a lease for one that has ended."""
+        self._leases.pop(lease.key, None)
+
+    @contextmanager
+    def claiming(self) -> Iterator[None]:
+        """Mark that a claim is under way, whose rows may be seen before its answer arrives."""
         claim = object()
-        is_alone = not self._claims
         self._claims.add(claim)
         try:
-            yield [key[1:] for key in [*self.leases]] if is_alone else None
+            yield
         finally:
             self._claims.discard(claim)
 
@@ -117,7 +132,7 @@ class Heartbeat:
 
         :raises WorkerNotFound: the worker has been removed
         """
-        before = {*self.leases}
+        before = self.leases
         sent = time.monotonic()
         try:
             rows = {*self._beat()}
@@ -125,10 +140,8 @@ class Heartbeat:
             self._is_gone = True
             raise
         self._alive_until = sent + self.ttl
-        for key in before - rows:
-            lease = self.leases.get(key)
-            if lease is not None:
-                lease._lose()
+        for key in before.keys() - rows:
+            before[key]._lose()
         self._give_back_strays(rows)
 
     def _give_back_strays(self, rows: set[Key]) -> None:
@@ -141,8 +154,10 @@ class Heartbeat:
             elif explained_by & under_way:
                 seen[key] = explained_by
             else:
-                LOG.warning("Giving back %s %s, which no lease is known of", *key[:2])
-                self._give_back(key)
+                LOG.warning("Giving back %s %s, on which there is no lease", *key[:2])
+                # A lease that was dropped was an attempt; a claim without an answer was not.
+                self._give_back(key, key in self._leases)
+                self._leases.pop(key, None)
         self._strays = seen
 
     def _run(self) -> None:

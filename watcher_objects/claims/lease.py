@@ -50,7 +50,9 @@ class Lease:
         if self.is_over:
             raise self._error("it has ended")
         if not self._worker.is_alive:
-            raise self._error("its worker sent no heartbeat in time")
+            # The next heartbeat gives the object back, unless another worker has taken it over.
+            self._lost, self.is_over = self._error("its worker sent no heartbeat in time"), True
+            raise self._lost
 
     def save(self, **fields: Any) -> None:
         """Write fields, and the changes of the object, if the lease is not lost.
@@ -126,17 +128,14 @@ class Lease:
         if old_state is not None:
             self.object._old_state = old_state
 
-    def _begin(self, known: dict[tuple[str, str, int], "Lease"]) -> None:
-        """Be one of the worker's leases, once the claim is committed.
-
-        :param known: the leases of the worker, which its heartbeats compare with the rows
-        """
-        self._known = known
+    def _begin(self, heartbeat: Any) -> None:
+        """Be one of the worker's leases, once the claim is committed."""
+        self._heartbeat = heartbeat
         transaction = levels.current()
         if transaction is None:
-            known[self.key] = self
+            heartbeat.add(self)
         else:
-            transaction.after_commit.append(lambda: known.update({self.key: self}))
+            transaction.after_commit.append(lambda: heartbeat.add(self))
             transaction.after_rollback.append(self._undo_begin)
 
     def _undo_begin(self) -> None:
@@ -144,14 +143,14 @@ class Lease:
 
     def _end(self) -> None:
         self.is_over = True
-        self._known.pop(self.key, None)
+        self._heartbeat.discard(self)
         transaction = levels.current()
         if transaction is not None:
             transaction.after_rollback.append(self._undo_end)
 
     def _undo_end(self) -> None:
         self.is_over = False
-        self._known[self.key] = self
+        self._heartbeat.add(self)
 
     def _lose(self, error: exception.LeaseLost | None = None) -> None:
         """Take note that the lease is lost, as a write or a heartbeat has shown."""

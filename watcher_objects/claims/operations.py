@@ -50,7 +50,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
     @base.remotable
     def unregister(self) -> None:
         """Remove the worker: what it still holds, others may take over at once."""
-        claims.unregister(self.id)
+        claims.unregister(self.uuid)
 
     @base.remotable
     def beat(self, names: Sequence[str]) -> list[list[Any]]:
@@ -60,7 +60,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         :returns: the class, the uuid and the token of all that it holds
         :raises WorkerNotFound: it has been removed
         """
-        if not claims.beat(self.id, self.ttl):
+        if not claims.beat(self.uuid, self.ttl):
             raise self._not_found({"id": self.id})
         found = []
         for name in names:
@@ -76,18 +76,16 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         limit: int,
         filters: Mapping[str, Any] | None = None,
         after: int = 0,
-        known: Sequence[Any] | None = None,
     ) -> list[list[Any]]:
         """Claim objects that wait or are due; see :func:`watcher_objects.claims.claim_many`.
 
         :param name: the class of the objects
         :param kind: ``waiting`` or ``due``
         :param after: an id after which to look
-        :param known: the uuids and tokens of all that the worker holds
         :returns: each object, with its token and the number of its attempts
         """
         cls = _claimable(name)
-        request = self._request(cls, limit, filters, after, known)
+        request = self._request(cls, limit, filters, after)
         old_state = cls.table.info["state_machine"].WAITING if kind == Kind.WAITING else None
         rows = claims.claim(request, Kind(kind))
         return [self._claimed(cls, row, old_state) for row in rows]
@@ -97,7 +95,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         """Claim one object; see :func:`watcher_objects.claims.claim`."""
         cls = _claimable(name)
         key = cls._identity_key(identity)
-        done = claims.claim_one(cls.table, key, self._claimant(None), self._context)
+        done = claims.claim_one(cls.table, key, self._claimant(), self._context)
         if done is None:
             raise cls._not_found(key)
         return self._claimed(cls, done.cells, done.old_state)
@@ -110,14 +108,13 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         attempts: int,
         then: str,
         filters: Mapping[str, Any] | None = None,
-        known: Sequence[Any] | None = None,
     ) -> list[list[Any]]:
         """Take over what dead workers left; see :func:`watcher_objects.claims.take_over`.
 
         The other parameters and the result are those of :meth:`claim`.
         """
         cls = _claimable(name)
-        request = self._request(cls, limit, filters, 0, known)
+        request = self._request(cls, limit, filters, 0)
         taken = claims.take_over(request, attempts, then)
         for done in taken.ended:
             self._loaded(cls, done.cells)._publish("update", done.old_state)
@@ -161,9 +158,8 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             done = claims.reschedule(cls.table, key, token, given, self._context)
         return self._written(cls, key, done)
 
-    def _claimant(self, known: Sequence[Any] | None) -> Claimant:
-        held = None if known is None else {(uuid, token) for uuid, token in known}
-        return Claimant(self.id, self.host, held)
+    def _claimant(self) -> Claimant:
+        return Claimant(self.id, self.host)
 
     def _request(
         self,
@@ -171,9 +167,8 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         limit: int,
         filters: Mapping[str, Any] | None,
         after: int,
-        known: Sequence[Any] | None,
     ) -> Request:
-        return Request(cls.table, self._claimant(known), limit, filters, after, self._context)
+        return Request(cls.table, self._claimant(), limit, filters, after, self._context)
 
     def _claimed(self, cls: Any, cells: Any, old_state: str | None) -> list[Any]:
         """Return what a claim returns of an object, and publish the change."""

@@ -101,7 +101,7 @@ class Search:
         """Return leases on objects that wait or are due."""
         after = self._place() if kind is Kind.WAITING else 0
         args = (self.name, kind.value, self.batch, self.filters, after)
-        leases = self.worker._leases(self.name, lambda known: self.worker.claim(*args, known))
+        leases = self.worker._leases(self.name, lambda: self.worker.claim(*args))
         if kind is Kind.WAITING:
             self._after = max((lease.object.id for lease in leases), default=0)
         return leases
@@ -118,7 +118,7 @@ class Search:
     def take_over(self) -> list[Lease]:
         """Return leases on objects that dead workers have left; end those without attempts."""
         args = (self.name, self.batch, self.attempts, self.then, self.filters)
-        return self.worker._leases(self.name, lambda known: self.worker.take_over(*args, known))
+        return self.worker._leases(self.name, lambda: self.worker.take_over(*args))
 
 
 def _positive(name: str, value: Any) -> int:

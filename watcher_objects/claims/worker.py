@@ -97,8 +97,10 @@ class Worker(Operations):
             return
         heartbeat.stop()
         try:
-            for lease in [*heartbeat.leases.values()]:
+            for lease in heartbeat.leases.values():
                 lease._give_back_uncounted()
+            for key in heartbeat.dropped:
+                self._give_back_stray(key, counts=True)
             self.unregister()
         except exception.WatcherException as failure:
             LOG.warning("%r could not give back all that it holds: %s", self, failure)
@@ -153,25 +155,24 @@ class Worker(Operations):
     def _beat(self) -> list[Key]:
         return [(name, uuid, token) for name, uuid, token in self.beat([*self._names])]
 
-    def _give_back_stray(self, key: Key) -> None:
-        """Give back what is held without a lease; no work was done on it."""
+    def _give_back_stray(self, key: Key, counts: bool) -> None:
+        """Give back what is held without a lease."""
         with suppress(exception.LeaseLost):
-            self.give_back(*key, counts=False)
+            self.give_back(*key, 0, counts)
 
     def _leases(self, name: str, claim: Callable[..., Any]) -> list[Lease]:
         """Return leases on what a claim returns.
 
-        :param claim: gets the uuids and tokens of all leases
         :raises WorkerLost: the worker is dead
         """
         heartbeat = self._running()
         if not heartbeat.is_alive:
             raise exception.WorkerLost(worker=self.uuid, ttl=self.ttl)
         self._names.add(name)
-        with heartbeat.claiming() as known:
-            leases = [Lease(self, *found) for found in claim(known)]
+        with heartbeat.claiming():
+            leases = [Lease(self, *found) for found in claim()]
             for lease in leases:
-                lease._begin(heartbeat.leases)
+                lease._begin(heartbeat)
         return leases
 
     def _within(self, context: Any) -> "Worker":

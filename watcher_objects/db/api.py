@@ -115,7 +115,7 @@ def prepare(
     """
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
     if table.info["state_machine"] and "state" in bound:
-        bound |= state_guard.attempts(table, bound["state"])
+        bound |= state_guard.ended_claim(table, bound["state"])
         if bound["state"] == DELETED:
             bound |= state_guard.marks_of_deletion(table)
     computed = tuple(name for name in given if expressions.is_expression(given[name]))

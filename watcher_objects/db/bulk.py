@@ -93,7 +93,7 @@ def update(
     """
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
     if "state" in bound:
-        bound |= state_guard.attempts(table, bound["state"])
+        bound |= state_guard.ended_claim(table, bound["state"])
     asked, values_of = filters.parse_filters(table, wanted)
     conditions = [
         *filters.where(table, asked, values_of),

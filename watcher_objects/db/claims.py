@@ -7,7 +7,7 @@ by anybody, raises it, and so revokes the lease. The token decides whether a wor
 clock only gives other workers the right to try a takeover.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -27,8 +27,6 @@ from watcher_objects.db.transactions import retries
 from watcher_objects.db.transactions.retries import Found
 from watcher_objects.transitions import StateTransitionManager
 
-#: Stands in ``worker_id`` for no worker: the row was given back.
-NOBODY = 0
 #: Seconds after which the row of a dead worker is removed.
 FORGOTTEN = 7 * 86400
 
@@ -40,9 +38,6 @@ class Claimant(NamedTuple):
 
     id: int
     host: str
-    #: What it holds: uuids with their tokens; None if it does not know, as other claims of it are
-    #: under way.
-    known: Collection[tuple[str, int]] | None = None
 
 
 def register(given: Mapping[str, Any]) -> Cells:
@@ -70,9 +65,9 @@ def _registered(bound: Mapping[str, Any]) -> Any:
 
 
 @retries.retried
-def beat(worker_id: int, ttl: int) -> bool:
+def beat(uuid: str, ttl: int) -> bool:
     """Keep a worker alive for so many seconds from now; return False if its row is gone."""
-    update = sa.update(_workers).where(_workers.c.id == worker_id)
+    update = sa.update(_workers).where(_workers.c.uuid == uuid)
     return transactions.execute(update.values(alive_until=times.later(ttl))).matched > 0
 
 
@@ -83,9 +78,9 @@ def held(table: sa.Table, worker_id: int) -> Sequence[tuple[str, int]]:
 
 
 @retries.retried
-def unregister(worker_id: int) -> None:
+def unregister(uuid: str) -> None:
     """Remove a worker: what it has still claimed, others may take over at once."""
-    transactions.execute(sa.delete(_workers).where(_workers.c.id == worker_id))
+    transactions.execute(sa.delete(_workers).where(_workers.c.uuid == uuid))
 
 
 @retries.retried
@@ -146,7 +141,11 @@ def claim(request: Request, kind: Kind) -> Sequence[Cells]:
 
     :raises InvalidFilter, UnsupportedError: the request can't be answered
     """
-    return _claimed(request, request.wanted(kind))
+    wanted = request.wanted(kind)
+    bound = _bound(request.table, request.claimant, 1)
+    if kind is Kind.WAITING:
+        state_guard.check_move(request.table, {"state": wanted.from_state}, bound["state"])
+    return _claimed(request, wanted, bound, request.entry("claim"))
 
 
 class Takeover(NamedTuple):
@@ -165,35 +164,29 @@ def take_over(request: Request, attempts: int, then: str) -> Takeover:
     """
     wanted = request.wanted(Kind.ABANDONED)
     state_guard.check_move(request.table, {"state": wanted.from_state}, then)
-    return _taken_over(request, wanted, attempts, then)
+    bound = _bound(request.table, request.claimant, 1)
+    return _taken_over(request, wanted, bound, request.entry("takeover"), attempts, then)
 
 
-def _unknown_rows(
-    lost: exception.DatabaseUnavailable, request: Request, *_: Any
+def _claimed_rows(
+    lost: exception.DatabaseUnavailable,
+    request: Request,
+    wanted: Wanted,
+    bound: Row,
+    entry: journal.Entry | None,
 ) -> Sequence[Cells] | Found:
-    """Return the rows whose claim was not answered: those that the worker does not know of."""
-    table, claimant = request.table, request.claimant
-    if claimant.known is None:
-        return Found.NOTHING
-    unknown = {*claims.held(table, claimant.id)}.difference(claimant.known)
-    rows = [api.get(table, {"uuid": uuid}) for uuid, _ in unknown]
-    return [row for row in rows if row is not None] or Found.NOTHING
+    """Return the rows that were claimed, although the answer to that was lost.
+
+    What is claimed after this look, the worker gives back with a heartbeat.
+    """
+    claimant = request.claimant
+    return claims.claimed_by(request.table, claimant.id, bound, entry) or Found.NOTHING
 
 
-def _unknown_takeovers(
-    lost: exception.DatabaseUnavailable, request: Request, *_: Any
-) -> Takeover | Found:
-    rows = _unknown_rows(lost, request)
-    return rows if isinstance(rows, Found) else Takeover(rows)
-
-
-@retries.looking(_unknown_rows)
-def _claimed(request: Request, wanted: Wanted) -> Sequence[Cells]:
-    table = request.table
-    bound = _bound(table, request.claimant, 1)
-    if wanted.shape.kind is Kind.WAITING:
-        state_guard.check_move(table, {"state": wanted.from_state}, bound["state"])
-    entry = request.entry("claim")
+@retries.looking(_claimed_rows)
+def _claimed(
+    request: Request, wanted: Wanted, bound: Row, entry: journal.Entry | None
+) -> Sequence[Cells]:
     if not _is_cluster_node():
         return claims.claim_first(wanted, request.limit, bound, entry)
     rows = []
@@ -204,19 +197,34 @@ def _claimed(request: Request, wanted: Wanted) -> Sequence[Cells]:
     return rows
 
 
-@retries.looking(_unknown_takeovers)
-def _taken_over(request: Request, wanted: Wanted, attempts: int, then: str) -> Takeover:
+def _taken_rows(
+    lost: exception.DatabaseUnavailable,
+    request: Request,
+    wanted: Wanted,
+    bound: Row,
+    entry: journal.Entry | None,
+    *_: Any,
+) -> Takeover | Found:
+    rows = _claimed_rows(lost, request, wanted, bound, entry)
+    return rows if isinstance(rows, Found) else Takeover(rows)
+
+
+@retries.looking(_taken_rows)
+def _taken_over(
+    request: Request,
+    wanted: Wanted,
+    bound: Row,
+    entry: journal.Entry | None,
+    attempts: int,
+    then: str,
+) -> Takeover:
     claimed, ended = [], []
     for candidate in claims.candidates(wanted, request.limit):
         made = candidate.attempts or 0
-        is_exhausted = made >= attempts
-        bound = (
-            _end(request.table, made, then)
-            if is_exhausted
-            else _bound(request.table, request.claimant, made + 1)
-        )
-        row = claims.claim_candidate(wanted, candidate, bound, request.entry("takeover"))
-        if row is not None and is_exhausted:
+        is_last = made >= attempts
+        written = _end(request.table, made, then) if is_last else {**bound, "attempts": made + 1}
+        row = claims.claim_candidate(wanted, candidate, written, entry)
+        if row is not None and is_last:
             ended.append(Update(row, wanted.from_state))
         elif row is not None:
             claimed.append(row)
@@ -237,7 +245,7 @@ def _end(table: sa.Table, attempts: int, state: str) -> dict[str, Any]:
     return {
         "updated_at": timeutils.utcnow(),
         "state": state,
-        "attempts": None,
+        **state_guard.ended_claim(table, state),
         **({"status_message": message} if "status_message" in table.columns else {}),
     }
 
@@ -316,7 +324,7 @@ def give_back(
     :param counts: whether it counts as an attempt
     :raises UnexpectedValues: as for :func:`write`
     """
-    bound = Row(worker_id=NOBODY, available_at=times.later(after) if after else None)
+    bound = Row(worker_id=state_guard.NOBODY, available_at=times.later(after) if after else None)
     if not counts:
         bound["attempts"] = table.c.attempts - 1
     return _written_in_place(table, key, token, bound, context, "give_back")

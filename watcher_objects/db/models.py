@@ -338,5 +338,7 @@ workers = sa.Table(
     _unique("workers", "uuid"),
     _index("workers", "alive_until"),
     info={"state_machine": None},
+    # What a worker has left must not be taken for a later worker's.
+    sqlite_autoincrement=True,
     **_MARIADB,
 )

@@ -13,7 +13,7 @@ from alembic.config import Config
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.migration import diagnostics, forecast, revisions
+from watcher_objects.db.migration import diagnostics, forecast, foreign, revisions
 from watcher_objects.db.migration.foreign import watch_foreign as watch_foreign
 from watcher_objects.db.migration.lock import migration_lock, refuse, translated
 from watcher_objects.db.migration.repairs import Repairs
@@ -80,6 +80,8 @@ def _move(
         if progress is not None:
             made.attributes["progress"] = progress
         way(made, _named(revision))
+        if way is command.upgrade:
+            foreign.refresh(connection)
 
 
 def _named(revision: Any) -> str:

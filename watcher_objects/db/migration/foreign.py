@@ -4,8 +4,10 @@
 import functools
 import importlib
 
+import sqlalchemy as sa
+
 from watcher_objects.db import models
-from watcher_objects.db.backend import database
+from watcher_objects.db.backend import dialects
 from watcher_objects.db.migration import revisions
 from watcher_objects.db.migration.lock import migration_lock, refuse
 
@@ -19,21 +21,31 @@ def watch_foreign(on: bool) -> None:
     of a table are not blocked for longer, and excludes upgrades.
 
     :param on: whether to record them
-    :raises InvalidRevision: the schema has no journal
+    :raises InvalidRevision: the schema is not of the newest revision
     :raises DatabaseError: the account may not create triggers
     """
-    backend = database.current().backend
+    with migration_lock() as connection:
+        if revisions.missing(connection, "head"):
+            refuse(f"revision {revisions.current(connection)} is too old; run db upgrade")
+        _switch(connection, on)
+
+
+def refresh(connection: sa.Connection) -> None:
+    """Create the triggers again, if they are there: an older revision had others."""
+    query = dialects.of(connection).catalog.foreign_triggers
+    if not revisions.missing(connection, "head") and connection.exec_driver_sql(query).scalar():
+        _switch(connection, on=True)
+
+
+def _switch(connection: sa.Connection, on: bool) -> None:
+    backend = dialects.of(connection)
     change = backend.create_foreign_triggers if on else backend.drop_foreign_triggers
     session = importlib.import_module("watcher_objects.migrations.session")
-    with migration_lock() as connection:
-        at = revisions.current(connection)
-        if models.transitions.name in revisions.missing(connection, "head"):
-            refuse(f"revision {at} has no journal; run db upgrade")
-        session.begin(connection)
-        for table in models.metadata.sorted_tables:
-            if table.info.get("state_machine") is not None:
-                names = {"table": table.name, "resource": table.info["resource"]}
-                for template in change:
-                    statement = template.format(**names)
-                    run = functools.partial(connection.exec_driver_sql, statement)
-                    session.insist(table.name, run)
+    session.begin(connection)
+    for table in models.metadata.sorted_tables:
+        if table.info.get("state_machine") is not None:
+            names = {"table": table.name, "resource": table.info["resource"]}
+            for template in change:
+                statement = template.format(**names)
+                run = functools.partial(connection.exec_driver_sql, statement)
+                session.insist(table.name, run)

@@ -146,6 +146,22 @@ def held(table: sa.Table, worker_id: int) -> Sequence[tuple[str, int]]:
     return [(row[0], row[1]) for row in transactions.run(statement, values).rows]
 
 
+def claimed_by(
+    table: sa.Table, worker_id: int, bound: Row, entry: journal.Entry | None
+) -> Sequence[Cells]:
+    """Return the rows that a claim has written, and that nobody has written since.
+
+    The parameters are those of the claim.
+    """
+    state = table.c.state == bound["state"]
+    select = sa.select(table).where(state, table.c.worker_id == worker_id)
+    if entry is None:
+        select = select.where(table.c.updated_at == bound["updated_at"])
+    else:
+        select = select.where(journal.is_last(table, entry))
+    return [[*row] for row in transactions.execute(select).rows]
+
+
 def _state(table: sa.Table, kind: Kind) -> str:
     """Return the state of the rows that may be claimed."""
     machine = table.info["state_machine"]
@@ -187,11 +203,9 @@ def _of_due(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
 
 def _of_abandoned(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
     is_alive = (_workers.c.id == table.c.worker_id, _workers.c.alive_until >= times.now())
-    is_left = sa.and_(table.c.worker_id.is_not(None), ~sa.exists().where(*is_alive))
-    # It was paused while it was claimed, and then resumed.
-    is_resumed = sa.and_(table.c.worker_id.is_(None), table.c.attempts > sa.literal_column("0"))
+    is_left = (table.c.worker_id.is_not(None), ~sa.exists().where(*is_alive))
     is_available = sa.or_(table.c.available_at.is_(None), table.c.available_at <= times.now())
-    return [sa.or_(is_left, is_resumed), is_available]
+    return [*is_left, is_available]
 
 
 _OF_KIND = {

@@ -235,8 +235,7 @@ def _update(
     key = {n: None if is_null else _named(table, n) for n, is_null in conditions}
     # MariaDB assigns from left to right: a copy is computed before its column is changed.
     computed = sorted(copied, key=lambda one: "copy_of" not in table.columns[one[0]].info)
-    written = [*names, *(name for name, _ in copied)]
-    new = {**new_values(table, names), **journal.counted(table, written)}
+    new = {**new_values(table, names), **journal.counted(table, names)}
     write = (
         sa.update(table)
         .where(*identity_conditions(table, key, False), *filters.where(table, expected))

@@ -97,15 +97,11 @@ def _fitted(text: Any) -> str | None:
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
-    """Return what an UPDATE of these columns writes to count it; nothing if none is the state.
-
-    It also takes the row from the worker that has claimed it, unless a worker writes it.
-    """
+    """Return what an UPDATE of these columns writes to count it; nothing if none is the state."""
     if "state" not in names or "moves" not in table.columns:
         return {}
     before = sa.func.coalesce(table.c.moves, sa.literal_column("0"))
-    claim = {n: sa.null() for n in ("worker_id", "available_at") if n not in names}
-    return {"moves": before + sa.literal_column("1"), **claim}
+    return {"moves": before + sa.literal_column("1")}
 
 
 def record(
@@ -230,6 +226,13 @@ def record_many(
     ]
     # RETURNING makes SQLAlchemy insert them in few statements.
     transactions.execute(sa.insert(_table).returning(_table.c.id), recorded)
+
+
+def is_last(table: sa.Table, entry: Entry) -> sa.ColumnElement[bool]:
+    """Return the condition on rows whose last transition a call has made."""
+    of_row = (_table.c.object_id == table.c.id, _table.c.seq == table.c.moves)
+    of_call = (_table.c.resource == table.info["resource"], _table.c.call == entry.call)
+    return sa.exists().where(*of_row, *of_call)
 
 
 def find(table: sa.Table, entry: Entry, key: Key) -> Mapping[str, Any] | None:

@@ -17,6 +17,8 @@ from watcher_objects.transitions import DELETED, StateTransitionManager
 
 #: The highest id that a caller may give. A database numbers on after it, and has as many again.
 MAX_GIVEN_ID = 2**30
+#: Stands in ``worker_id`` for no worker: the row was given back.
+NOBODY = 0
 
 
 #: The rules of the states of a table's rows; None where they have no states.
@@ -51,15 +53,23 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     return bound
 
 
-def attempts(table: sa.Table, new: str) -> Row:
-    """Return what a write of a state binds for the number of attempts that workers have made.
+def ended_claim(table: sa.Table, new: str) -> Row:
+    """Return what a write of a state binds to end the claim of a worker.
 
-    It stays known while the row is paused, so that workers go on with it afterwards.
+    A row that is paused is given back without counting the attempt, so that a worker takes it
+    over after it has been resumed. A row that is resumed stays given back.
     """
     rules: Rules = table.info["state_machine"]
-    if rules is None or rules.RUNNING is None or new == rules.RUNNING or new in rules.paused():
+    if rules is None or rules.RUNNING is None or new == rules.RUNNING:
         return {}
-    return {"attempts": None}
+    if new not in rules.paused():
+        return {"attempts": None, "worker_id": None, "available_at": None}
+    worker, attempts = table.c.worker_id, table.c.attempts
+    # MariaDB assigns from left to right.
+    return {
+        "attempts": sa.case((worker > NOBODY, attempts - 1), else_=attempts),
+        "worker_id": sa.case((worker > NOBODY, NOBODY), else_=worker),
+    }
 
 
 @functools.cache
@@ -87,7 +97,7 @@ def marks_of_deletion(table: sa.Table) -> Row:
     marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
     if not table.info["state_machine"]:
         return marks
-    return {**marks, "state": DELETED, **attempts(table, DELETED)}
+    return {**marks, "state": DELETED, **ended_claim(table, DELETED)}
 
 
 def check_move(

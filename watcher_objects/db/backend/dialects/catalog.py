@@ -27,6 +27,9 @@ class Catalog:
     inexact_columns: str | None = None
     #: The tables whose row format an upgrade changes.
     old_row_formats: str | None = None
+    #: How many triggers record the transitions of other programs.
+    foreign_triggers = """SELECT count(*) FROM information_schema.triggers
+        WHERE trigger_schema = current_schema() AND trigger_name LIKE 'record_foreign_%%'"""
     #: Whether the account may not create the triggers that an upgrade needs.
     triggers_forbidden: str | None = None
 

@@ -122,6 +122,8 @@ class MariaDBCatalog(Catalog):
         WHERE table_schema = database() AND collation_name <> 'utf8mb4_nopad_bin'"""
     old_row_formats = """SELECT table_name FROM information_schema.tables
         WHERE table_schema = database() AND row_format IN ('Compact', 'Redundant')"""
+    foreign_triggers = """SELECT count(*) FROM information_schema.triggers
+        WHERE trigger_schema = database() AND trigger_name LIKE 'record_foreign_%%'"""
     # Galera writes a binary log although it says that there is none.
     triggers_forbidden = """
         SELECT NOT @@log_bin_trust_function_creators
@@ -154,8 +156,12 @@ END IF"""
 _RECORD_UPDATES = """
 CREATE OR REPLACE TRIGGER record_foreign_{table}_update BEFORE UPDATE ON {table} FOR EACH ROW
 IF NOT (NEW.state <=> OLD.state) AND NEW.moves <=> OLD.moves THEN
-    SET NEW.moves = COALESCE(OLD.moves, 0) + 1, NEW.worker_id = NULL, NEW.available_at = NULL,
-        NEW.attempts = IF('SUSPENDED' IN (OLD.state, NEW.state), OLD.attempts, NULL);
+    SET NEW.moves = COALESCE(OLD.moves, 0) + 1;
+    IF NEW.state = 'SUSPENDED' AND OLD.worker_id > 0 THEN
+        SET NEW.worker_id = 0, NEW.attempts = OLD.attempts - 1;
+    ELSEIF NEW.state <> 'SUSPENDED' AND NEW.state <> 'ONGOING' THEN
+        SET NEW.worker_id = NULL, NEW.attempts = NULL, NEW.available_at = NULL;
+    END IF;
     INSERT INTO transitions
         (resource, object_id, object_uuid, seq, from_state, to_state, at, kind, reason)
     VALUES ('{resource}', NEW.id, NEW.uuid, NEW.moves, OLD.state, NEW.state, UTC_TIMESTAMP(6),

@@ -44,10 +44,13 @@ DECLARE left_state varchar;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.moves := coalesce(OLD.moves, 0) + 1;
-        NEW.worker_id := NULL;
-        NEW.available_at := NULL;
-        IF 'SUSPENDED' NOT IN (OLD.state, NEW.state) THEN
+        IF NEW.state = 'SUSPENDED' AND OLD.worker_id > 0 THEN
+            NEW.worker_id := 0;
+            NEW.attempts := OLD.attempts - 1;
+        ELSIF NEW.state NOT IN ('SUSPENDED', 'ONGOING') THEN
+            NEW.worker_id := NULL;
             NEW.attempts := NULL;
+            NEW.available_at := NULL;
         END IF;
         left_state := OLD.state;
     END IF;

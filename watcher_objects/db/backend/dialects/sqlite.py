@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from watcher_objects import exception
 from watcher_objects.db.backend.dialects.base import Backend, Connector
+from watcher_objects.db.backend.dialects.catalog import Catalog
 from watcher_objects.db.backend.dialects.error_codes import OLD_SCHEMA, ErrorCodes
 
 #: Statements before a table is rewritten: it is dropped for a moment, although others and views
@@ -53,7 +54,7 @@ class SQLiteErrors(ErrorCodes):
 
 # A new row may have the id of one that is gone, also one from before there was the trigger.
 _RECORD_INSERTS = """
-CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_insert AFTER INSERT ON {table}
+CREATE TRIGGER record_foreign_{table}_insert AFTER INSERT ON {table}
 WHEN NEW.moves IS NULL AND NEW.state IS NOT NULL
 BEGIN
     UPDATE transitions SET object_id = NULL WHERE resource = '{resource}' AND object_id = NEW.id;
@@ -62,12 +63,14 @@ BEGIN
             strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'foreign');
 END"""
 _RECORD_UPDATES = """
-CREATE TRIGGER IF NOT EXISTS record_foreign_{table}_update AFTER UPDATE OF state ON {table}
+CREATE TRIGGER record_foreign_{table}_update AFTER UPDATE OF state ON {table}
 WHEN NEW.state IS NOT OLD.state AND NEW.moves IS OLD.moves
 BEGIN
-    UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1, worker_id = NULL, available_at = NULL,
-        attempts = iif('SUSPENDED' IN (OLD.state, NEW.state), OLD.attempts, NULL)
-    WHERE id = NEW.id;
+    UPDATE {table} SET moves = coalesce(OLD.moves, 0) + 1 WHERE id = NEW.id;
+    UPDATE {table} SET worker_id = 0, attempts = OLD.attempts - 1
+    WHERE id = NEW.id AND NEW.state = 'SUSPENDED' AND OLD.worker_id > 0;
+    UPDATE {table} SET worker_id = NULL, attempts = NULL, available_at = NULL
+    WHERE id = NEW.id AND NEW.state NOT IN ('SUSPENDED', 'ONGOING');
     UPDATE transitions SET object_id = NULL
     WHERE resource = '{resource}' AND object_uuid IS NOT NEW.uuid AND object_id = (
         SELECT object_id FROM transitions WHERE resource = '{resource}' AND object_id = NEW.id
@@ -78,11 +81,19 @@ BEGIN
 END"""
 
 
+class SQLiteCatalog(Catalog):
+    """The schema table of SQLite."""
+
+    foreign_triggers = """SELECT count(*) FROM sqlite_master
+        WHERE type = 'trigger' AND name LIKE 'record_foreign_%'"""
+
+
 class SQLite(Backend):
     """SQLite through the driver of the standard library."""
 
     name = "sqlite"
     errors = SQLiteErrors()
+    catalog = SQLiteCatalog()
     is_server = False
     session_attributes = {"row_factory": None, "text_factory": str}
     session_statements = (
@@ -112,7 +123,11 @@ class SQLite(Backend):
     insert_if_free = "OR IGNORE"
     now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
     later = "strftime('%Y-%m-%d %H:%M:%f000', 'now', {0} || ' seconds')"
-    create_foreign_triggers = (_RECORD_INSERTS, _RECORD_UPDATES)
+    create_foreign_triggers = (
+        *Backend.drop_foreign_triggers,
+        _RECORD_INSERTS,
+        _RECORD_UPDATES,
+    )
     records_migrations = True
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
