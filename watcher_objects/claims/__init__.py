@@ -20,12 +20,26 @@ writes what becomes of it::
 from collections.abc import Mapping
 from typing import Any
 
+from watcher_objects.claims.counts import Statistics, statistics
 from watcher_objects.claims.lease import Lease
 from watcher_objects.claims.search import ATTEMPTS, THEN, Search
 from watcher_objects.claims.worker import Worker, current
 from watcher_objects.db.claims import Kind
+from watcher_objects.db.work import Work, WorkerCount
 
-__all__ = ["Lease", "Worker", "claim", "claim_many", "claim_next", "due", "take_over"]
+__all__ = [
+    "Lease",
+    "Statistics",
+    "Work",
+    "Worker",
+    "WorkerCount",
+    "claim",
+    "claim_many",
+    "claim_next",
+    "due",
+    "statistics",
+    "take_over",
+]
 
 
 def claim_next(

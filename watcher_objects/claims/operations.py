@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from watcher_objects import base, exception, fields
-from watcher_objects.db import claims, models
+from watcher_objects.db import claims, models, work
 from watcher_objects.db.claims import Claimant, Kind, Request
 from watcher_objects.db.sql.queries import Key
 from watcher_objects.db.sql.write_outcome import Update
 from watcher_objects.db.statements import column_index
 from watcher_objects.persistence.reading import Readable
-from watcher_objects.persistence.registry import class_named
+from watcher_objects.persistence.registry import class_named, class_of
 from watcher_objects.versions.history import Released
 
 
@@ -157,6 +157,18 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         with self._lease_errors(cls, key):
             done = claims.reschedule(cls.table, key, token, given, self._context)
         return self._written(cls, key, done)
+
+    @classmethod
+    @base.remotable
+    def statistics(cls, context: Any) -> dict[str, Any]:
+        """Return how much work there is; see :func:`watcher_objects.claims.statistics`.
+
+        :param context: the caller's context
+        :returns: the numbers of ``workers``, and of ``work`` by class
+        """
+        classes = {class_of(table).obj_name(): table for table in work.tables()}
+        counts = {name: work.count(table)._asdict() for name, table in classes.items()}
+        return {"workers": work.count_workers()._asdict(), "work": counts}
 
     def _claimant(self) -> Claimant:
         return Claimant(self.id, self.host)

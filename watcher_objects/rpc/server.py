@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 #: Methods that only read; all others are executed once per idempotency key.
 READS = frozenset(
     {"get", "get_by_id", "get_by_uuid", "get_by_name", "get_by_type"}
-    | {"list", "refresh", "_obj_related"}
+    | {"list", "refresh", "_obj_related", "statistics"}
 )
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}")
 _TYPED = (exception.WatcherException, ovo_exception.VersionedObjectsException)

@@ -181,15 +181,20 @@ def _in_state(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
 
 def _conditions(shape: Shape) -> list[sa.ColumnElement[bool]]:
     table = shape.table
-    conditions = [
+    found = [
         *_in_state(table),
         table.c.deleted == sa.literal_column("0"),
-        *_OF_KIND[shape.kind](table),
+        *conditions(table, shape.kind),
         *filters.where(table, shape.asked),
     ]
     if shape.has_place:
-        conditions.append(table.c.id > sa.bindparam("after", type_=table.c.id.type))
-    return conditions
+        found.append(table.c.id > sa.bindparam("after", type_=table.c.id.type))
+    return found
+
+
+def conditions(table: sa.Table, kind: Kind) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on rows that may be claimed, except their state."""
+    return _OF_KIND[kind](table)
 
 
 def _of_waiting(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
@@ -202,10 +207,20 @@ def _of_due(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
 
 
 def _of_abandoned(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
-    is_alive = (_workers.c.id == table.c.worker_id, _workers.c.alive_until >= times.now())
-    is_left = (table.c.worker_id.is_not(None), ~sa.exists().where(*is_alive))
-    is_available = sa.or_(table.c.available_at.is_(None), table.c.available_at <= times.now())
+    return left_since(table, times.now())
+
+
+def left_since(table: sa.Table, moment: sa.ColumnElement[Any]) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on running rows that have been left by their workers since a time."""
+    is_left = (table.c.worker_id.is_not(None), ~is_held(table, moment))
+    is_available = sa.or_(table.c.available_at.is_(None), table.c.available_at <= moment)
     return [*is_left, is_available]
+
+
+def is_held(table: sa.Table, moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition on rows whose worker has been alive at a time, or is alive."""
+    is_alive = (_workers.c.id == table.c.worker_id, _workers.c.alive_until >= moment)
+    return sa.exists().where(*is_alive)
 
 
 _OF_KIND = {
