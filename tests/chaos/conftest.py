@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 from tests import servers
 from tests.chaos import history, instances
 from tests.chaos.calls import Footprint
+from tests.chaos.proxy import Proxy
 from tests.conftest import clean
 from watcher_objects import db
 
@@ -36,6 +38,16 @@ def footprint(witnessed, database, published) -> Iterator[Footprint]:
     """What can be seen of the configured database from outside."""
     with closing(servers.admin(witnessed).connect()) as connection:
         yield Footprint(connection, published)
+
+
+@pytest.fixture
+def proxy(url, database) -> Iterator[Proxy]:
+    """A network between the library and its server, where there is one."""
+    proxy = Proxy(sa.make_url(url))
+    db.configure(proxy.url)
+    yield proxy
+    db.dispose()
+    proxy.close()
 
 
 @pytest.fixture(scope="module", params=instances.KINDS)

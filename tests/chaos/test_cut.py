@@ -13,21 +13,10 @@ from oslo_utils import timeutils
 
 from tests import factory, servers
 from tests.chaos.calls import CALLS, READS, STATEMENTS, WRITES, each_statement
-from tests.chaos.proxy import Proxy
 from watcher_objects import Audit, Transition, db, exception
 from watcher_objects.db.sql import write_outcome
 
 pytestmark = pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
-
-
-@pytest.fixture
-def proxy(url, footprint):
-    """A network between the library and its server."""
-    proxy = Proxy(sa.make_url(url))
-    db.configure(proxy.url)
-    yield proxy
-    db.dispose()
-    proxy.close()
 
 
 # Of a read it makes no difference whether the server has received it.

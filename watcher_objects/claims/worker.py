@@ -160,7 +160,7 @@ class Worker(Operations):
         with suppress(exception.LeaseLost):
             self.give_back(*key, 0, counts)
 
-    def _leases(self, name: str, claim: Callable[..., Any]) -> list[Lease]:
+    def _leases(self, name: str, claim: Callable[[], Any]) -> list[Lease]:
         """Return leases on what a claim returns.
 
         :raises WorkerLost: the worker is dead

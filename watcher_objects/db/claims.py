@@ -15,7 +15,7 @@ from oslo_utils import timeutils
 
 from watcher_objects import exception
 from watcher_objects.db import api, models, transactions
-from watcher_objects.db.backend import database
+from watcher_objects.db.backend import database, errors
 from watcher_objects.db.sql import claims, expectations, journal, state_guard, times
 from watcher_objects.db.sql.claims import Kind as Kind
 from watcher_objects.db.sql.claims import Wanted
@@ -145,7 +145,13 @@ def claim(request: Request, kind: Kind) -> Sequence[Cells]:
     bound = _bound(request.table, request.claimant, 1)
     if kind is Kind.WAITING:
         state_guard.check_move(request.table, {"state": wanted.from_state}, bound["state"])
-    return _claimed(request, wanted, bound, request.entry("claim"))
+    entry = request.entry("claim")
+    if not _is_cluster_node():
+        return _claimed(request, wanted, bound, entry) or ()
+    found = _candidates(wanted, max(request.limit, claims.CANDIDATES))
+    chosen = claims.shuffled(found, request.limit)
+    rows = [_claimed_candidate(wanted, one, bound, entry) for one in chosen]
+    return [row for row in rows if row is not None]
 
 
 class Takeover(NamedTuple):
@@ -162,13 +168,26 @@ def take_over(request: Request, attempts: int, then: str) -> Takeover:
     :raises InvalidStateTransition: no running row can end in this state
     :raises InvalidFilter, UnsupportedError: the request can't be answered
     """
-    wanted = request.wanted(Kind.ABANDONED)
-    state_guard.check_move(request.table, {"state": wanted.from_state}, then)
-    bound = _bound(request.table, request.claimant, 1)
-    return _taken_over(request, wanted, bound, request.entry("takeover"), attempts, then)
+    table, wanted = request.table, request.wanted(Kind.ABANDONED)
+    state_guard.check_move(table, {"state": wanted.from_state}, then)
+    entry = request.entry("takeover")
+    claimed, ended = [], []
+    for candidate in _candidates(wanted, request.limit):
+        made = candidate.attempts or 0
+        is_last = made >= attempts
+        bound = _end(table, made, then) if is_last else _bound(table, request.claimant, made + 1)
+        row = _claimed_candidate(wanted, candidate, bound, entry)
+        if row is not None and is_last:
+            ended.append(Update(row, wanted.from_state))
+        elif row is not None:
+            claimed.append(row)
+    return Takeover(claimed, ended)
 
 
-def _claimed_rows(
+_candidates = retries.retried(claims.candidates)
+
+
+def _lost_claim(
     lost: exception.DatabaseUnavailable,
     request: Request,
     wanted: Wanted,
@@ -179,62 +198,38 @@ def _claimed_rows(
 
     What is claimed after this look, the worker gives back with a heartbeat.
     """
-    claimant = request.claimant
-    return claims.claimed_by(request.table, claimant.id, bound, entry) or Found.NOTHING
+    rows = claims.written(request.table, "worker_id", request.claimant.id, bound, entry)
+    return rows or Found.NOTHING
 
 
-@retries.looking(_claimed_rows)
+@retries.looking(_lost_claim)
 def _claimed(
     request: Request, wanted: Wanted, bound: Row, entry: journal.Entry | None
-) -> Sequence[Cells]:
-    if not _is_cluster_node():
-        return claims.claim_first(wanted, request.limit, bound, entry)
-    rows = []
-    found = claims.candidates(wanted, max(request.limit, claims.CANDIDATES))
-    for candidate in claims.shuffled(found, request.limit):
-        row = claims.claim_candidate(wanted, candidate, bound, entry)
-        rows += [] if row is None else [row]
-    return rows
+) -> Sequence[Cells] | None:
+    """Claim rows; None if there are none, also as a lost request came late and has them."""
+    return claims.claim_first(wanted, request.limit, bound, entry) or None
 
 
-def _taken_rows(
+def _lost_candidate(
     lost: exception.DatabaseUnavailable,
-    request: Request,
     wanted: Wanted,
+    candidate: claims.Candidate,
     bound: Row,
     entry: journal.Entry | None,
-    *_: Any,
-) -> Takeover | Found:
-    rows = _claimed_rows(lost, request, wanted, bound, entry)
-    return rows if isinstance(rows, Found) else Takeover(rows)
+) -> Cells | Found:
+    rows = claims.written(wanted.shape.table, "id", candidate.id, bound, entry)
+    return rows[0] if rows else Found.NOTHING
 
 
-@retries.looking(_taken_rows)
-def _taken_over(
-    request: Request,
-    wanted: Wanted,
-    bound: Row,
-    entry: journal.Entry | None,
-    attempts: int,
-    then: str,
-) -> Takeover:
-    claimed, ended = [], []
-    for candidate in claims.candidates(wanted, request.limit):
-        made = candidate.attempts or 0
-        is_last = made >= attempts
-        written = _end(request.table, made, then) if is_last else {**bound, "attempts": made + 1}
-        row = claims.claim_candidate(wanted, candidate, written, entry)
-        if row is not None and is_last:
-            ended.append(Update(row, wanted.from_state))
-        elif row is not None:
-            claimed.append(row)
-    return Takeover(claimed, ended)
+# One by one: what was claimed is kept if the next one fails.
+_claimed_candidate = retries.looking(_lost_candidate)(claims.claim_candidate)
 
 
+@retries.retried
 def _is_cluster_node() -> bool:
     source = database.current()
     if source.is_cluster_node is None:
-        with transactions.connected() as connection:
+        with transactions.connected() as connection, errors.translated(connection.engine):
             source.is_cluster_node = source.backend.is_cluster_node(connection)
     return source.is_cluster_node
 
@@ -276,7 +271,8 @@ def claim_one(table: sa.Table, key: Key, claimant: Claimant, context: Any = None
     write = api.prepare(table, key, given, known, expected, context, "claim")
     bound = {**write.bound, **_bound(table, claimant, 1)}
     try:
-        return api.apply(write._replace(bound=bound))
+        done = api.apply(write._replace(bound=bound))
+        return done if done is not None and done.cells is not None else None
     except exception.UnexpectedValues as error:
         state = error.cells[column_index(table, "state")]
         raise _not_claimable(table, key, state) from error
@@ -306,7 +302,7 @@ def write(
     :raises InvalidStateTransition, InvalidValue, Conflict: as for ``api.update``
     """
     expected = expectations.numbered(token)
-    known = RowVersion(machine_of(table).RUNNING)
+    known = RowVersion(machine_of(table).RUNNING, moves=token)
     return api.apply(api.prepare(table, key, given, known, expected, context, "finish"))
 
 
@@ -356,6 +352,6 @@ def _written_in_place(
     running = rules.RUNNING
     now = {"updated_at": timeutils.utcnow(), "state": running, "available_at": None, **bound}
     entry = journal.entry(table, context, kind)
-    known = RowVersion(running)
+    known = RowVersion(running, moves=token)
     write = Write(table, key, now, known, rules.held(), entry, expectations.numbered(token))
     return api.apply(write)

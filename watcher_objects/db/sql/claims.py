@@ -146,15 +146,17 @@ def held(table: sa.Table, worker_id: int) -> Sequence[tuple[str, int]]:
     return [(row[0], row[1]) for row in transactions.run(statement, values).rows]
 
 
-def claimed_by(
-    table: sa.Table, worker_id: int, bound: Row, entry: journal.Entry | None
+def written(
+    table: sa.Table, name: str, value: int, bound: Row, entry: journal.Entry | None
 ) -> Sequence[Cells]:
     """Return the rows that a claim has written, and that nobody has written since.
 
-    The parameters are those of the claim.
+    The other parameters are those of the claim.
+
+    :param name: a column by which they are found
+    :param value: what it holds
     """
-    state = table.c.state == bound["state"]
-    select = sa.select(table).where(state, table.c.worker_id == worker_id)
+    select = sa.select(table).where(table.c.state == bound["state"], table.c[name] == value)
     if entry is None:
         select = select.where(table.c.updated_at == bound["updated_at"])
     else:

@@ -26,11 +26,13 @@ class RowVersion(NamedTuple):
     """What a caller last knew of a row: its state, and when it was written.
 
     It may be out of date. A right state saves a statement; the time decides what can be said of
-    a write whose answer was lost.
+    a write whose answer was lost. ``moves`` is the token of a lease: the row is written only if
+    that is the number of its last transition.
     """
 
     state: str | None = None
     updated_at: Any = None
+    moves: int | None = None
 
 
 class Write(NamedTuple):
@@ -53,7 +55,8 @@ class Write(NamedTuple):
     @property
     def may_repeat(self) -> bool:
         """Whether it has the same effect if others have written the row since."""
-        return not (self.rules or self.expected.asked or self.computed)
+        is_conditional = self.expected.asked and self.known.moves is None
+        return not (self.rules or is_conditional or self.computed)
 
 
 class Change(NamedTuple):
@@ -156,7 +159,7 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
         return Found.NOTHING if recorded is None else _transition(lost, write, row, recorded)
     if row is None:
         return Found.OTHERS
-    left, before = lost.expected or RowVersion()
+    left, before, _ = lost.expected or RowVersion()
     at = row[column_index(table, "updated_at")]
     if at == _stored(table, bound["updated_at"]):
         check(table, key, bound, row)
@@ -167,6 +170,7 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
         "deleted" in bound
         or at in (None, _stored(table, before or known.updated_at))
         or (is_live and write.may_repeat)
+        or (known.moves is not None and row[column_index(table, "moves")] == known.moves)
     ):
         return Found.NOTHING
     return Found.OTHERS
@@ -185,6 +189,7 @@ def _transition(
             for name, value in bound.items()
             if not isinstance(value, sa.ColumnElement)
         }
+        written["moves"] = recorded["seq"]
         row = [*(row_to_dict(table, row) | written).values()]
     elif row is not None:
         check(table, write.key, bound, row)
