@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command ``demo``: the lives of some audits, in a database of their own.
 
-The printed table consists of the events and errors of the library.
+Two engines share the first audit. The printed table consists of the transitions in the journal,
+and of errors.
 """
 
 import argparse
 import itertools
 import shlex
-import threading
-from collections import Counter
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from cliff.command import Command
 from oslo_context.context import RequestContext
 from prettytable import PrettyTable
 
-from watcher_objects import Audit, Goal, Strategy, events, exception
+from watcher_objects import Audit, Goal, Strategy, Transition, exception, journal
 from watcher_objects.audit import AuditType, State
 from watcher_objects.cli import connection
 from watcher_objects.db import migration
@@ -77,32 +79,33 @@ _WITH: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class Journal:
-    """A log of events and errors."""
+class Log:
+    """What happened to the audits: their transitions, and what was rejected."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, ...]] = []
-        self.stored: Counter[str] = Counter()
-        #: The current step of each actor.
-        self.steps: dict[str, str] = {}
+        self._last = 0
 
-    def add_event(self, event: events.Event) -> None:
-        """Log an event."""
-        self.stored[event.resource] += event.kind == "create"
-        if event.resource == "audit":
-            message = event.obj.status_message
-            outcome = f"event audit.{event.kind}{f': {message}' if message else ''}"
-            self._add(event.obj, event.context, event.old_state or "", outcome)
+    def add_transitions(self) -> None:
+        """Log what the journal has recorded since the last call."""
+        context = RequestContext(show_deleted=True)
+        filters = {"id__gt": self._last, "resource": "audit"}
+        for step in Transition.list(context, filters=filters, sort_key="id"):
+            self._last = step.id
+            audit = Audit.get_by_uuid(context, str(step.object_uuid))
+            change = step.from_state or "", str(step.to_state), f"recorded as {step.kind}"
+            self.add(audit.name, str(step.user_id), step.reason or step.kind, *change)
 
-    def add_error(self, audit: Audit, error: Exception) -> None:
+    def add_error(self, audit: Audit, what: str, error: Exception) -> None:
         """Log an error, and the state of the row after it."""
         row = Audit.get_by_uuid(RequestContext(show_deleted=True), audit.uuid)
         old = getattr(error, "initial", row.state)
-        self._add(row, audit._context, old, f"{type(error).__name__}: {error}")
+        outcome = f"{type(error).__name__}: {error}"
+        self.add(row.name, audit._context.user_id, what, old, row.state, outcome)
 
-    def _add(self, audit: Audit, context: RequestContext, old: str, outcome: str) -> None:
-        actor = str(context.user_id)
-        self.lines.append((audit.name, actor, self.steps[actor], old, audit.state, outcome))
+    def add(self, *cells: str) -> None:
+        """Log a line."""
+        self.lines.append(cells)
 
     def table(self) -> str:
         """Return the log as a table."""
@@ -110,6 +113,22 @@ class Journal:
         table.max_width = {"outcome": 56}
         table.add_rows([[number, *line] for number, line in enumerate(self.lines, 1)])
         return str(table.get_string())
+
+
+def _start_engine(url: str, name: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "watcher_objects.cli.demo_engine", url, name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+
+
+def _wait_for(audit: Audit, kind: str) -> Transition:
+    """Return a transition of an audit once it is in the journal."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for step in Transition.of(audit._context, audit):
+            if step.kind == kind:
+                return step
+        time.sleep(0.02)
+    raise exception.Invalid(f"No engine has made a {kind} of {audit.name} within a minute")
 
 
 def _store_goals(context: RequestContext) -> None:
@@ -124,70 +143,56 @@ def _store_goals(context: RequestContext) -> None:
 class Play:
     """The services that write the audits, each with a context of its own."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        names = ("api", "engine-1", "engine-2")
-        self.contexts = {name: RequestContext(user_id=name) for name in names}
+    def __init__(self, url: str) -> None:
+        self.url, self.log = url, Log()
+        self.contexts = {name: RequestContext(user_id=name) for name in ("api", "engine-1")}
 
     def run(self) -> None:
         """Create the goals, and run all audits."""
         _store_goals(self.contexts["api"])
-        self.race("pack-rack-7")
+        self.take_over("pack-rack-7")
         for name, steps in itertools.groupby(_STEPS, key=lambda step: step[0]):
             handles = self.create(name)
             for _, who, what, state in steps:
                 self.write(handles[who], what, state)
 
-    def race(self, name: str) -> None:
-        """Claim one audit by two engines at the same time; the winner finishes it."""
-        handles = self.create(name)
-        del handles["api"]
-        start = threading.Barrier(len(handles), timeout=60)
-
-        def claim(audit: Audit) -> bool:
-            start.wait()
-            return self.write(audit, "claim, concurrently", State.ONGOING)
-
-        with ThreadPoolExecutor(len(handles)) as pool:
-            won = [*pool.map(claim, handles.values())]
-        (winner,) = itertools.compress(handles.values(), won)
-        self.write(winner, "report", State.SUCCEEDED)
+    def take_over(self, name: str) -> None:
+        """Run an audit by two engines, and kill the one that has claimed it."""
+        audit = self.create(name)["api"]
+        with ExitStack() as stack:
+            names = ("engine-1", "engine-2")
+            engines = {who: stack.enter_context(_start_engine(self.url, who)) for who in names}
+            victim = str(_wait_for(audit, "claim").user_id)
+            engines[victim].kill()
+            self.log.add_transitions()
+            self.log.add(name, "demo", f"kill the process of {victim}", "", "", "SIGKILL")
+            _wait_for(audit, "finish")
+        self.log.add_transitions()
 
     def create(self, name: str) -> dict[str, Audit]:
         """Create an audit, and return an object of it for each service."""
         context = self.contexts["api"]
         kind, strategy, fields = _AUDITS[name]
-        self.journal.steps["api"] = f"create, {kind.value}"
         chosen = Strategy.get_by_name(context, strategy)
         audit = Audit(context, name=name, audit_type=kind.value, **fields)
         audit.goal_id, audit.strategy_id = chosen.goal_id, chosen.id
-        audit.create()
+        with journal.because(f"create, {kind.value}"):
+            audit.create()
+        self.log.add_transitions()
         return {who: Audit.get(context, audit.id) for who, context in self.contexts.items()}
 
-    def write(self, audit: Audit, what: str, state: str | None) -> bool:
-        """Write a state, or delete the audit, and return whether that succeeded."""
-        self.journal.steps[audit._context.user_id] = what
+    def write(self, audit: Audit, what: str, state: str | None) -> None:
+        """Write a state, or delete the audit."""
         try:
-            if state is None:
-                audit.soft_delete()
-            else:
-                audit.update({"state": state, **_WITH.get(state, {})})
-                audit.save()
+            with journal.because(what):
+                if state is None:
+                    audit.soft_delete()
+                else:
+                    audit.update({"state": state, **_WITH.get(state, {})})
+                    audit.save()
         except exception.WatcherException as error:
-            self.journal.add_error(audit, error)
-            return False
-        return True
-
-
-def play() -> Journal:
-    """Create and run audits in the configured database, and return the log."""
-    journal = Journal()
-    stop = events.subscribe(journal.add_event)
-    try:
-        Play(journal).run()
-    finally:
-        stop()
-    return journal
+            self.log.add_error(audit, what, error)
+        self.log.add_transitions()
 
 
 class Demo(Command):
@@ -215,10 +220,10 @@ class Demo(Command):
         say(f"The demo's database is {path}{'' if is_new else ', which replaces the last one'}\n")
         connection.use(self.app, ready=False)
         migration.upgrade()
-        journal = play()
-        created = ", ".join(f"{name}: {number}" for name, number in journal.stored.items())
-        say(f"Objects created: {created}\n\nWhat happened to the audits:\n")
-        say(f"{journal.table()}\n\nThe audits that are not deleted:\n")
+        play = Play(url)
+        play.run()
+        say("What happened to the audits, which two engines on one host share at first:\n")
+        say(f"{play.log.table()}\n\nThe audits that are not deleted:\n")
         result = self.app.run_subcommand(["audit", "list"])
         say(f"\nTo list them again: watcher-objects --database {shlex.quote(url)} audit list\n")
         return result
