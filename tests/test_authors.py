@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents state for authors of decision engines is true."""
 
+import datetime
 import importlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pkgutil import resolve_name
 
 import pytest
+import sqlalchemy as sa
+from oslo_context.context import RequestContext
 
 from tests.documents import block, page, rows
-from watcher_objects import Action, ActionPlan, exception, testing
+from watcher_objects import Action, ActionPlan, Audit, claims, db, exception, testing
+from watcher_objects.claims.worker import current
 from watcher_objects.cli.diagram import STATE_MACHINES
+from watcher_objects.db import models
 
 pytest_plugins = ["pytester"]
 PAGE = page("engine")
@@ -33,59 +38,122 @@ def decide(audit):
     return [{"action_type": "nop"}] * 2
 
 
-def perform(action):
+def perform(action, fence):
     pass
 
 
-def test_the_engine_has_at_most_40_lines():
-    assert len([line for line in block("engine", PAGE).splitlines() if line]) <= 40
+def run_one(engine, perform, decide=decide):
+    """Run one audit as a worker that lives no longer."""
+    with claims.Worker(RequestContext(), host="one"):
+        (lease,) = claims.take_over(Audit) or claims.claim_many(RequestContext(), Audit, 1)
+        engine["turn"](lease, decide, perform)
+
+
+def test_the_engine_has_at_most_75_lines():
+    assert len([line for line in block("engine", PAGE).splitlines() if line]) <= 75
 
 
 def test_the_documented_tests_of_the_engine_pass(pytester):
     pytester.makepyfile(f"{block('engine', PAGE)}\n\n{block('test', PAGE)}")
-    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
+    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=4)
 
 
 def test_the_engine_carries_out_a_plan(engine, audit, watcher_lifecycle):
-    engine["turn"](decide, perform)
+    run_one(engine, perform)
     (plan,) = ActionPlan.list(audit.obj_context)
     watcher_lifecycle.expect(plan, "PENDING", "ONGOING", "SUCCEEDED")
     for action in Action.list(audit.obj_context):
         watcher_lifecycle.expect(action, "PENDING", "ONGOING", "SUCCEEDED")
 
 
-def test_the_engine_ends_what_an_outage_has_cut_off(engine, audit, watcher_lifecycle):
+def test_the_engine_continues_after_an_outage(engine, audit, watcher_lifecycle):
     def away(*ignored):
         raise exception.DatabaseUnavailable
 
     with pytest.raises(exception.DatabaseUnavailable):
-        engine["turn"](away, perform)
-    engine["turn"](decide, perform)
+        run_one(engine, perform, away)
+    run_one(engine, perform)
+    watcher_lifecycle.expect(audit, "PENDING", "ONGOING", "SUCCEEDED")
+
+
+def test_the_engine_continues_a_plan_and_performs_no_action_again(
+    engine, audit, watcher_lifecycle
+):
+    performed = []
+
+    def die_at_the_second(action, fence):
+        performed.append(action.id)
+        if len(performed) == 2:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run_one(engine, die_at_the_second)
+    run_one(engine, lambda action, fence: performed.append(action.id), decide=None)
+    first, second = Action.list(audit.obj_context)
+    assert performed == [first.id, second.id, second.id]
+    watcher_lifecycle.expect(audit, "PENDING", "ONGOING", "SUCCEEDED")
+    (plan,) = ActionPlan.list(audit.obj_context)
+    watcher_lifecycle.expect(plan, "PENDING", "ONGOING", "SUCCEEDED")
+
+
+@pytest.mark.parametrize("is_noticed", [False, True], ids=["by a write", "by a heartbeat"])
+@pytest.mark.parametrize("state", ["CANCELLED", "SUSPENDED"])
+def test_what_an_operator_writes_stays(state, is_noticed, engine, audit, watcher_lifecycle):
+    def intervene(action, fence):
+        audit.state = state
+        audit.save()
+        if is_noticed:
+            current()._running().beat()
+
+    watcher_lifecycle.allow_left("ONGOING")
+    run_one(engine, intervene)
+    watcher_lifecycle.expect(audit, "PENDING", "ONGOING", state)
+    first, second = Action.list(audit.obj_context)
+    left = ("CANCELLED", "CANCELLED") if state == "CANCELLED" else ("ONGOING", "PENDING")
+    assert (first.state, second.state) == left
+    if state == "SUSPENDED":
+        audit.state = "ONGOING"
+        audit.save()
+        run_one(engine, perform)
+        watcher_lifecycle.expect(first, "PENDING", "ONGOING", "SUCCEEDED")
+
+
+def test_a_late_engine_cannot_write_an_action(engine, audit, watcher_lifecycle):
+    def be_late(action, fence):
+        expire_workers()
+        run_one(engine, perform)
+
+    run_one(engine, be_late)
+    for obj in (audit, *ActionPlan.list(audit.obj_context), *Action.list(audit.obj_context)):
+        watcher_lifecycle.expect(obj, "PENDING", "ONGOING", "SUCCEEDED")
+
+
+def test_an_action_that_an_operator_cancels_fails_the_audit(engine, audit, watcher_lifecycle):
+    def intervene(action, fence):
+        other = Action.get(audit.obj_context, action.id)
+        other.state = "CANCELLED"
+        other.save()
+
+    watcher_lifecycle.allow_refused("SUCCEEDED")
+    run_one(engine, intervene)
     watcher_lifecycle.expect(audit, "PENDING", "ONGOING", "FAILED")
 
 
-def test_the_engine_ends_what_a_kill_has_left_in_the_middle(engine, audit, watcher_lifecycle):
-    def kill(action):
-        raise SystemExit
-
-    with pytest.raises(SystemExit):
-        engine["turn"](decide, kill)
-    engine["turn"](decide, perform)
-    watcher_lifecycle.expect_ended()
-    states = [a.state for a in Action.list(audit.obj_context, sort_key="state")]
-    assert states == ["FAILED", "PENDING"]
+def expire_workers():
+    with db.get_engine().begin() as connection:
+        long_ago = datetime.datetime(2020, 1, 1)
+        connection.execute(sa.update(models.workers).values(alive_until=long_ago))
 
 
-def test_of_engines_at_once_one_runs_each_audit(watcher_factory, watcher_lifecycle):
+def test_of_engines_at_once_one_runs_each_audit(engine, watcher_factory, watcher_lifecycle):
     strategy = watcher_factory.strategy()
     audits = [watcher_factory.audit(strategy=strategy) for _ in range(10)]
-    watcher_lifecycle.allow_refused("ONGOING")
 
     def serve(host):
-        known = {}
-        exec(block("engine", PAGE), known)  # noqa: S102 - as above
-        known["HOST"] = host
-        known["turn"](decide, perform)
+        context = RequestContext()
+        with claims.Worker(context, host=host):
+            while lease := claims.claim_next(context, Audit):
+                engine["turn"](lease, decide, perform)
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(serve, ["one", "two", "three"])) == [None] * 3
