@@ -55,6 +55,18 @@ class StateDiagram(SphinxDirective):
         return [node]
 
 
+class Source(SphinxDirective):
+    """A description of a diagram, where there is no Graphviz to draw it."""
+
+    has_content = True
+    option_spec = {"alt": str}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the text as a literal block."""
+        text = self.options.get("alt", "\n".join(self.content))
+        return [nodes.literal_block(text, text)]
+
+
 def add_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Add the version and the fields to the docstring of an entity."""
     if what == "class" and issubclass(obj, WatcherObject) and obj.fields:
@@ -65,4 +77,6 @@ def add_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
 def setup(app: Any) -> None:
     """Register the extensions above."""
     app.add_directive("state-diagram", StateDiagram)
+    if not HAS_GRAPHVIZ:
+        app.add_directive("graphviz", Source, override=True)
     app.connect("autodoc-process-docstring", add_fields)
