@@ -52,6 +52,9 @@ UNREAD = {
         "migrate {": "is printed; compared below",
         "AssertionError: an object was left running": "fails; test_testing has it",
     },
+    "monitoring.rst": {
+        "$ watcher-objects worker list": "needs workers that run; tests/cli/test_worker has them",
+    },
     "purge.rst": {
         "WATCHER_OBJECTS_DATABASE=": "a crontab",
         "# /etc/systemd/system/watcher-purge.service": "needs systemd",

@@ -115,8 +115,8 @@ def test_what_workers_hold_and_who_holds_it(worker, context):
     assert work.held(Action.table) == {}
     by = [work.holders(Audit.table, [audit.id for audit in audits])[a.id] for a in audits]
     assert by[0] == work.Holder(worker.uuid, is_alive=True, attempts=1)
-    assert by[1] == work.Holder(None, is_alive=None, attempts=1)
-    assert by[2:] == [work.Holder(None, None, None)] * 3
+    assert by[1] == work.Holder(None, is_alive=False, attempts=1)
+    assert by[2:] == [work.Holder()] * 3
     expire(worker)
     found = work.holders(Audit.table, [held.object.id])
     assert found == {held.object.id: by[0]._replace(is_alive=False)}

@@ -34,7 +34,7 @@ def stats(rows):
 
 
 def test_audits_are_counted_by_state_type_host_and_age(rows):
-    listed = rows("audit", "stats")
+    listed = rows("audit", "stats", *(f"--by={by}" for by in ("state", "type", "host", "age")))
     assert list(listed[0]) == ["by", "value", "count"]
     assert list(dict.fromkeys(row["by"] for row in listed)) == ["state", "type", "host", "age"]
     printed = {(row["by"], row["value"]): row["count"] for row in listed if row["count"]}
@@ -44,6 +44,29 @@ def test_audits_are_counted_by_state_type_host_and_age(rows):
         ("host", None): 4,
         ("age", "< 1 hour"): 4,
     }
+
+
+def test_the_work_and_the_workers_are_counted(rows, write):
+    def counted(*words):
+        return {(r["by"], r["value"]): r["count"] for r in rows("audit", "stats", *words)}
+
+    words = "--by", "work", "--by", "workers"
+    oldest, due, stuck = (
+        ("work", f"{what}")
+        for what in ("seconds of the oldest PENDING", "due ONGOING", "stuck ONGOING")
+    )
+    found = counted(*words)
+    assert found.pop(oldest) >= 0
+    dead, alive = ("workers", "dead"), ("workers", "alive")
+    assert found == {due: 0, stuck: 0, alive: 0, dead: 0}
+    assert counted().items() >= found.items()
+    write(
+        "INSERT INTO workers (uuid, host, ttl, started_at, alive_until) VALUES"
+        " ('w', 'h', 1, '2020-01-01 00:00:00', '2020-01-01 00:00:00')"
+    )
+    write("UPDATE audits SET state = 'ONGOING', worker_id = 1, attempts = 1")
+    assert counted(*words) == {oldest: None, due: 0, stuck: 4, alive: 0, dead: 1}
+    assert counted(*words, "--name", "one")[stuck] == 1
 
 
 def test_known_values_are_listed_even_without_audits(rows):

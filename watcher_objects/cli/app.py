@@ -34,6 +34,7 @@ from watcher_objects.cli import (
     states,
     stats,
     versions,
+    worker,
 )
 
 COMMANDS: Mapping[str, type[Command]] = {
@@ -58,6 +59,8 @@ COMMANDS: Mapping[str, type[Command]] = {
     "serve": serve.Serve,
     "states": states.States,
     "versions": versions.Versions,
+    "worker list": worker.List,
+    "worker show": worker.Show,
 }
 # Greedy, to match a password that contains @ or /; SQLAlchemy writes @ as %40.
 _PASSWORD = re.compile(r"(://[^:@/\s]*):.+(@|%40)")

@@ -27,6 +27,7 @@ from watcher_objects import (
 )
 from watcher_objects.cli import connection
 from watcher_objects.cli.columns import Record, Table
+from watcher_objects.db import work
 from watcher_objects.states import AuditType
 from watcher_objects.transitions import DELETED
 
@@ -53,6 +54,8 @@ KINDS = {
     "strategy": Kind(Strategy, ("uuid", "name", "display_name", "goal")),
 }
 TYPES = [kind.value for kind in AuditType]
+#: What a worker is called by whether it is alive.
+STATUS = {True: "alive", False: "dead"}
 
 
 def commands() -> Mapping[str, type[Command]]:
@@ -103,6 +106,10 @@ def field_values(obj: Any, form: str) -> tuple[Sequence[str], Sequence[Any]]:
     return names, [cell(obj, name, form) for name in names]
 
 
+#: The columns of ``--long``: who has claimed an object, and how often that has been done.
+CLAIM = ("worker", "worker_status", "attempts")
+
+
 class List(Table):
     """List the objects of one class."""
 
@@ -116,34 +123,67 @@ class List(Table):
         add("--marker", metavar="ID", help="begin after the object with this uuid or id")
         add("--sort-key", metavar="FIELD", help="id by default")
         add("--sort-dir", choices=("asc", "desc"), help="asc by default")
+        if has_states(self.kind.entity):
+            add("--long", action="store_true", help=f"add {', '.join(CLAIM)}")
         add_filters(parser, self.kind.entity)
         return parser
 
     def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
         """Return the columns."""
-        return self.kind.columns
+        return (*self.kind.columns, *self.more_columns(parsed_args))
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return the columns and a row for each object."""
         connection.use(self.app)
-        entity, columns = self.kind
-        found = entity.list(
+        names, form = self.kind.columns, parsed_args.formatter
+        found = self.kind.entity.list(
             RequestContext(show_deleted=shows_deleted(parsed_args)),
             limit=parsed_args.limit,
             marker=parsed_args.marker,
-            filters=filters(entity, parsed_args),
+            filters=self.filters(parsed_args),
             sort_key=parsed_args.sort_key,
             sort_dir=parsed_args.sort_dir,
             eager=True,
         )
-        form = parsed_args.formatter
-        return columns, [[cell(obj, name, form) for name in columns] for obj in found]
+        more = self.more(found, parsed_args)
+        rows = ([cell(obj, name, form) for name in names] for obj in found)
+        return self.columns(parsed_args), [
+            [*row, *cells] for row, cells in zip(rows, more, strict=True)
+        ]
+
+    def filters(self, parsed_args: argparse.Namespace) -> Mapping[str, Any]:
+        """Return the filters that the options define."""
+        return filters(self.kind.entity, parsed_args)
+
+    def more_columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
+        """Return the columns that are not fields."""
+        return CLAIM if getattr(parsed_args, "long", False) else ()
+
+    def more(self, found: Sequence[Any], parsed_args: argparse.Namespace) -> Sequence[Any]:
+        """Return the cells of these columns for each object."""
+        if not self.more_columns(parsed_args):
+            return [()] * len(found)
+        holders = work.holders(self.kind.entity.table, [obj.id for obj in found])
+        return [_claim(holders.get(obj.id, work.Holder())) for obj in found]
+
+
+def _claim(holder: work.Holder) -> Sequence[Any]:
+    """Return the cells of ``CLAIM``."""
+    status = None if holder.is_alive is None else STATUS[holder.is_alive]
+    is_left = status is not None and holder.worker is None
+    return holder.worker, "nobody" if is_left else status, holder.attempts
+
+
+def has_states(entity: type[Any]) -> bool:
+    """Return whether the objects of a class have states."""
+    return entity.table.info["state_machine"] is not None
 
 
 def add_filters(parser: argparse.ArgumentParser, entity: type[Any]) -> None:
     """Add the options that select objects."""
     add = parser.add_argument
-    add("--deleted", action="store_true", help="include soft-deleted objects")
+    if "deleted" in entity.table.columns:
+        add("--deleted", action="store_true", help="include soft-deleted objects")
     add(
         "--filter",
         action="append",
@@ -159,7 +199,8 @@ def add_filters(parser: argparse.ArgumentParser, entity: type[Any]) -> None:
 
 def shows_deleted(parsed_args: argparse.Namespace) -> bool:
     """Return whether the options include soft-deleted objects."""
-    return parsed_args.deleted or getattr(parsed_args, "state", None) == DELETED
+    is_asked: bool = getattr(parsed_args, "deleted", False)
+    return is_asked or getattr(parsed_args, "state", None) == DELETED
 
 
 def _shortcuts(entity: type[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -220,25 +261,31 @@ class Show(Record):
         parser = super().get_parser(prog_name)
         known = ["id", *(name for name in ("uuid", "name") if name in self.kind.entity.fields)]
         parser.add_argument("identity", metavar="ID", help=f"its {' or '.join(known)}")
-        parser.add_argument("--deleted", action="store_true", help="even if it is soft-deleted")
+        if "deleted" in self.kind.entity.table.columns:
+            help_ = "even if it is soft-deleted"
+            parser.add_argument("--deleted", action="store_true", help=help_)
         return parser
 
     def columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
         """Return the columns."""
-        return (*self.kind.entity.fields, *self._more())
+        return (*self.kind.entity.fields, *self.more_columns())
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
-        """Return the object's fields and their values, and its last transition."""
+        """Return the object's fields and their values, and more about it."""
         connection.use(self.app)
-        context = RequestContext(show_deleted=parsed_args.deleted)
+        context = RequestContext(show_deleted=shows_deleted(parsed_args))
         found = find(self.kind.entity, context, parsed_args.identity)
-        names, values = field_values(found, parsed_args.formatter)
-        last = [_last_transition(context, found, parsed_args.formatter) for _ in self._more()]
-        return (*names, *self._more()), [*values, *last]
+        _, values = field_values(found, parsed_args.formatter)
+        return self.columns(parsed_args), [*values, *self.more(found, parsed_args.formatter)]
 
-    def _more(self) -> Sequence[str]:
-        has_states = self.kind.entity.table.info["state_machine"] is not None
-        return ("last_transition",) if has_states else ()
+    def more_columns(self) -> Sequence[str]:
+        """Return the columns that are not fields."""
+        return ("last_transition",) if has_states(self.kind.entity) else ()
+
+    def more(self, found: Any, form: str) -> Sequence[Any]:
+        """Return the values of these columns."""
+        context = found._context
+        return [_last_transition(context, found, form) for _ in self.more_columns()]
 
 
 def _last_transition(context: RequestContext, obj: Any, form: str) -> Any:

@@ -11,7 +11,7 @@ from oslo_utils import timeutils
 from watcher_objects import Audit
 from watcher_objects.cli import connection, entity
 from watcher_objects.cli.columns import Table
-from watcher_objects.db import counts
+from watcher_objects.db import counts, work
 from watcher_objects.exception import escape_control
 from watcher_objects.transitions import DELETED
 
@@ -25,6 +25,7 @@ AGES = {
     "< 1 hour": datetime.timedelta(hours=1),
 }
 OLDEST_FIRST = ("older", *AGES)
+MACHINE = Audit.table.info["state_machine"]
 
 
 class Question(NamedTuple):
@@ -36,20 +37,40 @@ class Question(NamedTuple):
 
 
 QUESTIONS = {
-    "state": Question(
-        "state", [s for s in Audit.table.info["state_machine"].TRANSITIONS if s != DELETED]
-    ),
+    "state": Question("state", [s for s in MACHINE.TRANSITIONS if s != DELETED]),
     "type": Question("audit_type", entity.TYPES),
     "host": Question("hostname"),
     "age": Question("created_at", OLDEST_FIRST[::-1]),
 }
+#: The properties, the work that audits are, and the workers that do it.
+KINDS = (*QUESTIONS, "work", "workers")
+
+Row = tuple[str, str | None, int | None]
 
 
-def rows(by: str, **options: Any) -> Iterator[tuple[str, str | None, int]]:
-    """Yield the number of audits by value: known values first, then the most frequent.
+def rows(by: str, **options: Any) -> Iterator[Row]:
+    """Yield numbers: known values first, then the most frequent.
 
     :param options: for :func:`watcher_objects.db.counts.count`
     """
+    if by == "work":
+        yield from _work(options["wanted"])
+    elif by == "workers":
+        found = work.count_workers()._asdict()
+        yield from ((by, status, number) for status, number in found.items())
+    else:
+        yield from _numbers(by, options)
+
+
+def _work(wanted: Mapping[str, Any]) -> Iterator[Row]:
+    found = work.count(Audit.table, wanted)
+    seconds = None if found.oldest is None else round(found.oldest)
+    yield "work", f"seconds of the oldest {MACHINE.WAITING}", seconds
+    yield "work", f"due {MACHINE.RUNNING}", found.due
+    yield "work", f"stuck {MACHINE.RUNNING}", found.abandoned
+
+
+def _numbers(by: str, options: Mapping[str, Any]) -> Iterator[Row]:
     found = _found(by, options)
     known = QUESTIONS[by].known
     others = found.keys() - {*known}
@@ -68,13 +89,13 @@ def _found(by: str, options: Mapping[str, Any]) -> Mapping[str | None, int]:
 
 
 class Stats(Table):
-    """Count audits by state, type, host and age."""
+    """Count audits by state, type, host and age, those that wait or are stuck, and workers."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of this command's options."""
         parser = super().get_parser(prog_name)
         help_ = "count only by this; may be repeated"
-        parser.add_argument("--by", action="append", choices=[*QUESTIONS], help=help_)
+        parser.add_argument("--by", action="append", choices=KINDS, help=help_)
         entity.add_filters(parser, Audit)
         return parser
 
@@ -89,7 +110,7 @@ class Stats(Table):
             "wanted": entity.filters(Audit, parsed_args),
             "show_deleted": entity.shows_deleted(parsed_args),
         }
-        asked = dict.fromkeys(parsed_args.by or QUESTIONS)
+        asked = dict.fromkeys(parsed_args.by or KINDS)
         found = [row for by in asked for row in rows(by, **options)]
         if parsed_args.formatter in ("json", "yaml"):
             return COLUMNS, found

@@ -47,12 +47,12 @@ class WorkerCount(NamedTuple):
 class Holder(NamedTuple):
     """Who has claimed a row."""
 
-    #: The uuid of the worker; None if nobody holds the row.
-    worker: str | None
-    #: Whether the worker is alive; None if nobody holds the row.
-    is_alive: bool | None
+    #: The uuid of the worker; None if nobody has the row.
+    worker: str | None = None
+    #: Whether the worker is alive; None if no worker has claimed the row, or the claim has ended.
+    is_alive: bool | None = None
     #: How often workers have claimed it; None if they have not, or it has ended.
-    attempts: int | None
+    attempts: int | None = None
 
 
 def tables() -> Sequence[sa.Table]:
@@ -137,13 +137,15 @@ def holders(table: sa.Table, idents: Sequence[int]) -> dict[int, Holder]:
 
 @retries.retried
 def _holders(table: sa.Table, idents: Sequence[int]) -> dict[int, Holder]:
-    is_alive = _workers.c.alive_until >= times.now()
     joined = table.outerjoin(_workers, _workers.c.id == table.c.worker_id)
-    select = sa.select(table.c.id, _workers.c.uuid, is_alive, table.c.attempts)
-    rows = transactions.execute(select.select_from(joined).where(table.c.id.in_(idents))).rows
+    is_alive = _workers.c.alive_until >= times.now()
+    select = sa.select(
+        table.c.id, table.c.worker_id, _workers.c.uuid, is_alive, table.c.attempts
+    ).select_from(joined)
+    rows = transactions.execute(select.where(table.c.id.in_(idents))).rows
     return {
-        ident: Holder(uuid, None if alive is None else bool(alive), attempts)
-        for ident, uuid, alive, attempts in rows
+        ident: Holder(uuid, None if worker is None else bool(alive), attempts)
+        for ident, worker, uuid, alive, attempts in rows
     }
 
 
