@@ -17,8 +17,12 @@ class Lease:
     with LeaseLost. It is safe to use from several threads.
     """
 
-    def __init__(self, worker: Any, obj: Any, token: int, attempts: int) -> None:
+    def __init__(
+        self, worker: Any, obj: Any, token: int, attempts: int, old_state: str | None = None
+    ) -> None:
         self._worker = worker
+        # An object that comes from a server does not have it.
+        obj._old_state = old_state
         #: The object, as it was claimed or last written through this lease.
         self.object = obj
         #: A number that is greater than those of all earlier leases on the object, by which others

@@ -82,7 +82,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         :param name: the class of the objects
         :param kind: ``waiting`` or ``due``
         :param after: an id after which to look
-        :returns: each object, with its token and the number of its attempts
+        :returns: each object, with its token, the number of its attempts and the state it left
         """
         cls = _claimable(name)
         request = self._request(cls, limit, filters, after)
@@ -188,7 +188,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         obj._old_state = old_state
         obj._publish("update", old_state)
         token, attempts = (cells[column_index(cls.table, name)] for name in ("moves", "attempts"))
-        return [obj, token, attempts]
+        return [obj, token, attempts, old_state]
 
     def _written(self, cls: Any, key: Key, done: Update | None) -> list[Any]:
         """Return what was written through a lease, and publish the change."""

@@ -14,6 +14,13 @@ from watcher_objects.db.claims import Kind
 
 LOG = logging.getLogger(__name__)
 
+#: The errors after which a worker looks again: of the database, and of the way to its server.
+TEMPORARY = (
+    exception.DatabaseUnavailable,
+    exception.ReplyTimeout,
+    exception.ServerUnavailable,
+)
+
 #: Seconds between two looks while there is nothing to claim: at first, and at most.
 POLL, LONGEST_POLL = 0.05, 0.15
 #: At most where the database notifies workers.
@@ -72,7 +79,7 @@ class Search:
     def _found(self) -> list[Lease]:
         try:
             return self.next()
-        except exception.DatabaseUnavailable as error:
+        except TEMPORARY as error:
             LOG.warning("Looking for work failed: %s", error)
             return []
 

@@ -116,8 +116,8 @@ class Worker(Operations):
         """Claim objects of a class, one after the other, and wait where there are none.
 
         The oldest come first. Among them are what other workers have left, and continuous audits
-        that are due. It goes on until :meth:`stop` is called, also over failures of the database;
-        where it is left, it gives back what it has claimed and not yielded.
+        that are due. It goes on until :meth:`stop` is called, also over failures of the database
+        or of the RPC server; where it is left, it gives back what it has claimed and not yielded.
 
         :param cls: a class of objects with states, like Audit
         :param filters: those of a list: what the worker can do

@@ -98,6 +98,16 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         hint = f"; the nearest is {near[0]}" if near else ""
         return exception.UnknownField(objname=self.obj_name(), field=name, hint=hint)
 
+    def _changed_columns(self) -> dict[str, Any]:
+        """Return the changed fields that are columns."""
+        given = {}
+        for name in self.obj_what_changed().intersection(self.table.columns.keys()):
+            given[name] = getattr(self, name)
+            if name in self._json_fields():
+                # What was changed inside a document, its field has not seen yet.
+                given[name] = self.fields[name].coerce(self, name, given[name])
+        return given
+
     def __delattr__(self, name: str) -> None:
         if name in READ_ONLY_FIELDS and self._is_stored():
             raise exception.ReadOnlyField(objname=self.obj_name(), field=name)

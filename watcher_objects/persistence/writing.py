@@ -155,16 +155,6 @@ class Writable(RowMapped):
                 raise coercion.refuse(name, None, "must have a value")
         return given
 
-    def _changed_columns(self) -> dict[str, Any]:
-        """Return the changed fields that are columns."""
-        given = {}
-        for name in self.obj_what_changed().intersection(self.table.columns.keys()):
-            given[name] = getattr(self, name)
-            if name in self._json_fields():
-                # What was changed inside a document, its field has not seen yet.
-                given[name] = self.fields[name].coerce(self, name, given[name])
-        return given
-
     def _initial(self) -> dict[str, Any]:
         given = dict(self.initial)
         if "uuid" in self.fields:
