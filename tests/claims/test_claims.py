@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import sqlalchemy as sa
+from oslo_utils import timeutils
 from oslo_versionedobjects import exception as ovo_exception
 
 from tests import factory
@@ -398,6 +399,16 @@ def test_at_its_end_a_worker_gives_back_what_it_holds(database, context):
         (lease,) = claims.take_over(Audit)
         # A lease that was dropped was an attempt.
         assert lease.attempts == 2
+
+
+def test_workers_that_have_been_dead_for_a_week_are_removed(worker, other, context):
+    now = timeutils.utcnow()
+    with db.get_engine().begin() as connection:
+        for dead, days in ((worker, 8), (other, 6)):
+            late = sa.update(models.workers).values(alive_until=now - datetime.timedelta(days))
+            connection.execute(late.where(models.workers.c.id == dead.id))
+    with Worker(context) as new:
+        assert {one.id for one in Worker.list(context)} == {other.id, new.id}
 
 
 def test_a_worker_is_an_object(worker, context):

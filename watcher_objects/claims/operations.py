@@ -44,6 +44,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
 
         :raises InvalidValue: a field can't be stored
         """
+        claims.forget_dead()
         given = {name: getattr(self, name) for name in ("uuid", "host", "program", "ttl")}
         self.obj_refresh(self._row_loader()(self._context, claims.register(given)))
 
