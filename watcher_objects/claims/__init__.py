@@ -6,15 +6,18 @@ writes what becomes of it::
 
     with claims.Worker(context, host="host-1", ttl=60) as worker:
         for lease in worker.claims(Audit, filters={"goal_name": "saving_energy"}, batch=10):
-            try:
-                for step in decide(lease.object):
-                    lease.check()
-                    perform(step, fence=lease.token)
-                lease.finish("SUCCEEDED")
-            except exception.LeaseLost:
-                pass  # cancelled, suspended or taken over: there is nothing to write
-            except Exception as error:
-                lease.finish("FAILED", status_message=exception.storable_text(error))
+            # It is cancelled, suspended or taken over: there is nothing to write.
+            with suppress(exception.LeaseLost):
+                try:
+                    for step in decide(lease.object):
+                        lease.check()
+                        perform(step, fence=lease.token)
+                    lease.finish("SUCCEEDED")
+                except exception.LeaseLost:
+                    raise
+                except Exception as error:
+                    # It is rejected, too, if the lease is lost.
+                    lease.finish("FAILED", status_message=exception.storable_text(error))
 """
 
 from collections.abc import Mapping
