@@ -431,7 +431,10 @@ def test_a_worker_needs_no_transaction_and_a_claim_may_be_in_one(worker, context
         lease.check()
     with db.transaction():
         lease = claims.claim_next(context, Audit)
+        # Until the claim is committed, and its answer has arrived, a heartbeat waits for it.
+        assert len(worker._running()._claims) == 1
         factory.stored(ActionPlan, context, audit_id=lease.object.id)
+    assert not worker._running()._claims
     worker._running().beat()
     with rolled_back():
         lease.finish("SUCCEEDED")

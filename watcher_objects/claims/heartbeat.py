@@ -2,6 +2,7 @@
 """What a worker does in the background: it sends heartbeats, and compares what it holds."""
 
 import contextvars
+import functools
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ from watcher_objects import exception
 from watcher_objects.claims.lease import Lease
 from watcher_objects.db import wakeups
 from watcher_objects.db.backend import database
+from watcher_objects.db.transactions import levels
 
 LOG = logging.getLogger(__name__)
 
@@ -119,13 +121,22 @@ class Heartbeat:
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
-        """Mark that a claim is under way, whose rows may be seen before its answer arrives."""
+        """Mark that a claim is under way, whose rows may be seen before its answer arrives.
+
+        A claim in a transaction is under way until that has ended.
+        """
         claim = object()
         self._claims.add(claim)
+        end = functools.partial(self._claims.discard, claim)
         try:
             yield
         finally:
-            self._claims.discard(claim)
+            transaction = levels.current()
+            if transaction is None:
+                end()
+            else:
+                transaction.after_commit.append(end)
+                transaction.after_rollback.append(end)
 
     def beat(self) -> None:
         """Send a heartbeat, and compare what the worker holds with what the rows say.

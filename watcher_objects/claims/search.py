@@ -27,6 +27,8 @@ POLL, LONGEST_POLL = 0.05, 0.15
 NOTIFIED_POLL = 1.0
 #: Seconds between two looks for continuous audits that are due, while there is other work.
 DUE = 1.0
+#: Seconds between two looks for what can be taken over, at most; else a third of the ttl.
+TAKEOVER = 5.0
 #: Seconds after which the rows before the last one that was claimed are looked at again.
 LOOK_BACK = 5.0
 #: How often an object is claimed, and the state in which it ends then, unless a caller says so.
@@ -92,7 +94,7 @@ class Search:
         if now >= self._takes_over_at:
             # Workers that were started together do not look at the same time for ever.
             jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-            self._takes_over_at = now + self.worker.ttl / 3 * jitter
+            self._takes_over_at = now + min(self.worker.ttl / 3, TAKEOVER) * jitter
             if leases := self.take_over():
                 # There may be more.
                 self._takes_over_at = now
