@@ -56,10 +56,10 @@ def check(history: History, records: Records) -> list[Finding]:
     for write in records.writes:
         chains[write.audit].append(write)
     return [
-        *_check_chains(records, chains),
+        *check_chains(records, chains),
         *_check_journal(records, chains),
         *_check_writes(history, records),
-        *_check_calls(history, records),
+        *check_calls(history, records.writes),
         *_check_events(history, records),
         *_check_sights(history.sights, chains),
     ]
@@ -74,7 +74,8 @@ def left_over(records: Records) -> list[Finding]:
     ]
 
 
-def _check_chains(records: Records, chains: Chains) -> Iterator[Finding]:
+def check_chains(records: Records, chains: Chains) -> Iterator[Finding]:
+    """Return where a row has been written without a record, or out of order."""
     for audit in chains.keys() | records.rows.keys():
         last = None
         for write in chains.get(audit, ()):
@@ -134,8 +135,9 @@ def is_transition(old: str | None, new: str, audit_type: str) -> bool:
     return needed is not None and needed.items() <= {"audit_type": audit_type}.items()
 
 
-def _check_calls(history: History, records: Records) -> Iterator[Finding]:
-    written = collections.Counter(write.new.token for write in records.writes)
+def check_calls(history: History, writes: Iterable[Write]) -> Iterator[Finding]:
+    """Return what is wrong with calls, by the writes that they have made."""
+    written = collections.Counter(write.new.token for write in writes)
     for call in history.calls.values():
         times = written[call.token]
         if call.result == OK and times == 0 and call.op not in READS:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from tests.chaos import lease_faults, leases
 from tests.chaos.checker import Kind
 from watcher_objects import Audit, db, events, exception
 from watcher_objects.db import api
@@ -30,7 +31,7 @@ class Fault(NamedTuple):
 
     plant: Callable[[], None]
     scenario: str
-    found: Kind
+    found: Kind | leases.Kind
 
 
 def no_state_in_the_where() -> None:
@@ -256,5 +257,11 @@ FAULTS = {
         Fault(read_from_a_cache, "mix", Kind.READ_BACKWARDS),
         Fault(a_transition_is_not_recorded, "claims", Kind.JOURNAL),
         Fault(another_old_state_is_recorded, "mix", Kind.JOURNAL),
+        Fault(lease_faults.finish_by_state, "workers", leases.Kind.WRONG),
+        Fault(lease_faults.fence_by_a_live_worker, "workers", leases.Kind.WRONG),
+        Fault(lease_faults.takeover_by_id, "workers", leases.Kind.TAKEN_ALIVE),
+        Fault(lease_faults.host_name_as_identity, "workers", leases.Kind.SHARED),
+        Fault(lease_faults.lost_claim_is_repeated, "workers", leases.Kind.UNKNOWN),
+        Fault(lease_faults.no_reconciliation, "workers", leases.Kind.ABANDONED),
     )
 }

@@ -13,7 +13,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -53,7 +53,11 @@ class Subject:
     #: The logger that reports each retry, and how its message begins.
     RETRIES = ("watcher_objects.db.backend.budget", "Trying again")
     #: The errors that say that nothing has happened.
-    REFUSALS = (exception.InvalidStateTransition, exception.ResourceNotFound)
+    REFUSALS = (
+        exception.InvalidStateTransition,
+        exception.ResourceNotFound,
+        exception.LeaseLost,
+    )
 
     def __init__(self, url: str, notify: Callable[[str, Any, str | None], None]) -> None:
         db.configure(url)
@@ -139,6 +143,24 @@ class Worker(logging.Handler):
             self._see(audit)
 
         return self._call(do, op, audit.uuid, MOVES[op])
+
+    def log_lease(self, worker: int, lease: Any) -> None:
+        """Log a lease that a worker has got."""
+        self._log.add("lease", worker, lease.object.uuid, lease.token)
+
+    def write(self, worker: int, lease: Any, op: str, write: Callable[..., None]) -> bool:
+        """Write through a lease of a worker; return whether that succeeded."""
+
+        def do(token: str) -> None:
+            self._log.add("fence", token, worker, lease.token)
+            write(status_message=token)
+
+        return self._call(do, op, lease.object.uuid, MOVES[op])
+
+    def give_back(self, lease: Any) -> None:
+        """Give a lease back, which is lost if it has been revoked."""
+        with suppress(exception.LeaseLost):
+            lease.give_back()
 
     def refresh(self, audit: Any) -> bool:
         """Read an audit again; return whether it exists."""
@@ -297,7 +319,7 @@ class Harness:
         deadline = time.monotonic() + self.run.patience
         for process in self._workers:
             process.join(max(0, deadline - time.monotonic()))
-        self._check_crashes()
+        self.check_crashes()
         # One that is at work still has no exit code.
         if odd := [f"{one.name}: {one.exitcode}" for one in self._workers if one.exitcode != 0]:
             raise RuntimeError(f"after {self.run.patience} s or less: {', '.join(odd)}")
@@ -306,7 +328,7 @@ class Harness:
         """Wait for something."""
         deadline = time.monotonic() + self.run.patience
         while not happened():
-            self._check_crashes()
+            self.check_crashes()
             if time.monotonic() > deadline:
                 raise RuntimeError(f"what was waited for did not come in {self.run.patience} s")
             time.sleep(0.001)
@@ -320,7 +342,8 @@ class Harness:
         path = self.folder / f"{process.name}.log"
         return path.stat().st_size if path.exists() else 0
 
-    def _check_crashes(self) -> None:
+    def check_crashes(self) -> None:
+        """Raise what a worker has crashed with."""
         for path in self.folder.glob("*.crash"):
             raise RuntimeError(f"{path.stem} crashed: {path.read_text()}")
 

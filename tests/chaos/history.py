@@ -53,12 +53,18 @@ class Sight(NamedTuple):
 
 @dataclass
 class History:
-    """All that the workers of a run have logged; what each of them read is a list."""
+    """All that the workers of a run have logged; what each of them read is a list.
+
+    :ivar leases: the leases that a process got, as worker, audit and token, in order
+    :ivar fences: the worker and the token of the lease through which a call writes
+    """
 
     calls: dict[str, Call] = field(default_factory=dict)
     retries: int = 0
     events: list[Event] = field(default_factory=list)
     sights: list[list[Sight]] = field(default_factory=list)
+    leases: list[list[tuple[int, str, int]]] = field(default_factory=list)
+    fences: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Log:
@@ -80,8 +86,8 @@ class Log:
         """Log how a call has ended: ``ok``, ``fail`` or ``unknown``."""
         self.add("end", token, result, f"{type(error).__name__}: {error}" if error else "")
 
-    def add(self, kind: str, *values: str | None) -> None:
-        """Log a ``retry``, an ``event`` or a ``sight``."""
+    def add(self, kind: str, *values: str | int | None) -> None:
+        """Log a ``retry``, an ``event``, a ``sight``, a ``lease`` or a ``fence``."""
         self._file.write(json.dumps([kind, *values]).encode() + b"\n")
 
 
@@ -91,6 +97,8 @@ def load(folder: Path) -> History:
     for path in sorted(folder.glob("*.log")):
         sights: list[Sight] = []
         history.sights.append(sights)
+        leases: list[tuple[int, str, int]] = []
+        history.leases.append(leases)
         # A process that is killed while it writes leaves a part of a line.
         for line in path.read_bytes().rpartition(b"\n")[0].splitlines():
             match json.loads(line):
@@ -103,6 +111,10 @@ def load(folder: Path) -> History:
                     history.retries += 1
                 case "event", *values:
                     history.events.append(Event(*values))
+                case "lease", worker, audit, moves:
+                    leases.append((worker, audit, moves))
+                case "fence", token, worker, moves:
+                    history.fences[token] = worker, moves
                 case "sight", *values:
                     sights.append(Sight(*values))
     return history
@@ -115,13 +127,20 @@ class Version(NamedTuple):
     deleted: int
     is_dated: bool
     token: str | None
+    moves: int | None
+    worker: int | None
+    attempts: int | None
 
 
 class Write(NamedTuple):
-    """One write of a row: the version that it replaced, None where it created the row."""
+    """One write of a row: the version that it replaced, None where it created the row.
+
+    :ivar alive_for: seconds for which the worker that had claimed the row was still alive
+    """
 
     id: int
     audit: str
+    alive_for: float | None
     old: Version | None
     new: Version
 
@@ -158,11 +177,20 @@ _TYPES = {
     "deleted": "INTEGER",
     "deleted_at": "INTEGER",
     "token": "VARCHAR(255)",
+    "moves": "BIGINT",
+    "worker": "BIGINT",
+    "attempts": "INTEGER",
 }
 _COLUMNS = ", ".join(f"{side}_{name}" for side in ("old", "new") for name in _TYPES)
 _INSERT = (
-    f"INSERT INTO {_TABLE} (id, uuid, {_COLUMNS}) VALUES (NEW.id, NEW.uuid, {{old}}, {{new}})"
+    f"INSERT INTO {_TABLE} (id, uuid, alive_for, {_COLUMNS})"
+    " VALUES (NEW.id, NEW.uuid, {alive_for}, {old}, {new})"
 )
+_ALIVE_FOR = {
+    "sqlite": "(julianday(alive_until) - julianday('now')) * 86400",
+    "postgresql": "extract(epoch FROM alive_until - timezone('utc', clock_timestamp()))",
+    "mysql": "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), alive_until) / 1e6",
+}
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN {insert}; RETURN NULL; END $$
@@ -184,11 +212,16 @@ def install(url: str) -> None:
         run, dialect = connection.exec_driver_sql, connection.dialect.name
         run("DELETE FROM audits")
         run("DELETE FROM transitions")
-        columns = f"seq {_SEQUENCE[dialect]}, id INTEGER, uuid VARCHAR(36), {', '.join(kinds)}"
-        run(f"CREATE TABLE {_TABLE} ({columns})")
-        for event, old in (("INSERT", "NULL, NULL, NULL, NULL"), ("UPDATE", _version("OLD"))):
+        columns = ("id INTEGER", "uuid VARCHAR(36)", "alive_for DOUBLE PRECISION", *kinds)
+        run(f"CREATE TABLE {_TABLE} (seq {_SEQUENCE[dialect]}, {', '.join(columns)})")
+        alive_for = f"(SELECT {_ALIVE_FOR[dialect]} FROM workers WHERE id = OLD.worker_id)"
+        nothing = ", ".join(["NULL"] * len(_TYPES))
+        for event, *replaced in (
+            ("INSERT", "NULL", nothing),
+            ("UPDATE", alive_for, _version("OLD")),
+        ):
             name = f"chaos_{event.lower()}"
-            insert = _INSERT.format(old=old, new=_version("NEW"))
+            insert = _INSERT.format(alive_for=replaced[0], old=replaced[1], new=_version("NEW"))
             if dialect == "postgresql":
                 run(_FUNCTION.format(name=name, insert=insert))
             body = _BODY[dialect].format(name=name, insert=insert)
@@ -212,11 +245,14 @@ def read(url: str) -> Records:
         # A server may finish a statement of a writer that was killed.
         connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
         found = connection.exec_driver_sql(
-            f"SELECT id, uuid, {_COLUMNS} FROM {_TABLE} ORDER BY seq"
+            f"SELECT id, uuid, alive_for, {_COLUMNS} FROM {_TABLE} ORDER BY seq"
         )
+        size = len(_TYPES)
         writes = [
-            Write(ident, uuid, None if cells[1] is None else _made(cells[:4]), _made(cells[4:]))
-            for ident, uuid, *cells in found
+            Write(*row, None if old[1] is None else _made(old), _made(new))
+            for *row, old, new in (
+                (*cells[:3], cells[3 : 3 + size], cells[3 + size :]) for cells in found
+            )
         ]
         now = f"SELECT uuid, audit_type, {_version('audits')} FROM audits"
         found = connection.exec_driver_sql(now)
@@ -253,9 +289,10 @@ def conflicts(urls: Sequence[str]) -> int:
 
 def _version(row: str) -> str:
     dated = f"CASE WHEN {row}.deleted_at IS NULL THEN 0 ELSE 1 END"
-    return f"{row}.state, {row}.deleted, {dated}, {row}.status_message"
+    claim = ", ".join(f"{row}.{name}" for name in ("moves", "worker_id", "attempts"))
+    return f"{row}.state, {row}.deleted, {dated}, {row}.status_message, {claim}"
 
 
 def _made(cells: Sequence) -> Version:
-    state, deleted, is_dated, token = cells
-    return Version(state, deleted, bool(is_dated), token)
+    state, deleted, is_dated, *rest = cells
+    return Version(state, deleted, bool(is_dated), *rest)

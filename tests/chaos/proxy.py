@@ -2,6 +2,7 @@
 """A network between a client and its server, which can be cut at a chosen message."""
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -22,10 +23,12 @@ class Proxy:
     :ivar done: the message reaches the server, and only its answer is lost
     :ivar late: the message reaches the server after the cut, just before another that writes
     :ivar raised: how often a connection was cut
+    :ivar silence: seconds for which nothing more of a lost answer arrives before the cut
     """
 
     def __init__(self, *servers: sa.URL) -> None:
         self.at: int | None = None
+        self.silence = 0.0
         self.done = self.late = False
         self.count = self.raised = 0
         default = {"postgresql": 5432}.get(servers[0].get_backend_name(), 3306)
@@ -119,6 +122,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while message := server.recv(_SIZE):
                 if server in self._discarded:
+                    self._await_silence(server)
                     self._then()
                     self._arrived.set()
                     self._hang_up(client, server)
@@ -126,6 +130,12 @@ class Proxy:
                 client.sendall(message)
         if server not in self._discarded:
             self._hang_up(client, server)
+
+    def _await_silence(self, server: socket.socket) -> None:
+        """Wait until a server that answers in several messages has executed the request."""
+        while self.silence and select.select([server], [], [], self.silence)[0]:
+            if not server.recv(_SIZE):
+                return
 
     def _deliver(self) -> None:
         assert self._held

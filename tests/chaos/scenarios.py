@@ -23,6 +23,7 @@ from tests.chaos.checker import Finding, Kind, is_transition
 from tests.chaos.harness import MOVES, Harness, Report, Run, Worker, prepared
 from tests.chaos.instances import Need, Server
 from tests.chaos.proxy import Proxy
+from tests.chaos.workers import workers
 from watcher_objects.states import State
 
 #: Audits that a worker lists at once, and then claims one by one.
@@ -316,6 +317,7 @@ class Scenario(NamedTuple):
 
 SCENARIOS = {
     "claims": Scenario(claims),
+    "workers": Scenario(workers),
     "mix": Scenario(mix),
     "kills": Scenario(kills),
     "cut": Scenario(cut, Need.NETWORK),

@@ -61,7 +61,8 @@ class Lease:
     def save(self, **fields: Any) -> None:
         """Write fields, and the changes of the object, if the lease is not lost.
 
-        :raises LeaseLost: it is, and nothing was written
+        :raises LeaseLost: it is, and nothing was written; only if the database's answer got lost,
+            and the lease was revoked after that, the fields may have been
         :raises InvalidValue, UnknownField, ReadOnlyField, Conflict: as for ``object.save()``
         """
         if "state" in fields:
