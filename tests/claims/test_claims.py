@@ -538,6 +538,28 @@ def test_a_batch_that_cannot_be_used(batch, worker):
         next(worker.claims(Audit, batch=batch))
 
 
+@pytest.mark.parametrize("limit", [0, True, "x", 10_001])
+def test_a_limit_that_cannot_be_used(limit, worker, context):
+    with pytest.raises(exception.InvalidParameter):
+        claims.claim_many(context, Audit, limit)
+    with pytest.raises(exception.InvalidParameter):
+        claims.take_over(Audit, attempts=0 if limit == 10_001 else limit)
+
+
+@pytest.mark.parametrize("after", [-1, float("nan"), float("inf"), True, "x", None])
+def test_a_pause_that_cannot_be_used(after, worker, context):
+    waiting(Audit, context)
+    lease = claims.claim_next(context, Audit)
+    with pytest.raises(exception.InvalidParameter):
+        lease.give_back(after=after)
+    lease.finish("SUCCEEDED")
+
+
+def test_an_unknown_kind_of_work_is_rejected(worker):
+    with pytest.raises(exception.InvalidParameter):
+        worker.claim("Audit", "abandoned", 1)
+
+
 def test_all_claims_are_published_with_their_old_state(worker, context, published):
     waiting(Audit, context)
     published.clear()

@@ -11,9 +11,13 @@ from watcher_objects.db.claims import Claimant, Kind, Request
 from watcher_objects.db.sql.queries import Key
 from watcher_objects.db.sql.write_outcome import Update
 from watcher_objects.db.statements import column_index
+from watcher_objects.fields import coercion
 from watcher_objects.persistence.reading import Readable
 from watcher_objects.persistence.registry import class_named, class_of
 from watcher_objects.versions.history import Released
+
+#: The ttl of a worker, in seconds, at least and at most.
+SHORTEST_TTL, LONGEST_TTL = 1, 86400
 
 
 class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObjectDictCompat):
@@ -44,6 +48,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
 
         :raises InvalidValue: a field can't be stored
         """
+        check_ttl(self.ttl)
         claims.forget_dead()
         given = {name: getattr(self, name) for name in ("uuid", "host", "program", "ttl")}
         self.obj_refresh(self._row_loader()(self._context, claims.register(given)))
@@ -87,6 +92,8 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         """
         cls = _claimable(name)
         request = self._request(cls, limit, filters, after)
+        if kind not in (Kind.WAITING, Kind.DUE):
+            raise exception.InvalidParameter(parameter="kind", parameter_type="waiting or due")
         old_state = cls.table.info["state_machine"].WAITING if kind == Kind.WAITING else None
         rows = claims.claim(request, Kind(kind))
         return [self._claimed(cls, row, old_state) for row in rows]
@@ -220,6 +227,18 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             # Another program has written the state, without a new token.
             reason = f"another program changed its state to {error.initial}"
             raise _lost(cls, key, reason, error.initial) from error
+
+
+def check_ttl(ttl: Any) -> int:
+    """Return the ttl of a worker, in seconds.
+
+    :raises InvalidValue: it can't be used
+    """
+    seconds = coercion.to_integer("ttl", ttl)
+    if not SHORTEST_TTL <= seconds <= LONGEST_TTL:
+        allowed = f"takes whole seconds from {SHORTEST_TTL} to {LONGEST_TTL}"
+        raise coercion.refuse("ttl", ttl, allowed)
+    return seconds
 
 
 def _claimable(name: str) -> Any:

@@ -49,8 +49,8 @@ class Search:
     ) -> None:
         self.worker, self.cls, self.filters = worker, cls, filters
         self.name: str = cls.obj_name()
-        self.batch = _positive("batch", batch)
-        self.attempts = _positive("attempts", attempts)
+        self.batch = batch
+        self.attempts = attempts
         self.then = then
         self._is_continuous = "next_run_time" in cls.table.columns
         self._after = 0
@@ -128,10 +128,3 @@ class Search:
         """Return leases on objects that dead workers have left; end those without attempts."""
         args = (self.name, self.batch, self.attempts, self.then, self.filters)
         return self.worker._leases(self.name, lambda: self.worker.take_over(*args))
-
-
-def _positive(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        allowed = "a whole number from 1 up"
-        raise exception.InvalidParameter(parameter=name, parameter_type=allowed)
-    return value

@@ -16,15 +16,14 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import base, exception
 from watcher_objects.claims.heartbeat import Heartbeat, Key
 from watcher_objects.claims.lease import Lease
-from watcher_objects.claims.operations import Operations
+from watcher_objects.claims.operations import Operations, check_ttl
 from watcher_objects.claims.search import ATTEMPTS, THEN, Search
 from watcher_objects.db import transactions
-from watcher_objects.fields import coercion
 
 LOG = logging.getLogger(__name__)
 
-#: The ttl of a worker, in seconds: by default, and at least and at most.
-TTL, SHORTEST_TTL, LONGEST_TTL = 60, 1, 86400
+#: The ttl of a worker, in seconds, unless it is given another.
+TTL = 60
 
 _current: ContextVar["Worker | None"] = ContextVar("worker", default=None)
 
@@ -68,14 +67,10 @@ class Worker(Operations):
         program: str | None = None,
     ) -> None:
         super().__init__(context)
-        seconds = coercion.to_integer("ttl", ttl)
-        if not SHORTEST_TTL <= seconds <= LONGEST_TTL:
-            allowed = f"takes whole seconds from {SHORTEST_TTL} to {LONGEST_TTL}"
-            raise coercion.refuse("ttl", ttl, allowed)
         started = os.path.basename(sys.argv[0]) or "python"
         self.host = host or exception.storable_text(socket.gethostname())
         self.program = program or exception.storable_text(started)
-        self.ttl = seconds
+        self.ttl = check_ttl(ttl)
         self.uuid = uuidutils.generate_uuid()
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import api, models, transactions
 from watcher_objects.db.backend import database, errors
-from watcher_objects.db.sql import claims, expectations, journal, state_guard, times
+from watcher_objects.db.sql import claims, expectations, journal, state_guard, times, values
 from watcher_objects.db.sql.claims import Kind as Kind
 from watcher_objects.db.sql.claims import Wanted
 from watcher_objects.db.sql.expectations import Not
@@ -27,6 +27,8 @@ from watcher_objects.db.transactions import retries
 from watcher_objects.db.transactions.retries import Found
 from watcher_objects.transitions import StateTransitionManager
 
+#: The maximum number of rows of a claim, and of seconds for which a row can be given back.
+MOST, LONGEST = 10_000, 10 * 366 * 86400
 #: Seconds after which the row of a dead worker is removed.
 FORGOTTEN = 7 * 86400
 
@@ -106,6 +108,16 @@ def _check_continuous(table: sa.Table) -> None:
         raise exception.UnsupportedError(f"Rows of {table.name} have no next_run_time")
 
 
+def _check_number(name: str, value: Any, most: float) -> None:
+    """Check that an argument is a whole number from 1 to ``most``.
+
+    :raises InvalidParameter: it is not
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        allowed = f"a whole number from 1 to {most}"
+        raise exception.InvalidParameter(parameter=name, parameter_type=allowed)
+
+
 class Request(NamedTuple):
     """A worker's request for rows of a table.
 
@@ -128,8 +140,10 @@ class Request(NamedTuple):
         """Return the rows that may be claimed.
 
         :raises InvalidFilter: a filter can't be used
+        :raises InvalidParameter: the limit can't be used
         :raises UnsupportedError: rows of the table can't be claimed
         """
+        _check_number("limit", self.limit, MOST)
         machine_of(self.table)
         if kind is Kind.DUE:
             _check_continuous(self.table)
@@ -139,7 +153,7 @@ class Request(NamedTuple):
 def claim(request: Request, kind: Kind) -> Sequence[Cells]:
     """Claim the first rows that wait or are due, and return them as they are now.
 
-    :raises InvalidFilter, UnsupportedError: the request can't be answered
+    :raises InvalidFilter, InvalidParameter, UnsupportedError: the request can't be answered
     """
     wanted = request.wanted(kind)
     bound = _bound(request.table, request.claimant, 1)
@@ -166,8 +180,9 @@ def take_over(request: Request, attempts: int, then: str) -> Takeover:
 
     :param then: the state in which they end
     :raises InvalidStateTransition: no running row can end in this state
-    :raises InvalidFilter, UnsupportedError: the request can't be answered
+    :raises InvalidFilter, InvalidParameter, UnsupportedError: the request can't be answered
     """
+    _check_number("attempts", attempts, values.MAX_INTEGER)
     table, wanted = request.table, request.wanted(Kind.ABANDONED)
     state_guard.check_move(table, {"state": wanted.from_state}, then)
     entry = request.entry("takeover")
@@ -318,8 +333,13 @@ def give_back(
 
     :param after: seconds for which nobody may
     :param counts: whether it counts as an attempt
+    :raises InvalidParameter: ``after`` can't be used
     :raises UnexpectedValues: as for :func:`write`
     """
+    is_number = isinstance(after, int | float) and not isinstance(after, bool)
+    if not is_number or not 0 <= after <= LONGEST:
+        allowed = f"seconds from 0 to {LONGEST}"
+        raise exception.InvalidParameter(parameter="after", parameter_type=allowed)
     bound = Row(worker_id=state_guard.NOBODY, available_at=times.later(after) if after else None)
     if not counts:
         bound["attempts"] = table.c.attempts - 1
