@@ -60,6 +60,7 @@ UNREAD = {
     },
     "monitoring.rst": {
         "$ watcher-objects worker list": "needs workers that run; tests/cli/test_worker has them",
+        "groups:": "needs Prometheus",
     },
     "purge.rst": {
         "WATCHER_OBJECTS_DATABASE=": "a crontab",

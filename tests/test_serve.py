@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import pytest
 import sqlalchemy as sa
@@ -52,7 +53,9 @@ def run(*words):
 def serving(configuration, request):
     """The command at work, maybe with more options, and this process its client."""
     process = run("--config-file", str(configuration), *getattr(request, "param", ()))
+    process.begun = []
     for line in process.stderr:
+        process.begun.append(line)
         if "serves" in line:
             break
     rpc.enable(messaging.RABBITMQ, topic=messaging.TOPIC, timeout=20)
@@ -157,3 +160,29 @@ def test_the_versions_that_are_sent_are_those_of_the_release_that_is_set(configu
         rpc.disable()
         process.terminate()
         process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("serving", [("--metrics-port", "0")], indirect=True)
+def test_metrics_are_served_at_a_port(serving):
+    port = next(line for line in serving.begun if "Metrics at port" in line).split()[-1]
+    Audit(RequestContext(), name="one", audit_type="ONESHOT", goal_id=goal("some").id).create()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        page = answer.read().decode().splitlines()
+    assert 'watcher_objects_waiting{object="Audit"} 1.0' in page
+    assert 'watcher_objects_workers{status="alive"} 0.0' in page
+
+
+def test_a_metrics_port_that_cannot_be_used(configuration, capsys, monkeypatch):
+    words = ["serve", "--config-file", str(configuration), "--metrics-port"]
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - only taken
+        port = taken.getsockname()[1]
+        assert main([*words, str(port)]) == 1
+    assert f"Cannot use port {port}: Address already in use" in capsys.readouterr().err
+    for wrong in ("65536", "x"):
+        with pytest.raises(SystemExit):
+            main([*words, wrong])
+        assert f"{wrong} is not a port number" in capsys.readouterr().err
+    monkeypatch.delitem(sys.modules, "watcher_objects.claims.metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    assert main([*words, "0"]) == 1
+    assert "pip install 'watcher-objects[metrics]'" in capsys.readouterr().err

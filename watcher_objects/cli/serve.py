@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from cliff.command import Command
 from oslo_config import cfg
 
-from watcher_objects import versions
+from watcher_objects import exception, versions
 from watcher_objects.cli import connection
 from watcher_objects.rpc import client, listener, transport
 
@@ -36,12 +36,19 @@ class Serve(Command):
     and [watcher_objects] all others.
     """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of this command's options."""
+        parser = super().get_parser(prog_name)
+        help_ = "serve metrics for Prometheus at this port of all addresses, over HTTP"
+        parser.add_argument("--metrics-port", type=_port, metavar="PORT", help=help_)
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Serve."""
         with _handling_signals():
-            self._serve()
+            self._serve(parsed_args.metrics_port)
 
-    def _serve(self) -> None:
+    def _serve(self, metrics_port: int | None) -> None:
         conf = connection.configuration(self.app, OPTIONS)
         options = conf.watcher_objects
         connection.use(self.app, must_be_named=True, pool_size=options.threads)
@@ -50,8 +57,36 @@ class Serve(Command):
         app: Any = self.app
         for handler in app.handlers:
             handler.setLevel(logging.INFO)
+        if metrics_port is not None:
+            _serve_metrics(metrics_port)
         _run(listener.Server(bus, options.topic, options.show_deleted), options)
         transport.close(bus)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"{text} is not a port number")
+    return int(text)
+
+
+def _serve_metrics(port: int) -> None:
+    """Serve metrics in threads that end with the process.
+
+    :raises UnsupportedError: a package is missing
+    :raises Invalid: the port cannot be used
+    """
+    try:
+        from watcher_objects.claims import metrics
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        reason = "--metrics-port needs prometheus_client: pip install 'watcher-objects[metrics]'"
+        raise exception.UnsupportedError(reason) from None
+    try:
+        used = metrics.serve(port)
+    except OSError as error:
+        raise exception.Invalid(f"Cannot use port {port}: {error.strerror}") from error
+    LOG.info("Metrics at port %d", used)
 
 
 @contextlib.contextmanager
