@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``check`` finds, and only that."""
 
+import datetime
+
 import pytest
 import sqlalchemy as sa
 
 from tests import factory
 from tests.population import FOREIGN_HEAD, HEAD, fill, filled, run, tables
-from watcher_objects import Audit, Goal, db
-from watcher_objects.db import migration, models
+from watcher_objects import Audit, Goal, Worker, db
+from watcher_objects.db import migration, models, work
 from watcher_objects.db.migration.diagnostics import Need
 
 
@@ -156,3 +158,45 @@ def test_an_outdated_sequence_is_found(database, context):
     what = "the sequence of goals is lower than the ids of its rows"
     assert what in [finding.what for finding in migration.check()]
     change(f"SELECT setval('goals_id_seq', {goal.id + 5})")
+
+
+def left_by(worker_id, minutes, **given):
+    """Write the claims of all audits, as if a worker had left them so long ago."""
+    left = work.now() - datetime.timedelta(minutes=minutes)
+    columns = {"worker_id": worker_id, "attempts": 1, "updated_at": left, **given}
+    run(sa.update(models.audits).values(state="ONGOING", **columns))
+
+
+def test_work_that_nobody_takes_over_needs_a_person(database, context):
+    audits = [factory.stored(Audit, context) for _ in range(6)]
+    worker = Worker(context, host="host-1")
+    worker.register()
+    left_by(worker.id, 120)
+    assert findings() == []
+    alive_until = work.now() - datetime.timedelta(minutes=30)
+    run(sa.update(models.workers).values(alive_until=alive_until))
+    assert findings() == []
+    run(sa.update(models.workers).values(alive_until=alive_until - datetime.timedelta(hours=1)))
+    what = "6 of audits are ONGOING, and no worker has had them for an hour: id "
+    ids = ", ".join(str(audit.id) for audit in audits[:5])
+    assert findings() == [(Need.PERSON, f"{what}{ids}, ...")]
+    worker.unregister()
+    assert findings() == [(Need.PERSON, f"{what}{ids}, ...")]
+    left_by(worker.id, 30)
+    assert findings() == []
+
+
+def test_work_that_was_given_back_is_reported_when_it_may_be_taken_over(database, context):
+    audit = factory.stored(Audit, context)
+    for minutes, is_found in ((-30, False), (30, False), (90, True)):
+        moment = work.now() - datetime.timedelta(minutes=minutes)
+        left_by(0, 120, available_at=moment)
+        what = f"1 of audits are ONGOING, and no worker has had them for an hour: id {audit.id}"
+        assert findings() == [(Need.PERSON, what)] * is_found
+
+
+def test_work_without_claims_and_between_two_runs_needs_nothing(database, context):
+    factory.stored(Audit, context)
+    for attempts in (None, 0):
+        left_by(None, 120, attempts=attempts)
+        assert findings() == []

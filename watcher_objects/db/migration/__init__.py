@@ -165,8 +165,8 @@ def check() -> list[diagnostics.Finding]:
     Its revision; its schema compared with the models; what an upgrade meets in it; its encoding;
     on MariaDB text that can't be kept or compared exactly, and tables that are not rolled back;
     unique keys that are missing, with the rows in the way; rows that refer to rows that are gone;
-    rows that no object could hold; rows in an unknown state. Nothing is written. All rows are
-    read.
+    rows that workers have left, and nobody has taken over; rows that no object could hold; rows in
+    an unknown state. Nothing is written. All rows are read.
 
     :raises DatabaseError, DatabaseUnavailable: it can't be looked at
     """

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from watcher_objects import exception
-from watcher_objects.db import models, transactions
+from watcher_objects.db import models, transactions, work
 from watcher_objects.db.backend import database
 from watcher_objects.db.backend.dialects.catalog import Catalog
 from watcher_objects.db.migration import cluster, revisions
@@ -22,6 +22,8 @@ from watcher_objects.fields import coercion
 #: Rows that are read at once, and rows that are named in one finding.
 BATCH = 1000
 SHOWN = 5
+#: Seconds for which claimed rows may be without a live worker.
+LEFT = 3600
 
 
 class Need(enum.IntEnum):
@@ -55,7 +57,8 @@ def of_rows(repairs: Repairs) -> Iterator[Finding]:
     """Yield what is wrong with the rows of the configured database, all of which are read.
 
     Unique keys that are missing, with the rows in the way; rows that refer to rows that are
-    gone; rows that no object could hold; rows in a state that does not exist.
+    gone; rows that workers have left; rows that no object could hold; rows in a state that does
+    not exist.
 
     :param repairs: what an upgrade repairs
     """
@@ -68,6 +71,7 @@ def of_rows(repairs: Repairs) -> Iterator[Finding]:
     for table, shape in shapes.items():
         yield from _keys(table, shape)
         yield from _orphans(table, shapes)
+        yield from _left(table, shapes)
         yield from _rows(table, shape, repairs)
     for what, remedy in repairs.met():
         yield Finding(Need.UPGRADE, what, f"run db upgrade; {remedy}")
@@ -181,6 +185,20 @@ def _orphans(table: sa.Table, shapes: Mapping[sa.Table, _Shape]) -> Iterator[Fin
             what = f"row {ident} of {table.name} refers to row {gone} of {key.column.table.name}"
             remedy = f"remove the row, or correct its {column.name}"
             yield Finding(Need.PERSON, f"{what}, which does not exist", remedy)
+
+
+def _left(table: sa.Table, shapes: Mapping[sa.Table, _Shape]) -> Iterator[Finding]:
+    """Yield rows that workers have left, and that nobody has taken over."""
+    is_known = shapes[table].columns == [*table.columns] and models.workers in shapes
+    if table not in work.tables() or not is_known:
+        return
+    number, first = work.left(table, LEFT, SHOWN)
+    if number:
+        state = table.info["state_machine"].RUNNING
+        named = [*map(str, first), *["..."] * (number > len(first))]
+        what = f"{number} of {table.name} are {state}, and no worker has had them for an hour"
+        remedy = "start workers that take them over, or cancel them"
+        yield Finding(Need.PERSON, f"{what}: id {', '.join(named)}", remedy)
 
 
 def _rows(table: sa.Table, shape: _Shape, repairs: Repairs) -> Iterator[Finding]:
