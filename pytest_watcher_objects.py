@@ -76,3 +76,12 @@ def watcher_lifecycle(watcher_database: str) -> Iterator[testing.Lifecycle]:
 
     with testing.Lifecycle() as lifecycle:
         yield lifecycle
+
+
+@pytest.fixture
+def watcher_workers(watcher_database: str) -> Iterator[testing.Workers]:
+    """Processes of workers that a test starts, kills and freezes; all end with the test."""
+    from watcher_objects import testing
+
+    with testing.Workers() as workers:
+        yield workers

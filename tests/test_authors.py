@@ -55,7 +55,7 @@ def test_the_engine_has_at_most_75_lines():
 
 def test_the_documented_tests_of_the_engine_pass(pytester):
     pytester.makepyfile(f"{block('engine', PAGE)}\n\n{block('test', PAGE)}")
-    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=4)
+    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=6)
 
 
 def test_the_engine_carries_out_a_plan(engine, audit, watcher_lifecycle):
@@ -165,7 +165,10 @@ def test_of_engines_at_once_one_runs_each_audit(engine, watcher_factory, watcher
 def test_the_documented_fixtures_are_all_that_there_are():
     plugin = importlib.import_module("pytest_watcher_objects")
     fixtures = {name for name in vars(plugin) if name.startswith("watcher_")}
-    assert set(re.findall(r"``(watcher_(?:database|factory|lifecycle)\w*)``", PAGE)) == fixtures
+    assert (
+        set(re.findall(r"``(watcher_(?:database|factory|lifecycle|workers)\w*)``", PAGE))
+        == fixtures
+    )
 
 
 def test_each_question_to_the_witness_is_documented():

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we ship for the tests of decision engines."""
 
+import multiprocessing
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,17 @@ from oslo_versionedobjects import fixture
 from tests import servers
 from tests.documents import block, page
 from tests.factory import CLASSES
-from watcher_objects import Action, ActionPlan, Audit, base, db, exception, fields, testing
+from watcher_objects import (
+    Action,
+    ActionPlan,
+    Audit,
+    base,
+    claims,
+    db,
+    exception,
+    fields,
+    testing,
+)
 
 pytest_plugins = ["pytester"]
 
@@ -231,6 +243,87 @@ def test_engines_in_threads_are_distinguished(lifecycle, make):
         engine.join()
         with pytest.raises(AssertionError, match=r"FAILED \(engine-1\)"):
             lifecycle.expect(audit)
+
+
+@pytest.fixture
+def waiting(make):
+    return make.audit()
+
+
+def claimed(context, event):
+    """Claim an audit, and hold it until the process ends or is frozen for long."""
+    with claims.Worker(context, ttl=1):
+        lease = claims.claim_next(context, Audit)
+        event.set()
+        time.sleep(30)
+        lease.finish("SUCCEEDED")
+
+
+def test_a_worker_that_is_killed_is_taken_over(watcher_workers, waiting, make):
+    event = multiprocessing.Event()
+    process = watcher_workers.start(claimed, make.context, event)
+    assert event.wait(30)
+    process.kill()
+    with pytest.raises(AssertionError, match="claimed failed: -9"):
+        process.join()
+    (dead,) = claims.Worker.list(make.context)
+    watcher_workers.expire(dead)
+    with claims.Worker(make.context):
+        (lease,) = claims.take_over(Audit)
+        lease.finish("SUCCEEDED")
+
+
+def test_a_worker_that_is_frozen_goes_on(watcher_workers, waiting, make):
+    event = multiprocessing.Event()
+
+    def engine():
+        with claims.Worker(make.context) as worker:
+            lease = claims.claim_next(make.context, Audit)
+            event.set()
+            while not Audit.get(make.context, waiting.id).status_message:
+                time.sleep(0.01)
+            with testing.expect_fenced():
+                lease.finish("SUCCEEDED")
+            assert not worker._running().leases
+
+    process = watcher_workers.start(engine)
+    assert event.wait(30)
+    process.freeze()
+    (frozen,) = claims.Worker.list(make.context)
+    watcher_workers.expire(frozen)
+    with claims.Worker(make.context):
+        (lease,) = claims.take_over(Audit)
+        lease.finish("FAILED", status_message="taken over")
+    with pytest.raises(AssertionError, match="engine still runs"):
+        process.join(0.1)
+    process.thaw()
+    process.join()
+
+
+def test_an_error_of_a_worker_is_reported(watcher_workers):
+    def engine():
+        raise LookupError("nothing")
+
+    with pytest.raises(AssertionError, match="engine failed: LookupError: nothing"):
+        watcher_workers.start(engine).join()
+
+
+def test_a_write_that_is_not_fenced_is_reported(watcher_workers, waiting, make):
+    with claims.Worker(make.context) as worker:
+        lease = claims.claim_next(make.context, Audit)
+        with pytest.raises(AssertionError, match="not rejected"), testing.expect_fenced():
+            lease.save(status_message="half way")
+        waiting.state = "CANCELLED"
+
+        def cancel_and_finish():
+            with testing.expect_fenced():
+                waiting.save()
+                lease.finish("SUCCEEDED")
+
+        with pytest.raises(AssertionError, match="rows have changed"):
+            cancel_and_finish()
+    with pytest.raises(exception.WorkerNotFound):
+        watcher_workers.expire(worker)
 
 
 ENGINE = """
