@@ -583,3 +583,16 @@ def test_the_database_closes_the_gap_that_stale_claims_could_use(worker, other, 
     bound = rows._bound(models.audits, request.claimant, 3)
     assert statements.claim_candidate(wanted, candidate, bound, None) is None
     lease.finish("SUCCEEDED")
+
+
+def test_claims_are_the_same_with_a_listener_and_in_a_transaction(worker, context):
+    made = [waiting(Audit, context) for _ in range(6)]
+    leases = claims.claim_many(context, Audit, 2)
+    with db.transaction():
+        leases += claims.claim_many(context, Audit, 2)
+    sent = []
+    sa.event.listen(db.get_engine(), "before_cursor_execute", lambda *args: sent.append(args[2]))
+    leases += claims.claim_many(context, Audit, 9)
+    assert [lease.object.id for lease in leases] == [one.id for one in made]
+    assert len(sent) > 0
+    assert {steps(lease.object, context)[-1][2:] for lease in leases} == {("ONGOING", "claim")}

@@ -200,6 +200,46 @@ class Chain(Statement):
         return done
 
 
+class ChainOfEach(Chain):
+    """A statement that writes rows and, for each of them, others, like :class:`Loop`.
+
+    :param key: the column by which the others find the row; its index in a row
+    """
+
+    def __init__(
+        self,
+        write: Statement,
+        others: Sequence[Statement],
+        dialect: sa.Dialect,
+        key: tuple[str, int],
+    ) -> None:
+        super().__init__(write, others, dialect)
+        self._key = key
+
+    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run the statements one after the other."""
+        cursor.execute(self._begin)
+        done = self.run(lambda one, values: one.execute(cursor, values), values)
+        cursor.execute("COMMIT")
+        return done
+
+    def run(
+        self,
+        run: Callable[..., tuple[Sequence[Cells], int]],
+        values: Mapping[str, Any],
+    ) -> tuple[Sequence[Cells], int]:
+        """Run the statements in a transaction that has begun.
+
+        :param run: runs one of them with its ``values``
+        """
+        rows, matched = run(self._write, values=values)
+        name, index = self._key
+        for row in rows:
+            of_row = {**values, name: row[index]}
+            run_others(self._others, functools.partial(run, values=of_row))
+        return rows, matched
+
+
 def run_each(
     write: Statement,
     others: Sequence[Statement],
@@ -212,13 +252,23 @@ def run_each(
     """
     rows, matched = run(write)
     if rows or (matched and not write.returns_rows):
-        for other in others:
-            found, number = run(other)
-            rows = found or rows
-            if not number:
-                for instead in other.otherwise:
-                    run(instead)
+        rows = run_others(others, run) or rows
     return rows, matched
+
+
+def run_others(
+    others: Sequence[Statement],
+    run: Callable[[Statement], tuple[Sequence[Cells], int]],
+) -> Sequence[Cells]:
+    """Run the statements that follow a write, and return the rows of the last that has some."""
+    rows: Sequence[Cells] = ()
+    for other in others:
+        found, number = run(other)
+        rows = found or rows
+        if not number:
+            for instead in other.otherwise:
+                run(instead)
+    return rows
 
 
 @functools.lru_cache(maxsize=SHAPES)

@@ -19,7 +19,15 @@ from watcher_objects.db import models, transactions
 from watcher_objects.db.backend import database
 from watcher_objects.db.sql import dml, filters, journal, times
 from watcher_objects.db.sql.queries import Row
-from watcher_objects.db.statements import SHAPES, Cells, Loop, Statement, is_listened_to
+from watcher_objects.db.statements import (
+    SHAPES,
+    Cells,
+    ChainOfEach,
+    Loop,
+    Statement,
+    column_index,
+    is_listened_to,
+)
 
 #: Candidates of which one is chosen at random, so that workers seldom choose the same.
 CANDIDATES = 64
@@ -99,19 +107,31 @@ def claim_first(
         rows = transactions.run(
             _claim_in_loop(source.dialect, *shape, in_transaction), values
         ).rows
-    else:
+    elif source.backend.skips_locked:
         rows = _claim_each(wanted, values, bound, entry)
-    ident = [column.name for column in wanted.shape.table.columns].index("id")
+    else:
+        rows = _claim_alone(wanted, shape, values)
+    ident = column_index(wanted.shape.table, "id")
     return sorted(rows, key=lambda row: row[ident])
+
+
+def _claim_alone(wanted: Wanted, shape: Any, values: Row) -> Sequence[Cells]:
+    """Do the same by a transaction that excludes all other writers."""
+    if not candidates(wanted, 1):
+        # Without such a transaction.
+        return []
+    source = database.current()
+    statement = _claim_in_chain(source.dialect, *shape)
+    if not transactions.in_transaction() and not is_listened_to(source.engine):
+        return transactions.run(statement, values).rows
+    with transactions.ensure_transaction():
+        return statement.run(transactions.run, values)[0]
 
 
 def _claim_each(
     wanted: Wanted, values: Row, bound: Row, entry: journal.Entry | None
 ) -> Sequence[Cells]:
     """Do the same by a transaction of several statements."""
-    if not candidates(wanted, 1):
-        # Without a transaction, which may exclude all other writers.
-        return []
     table = wanted.shape.table
     with transactions.ensure_transaction():
         select = _candidates(database.current().dialect, wanted.shape, True)
@@ -297,6 +317,18 @@ def _claim_in_loop(
     others.append(sa.select(table).where(is_picked))
     each = [Statement(other, dialect) for other in others]
     return Loop(Statement(select, dialect), each, dialect, not in_transaction)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _claim_in_chain(
+    dialect: sa.Dialect, shape: Shape, names: Sequence[str], is_recorded: bool
+) -> ChainOfEach:
+    table = shape.table
+    idents = _select(shape, table.c.id).scalar_subquery()
+    write = sa.update(table).where(table.c.id.in_(idents)).values(_new(table, names))
+    first = Statement(write.returning(*table.columns), dialect)
+    others = [dml.record_changed(dialect, table, ("id",))] if is_recorded else []
+    return ChainOfEach(first, others, dialect, ("id", column_index(table, "id")))
 
 
 @functools.lru_cache(maxsize=SHAPES)

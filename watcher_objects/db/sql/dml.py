@@ -121,15 +121,23 @@ def recorded(
         rows = write.returning(*table.columns).cte("written")
         both = sa.select(rows).add_cte(journal.record(table, rows).cte("recorded"))
         return Plan(Statement(both, dialect, reads_only=False), ())
-    release = [Statement(journal.release(table, key_names), dialect)] if releases_id else []
+    if releases_id:
+        release = Statement(journal.release(table, key_names), dialect)
+        record = Statement(journal.record_of(table, key_names), dialect)
+        return followed(dialect, table, write, key_names, [release, record])
+    return followed(dialect, table, write, key_names, [record_changed(dialect, table, key_names)])
+
+
+def record_changed(dialect: sa.Dialect, table: sa.Table, key_names: Sequence[str]) -> Statement:
+    """Return the statement that records the change of a row, which it finds by a key."""
     record = Statement(journal.record_of(table, key_names), dialect)
-    if backend.reuses_ids and not releases_id:
-        # Another program may have stored the row with the id of one that is gone.
-        instead = Statement(journal.release_taken(table, key_names), dialect), record
-        record = Statement(
-            journal.record_of(table, key_names, backend.insert_if_free), dialect, otherwise=instead
-        )
-    return followed(dialect, table, write, key_names, [*release, record])
+    backend = dialects.of(dialect)
+    if not backend.reuses_ids:
+        return record
+    # Another program may have stored the row with the id of one that is gone.
+    instead = Statement(journal.release_taken(table, key_names), dialect), record
+    prefixed = journal.record_of(table, key_names, backend.insert_if_free)
+    return Statement(prefixed, dialect, otherwise=instead)
 
 
 def followed(
