@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which indexes the lists of audits are read from, as each database explains it."""
 
+import datetime
 import functools
 import itertools
 
@@ -8,11 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests import factory
-from watcher_objects import Audit, db
+from watcher_objects import Audit, Worker, claims, db
+from watcher_objects.db import models
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
 #: PostgreSQL would rather read and sort so few rows as there are here.
 UNSORTED = {"postgresql": ("SET enable_seqscan = off", "SET enable_sort = off")}
+NEVER = datetime.datetime(2099, 1, 1)
 
 
 @pytest.fixture
@@ -25,10 +28,15 @@ def audits(database, context):
         made[-1].obj_set_defaults()
         made[-1].hostname, made[-1].name = f"host-{number % 10}", f"indexed-{number}"
     Audit.create_many(context, made)
-    with db.get_engine().connect() as connection:
-        analyze = "ANALYZE TABLE audits" if database == "mysql" else "ANALYZE"
-        connection.exec_driver_sql(analyze)
+    analyze()
     return made
+
+
+def analyze():
+    """Have the database look at what is in the table."""
+    with db.get_engine().connect() as connection:
+        name = db.get_engine().dialect.name
+        connection.exec_driver_sql("ANALYZE TABLE audits" if name == "mysql" else "ANALYZE")
 
 
 @pytest.fixture
@@ -37,7 +45,8 @@ def plan_of(database):
     sent = []
 
     def note(connection, cursor, statement, parameters, *rest):
-        sent.append((statement, parameters))
+        if statement not in ("BEGIN", "START TRANSACTION", "COMMIT"):
+            sent.append((statement, parameters))
 
     def explained(call):
         sa.event.listen(db.get_engine(), "before_cursor_execute", note)
@@ -81,3 +90,35 @@ def test_rows_of_one_state_are_found_also_where_they_are_the_newest(audits, cont
     ongoing = functools.partial(Audit.list, context, filters={"state": "ONGOING"}, limit=10)
     assert "ix_audits_state" in plan_of(ongoing)
     assert "ix_audits_state" in plan_of(lambda: ongoing(marker=ongoing()[-1]))
+
+
+@pytest.fixture
+def worker(audits, context):
+    """A worker among audits that are between the runs of continuous ones, and a claim each."""
+    with Worker(context) as one:
+        table = models.audits
+        between_runs = {"state": "ONGOING", "attempts": 0, "next_run_time": NEVER}
+        with db.get_engine().begin() as connection:
+            connection.execute(sa.update(table).values(between_runs))
+            is_claimed = sa.update(table).where(table.c.id % 50 == 0)
+            connection.execute(is_claimed.values(worker_id=one.id))
+        analyze()
+        yield one
+
+
+def test_running_audits_are_found_by_their_workers(worker, audits, plan_of):
+    for call in (
+        functools.partial(claims.due, Audit),
+        functools.partial(claims.take_over, Audit),
+        functools.partial(worker.beat, ["Audit"]),
+    ):
+        assert "ix_audits_worker_id" in plan_of(call)
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
+def test_claims_begin_after_the_last_one(audits, context, plan_of):
+    with Worker(context) as worker:
+        after = audits[100].id
+        plan = plan_of(lambda: worker.claim("Audit", "waiting", 1, None, after))
+        assert "ix_audits_state" in plan
+        assert f"ROW((state)::text, id) > ROW('PENDING'::text, {after})" in plan

@@ -42,12 +42,13 @@ def upgrade() -> None:
             sa.Column("attempts", sa.Integer()),
             sa.Column("available_at", time),
         )
-    steps.create_index("ix_audits_next_run_time", "audits", "state", "next_run_time", "id")
+    names = ("state", "worker_id", "next_run_time", "id")
+    steps.create_index("ix_audits_worker_id", "audits", *names)
 
 
 def downgrade() -> None:
     steps = op.get_context().opts["steps"]
-    steps.drop_index("ix_audits_next_run_time", "audits", "state")
+    steps.drop_index("ix_audits_worker_id", "audits", "state")
     for table in _STATEFUL:
         steps.drop_foreign_triggers(table)
         steps.drop_columns(table, "worker_id", "attempts", "available_at")

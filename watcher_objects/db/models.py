@@ -186,9 +186,9 @@ audits = _table(
     _index("audits", "strategy_id"),
     _index("audits", "created_at"),
     _index("audits", "updated_at"),
-    sa.Index("ix_audits_next_run_time", "state", "next_run_time", "id"),
     _moves(),
     *_claim(),
+    sa.Index("ix_audits_worker_id", "state", "worker_id", "next_run_time", "id"),
     state_machine=AuditStateTransitionManager,
     resource="audit",
 )

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from watcher_objects.db import models, transactions
-from watcher_objects.db.backend import database
+from watcher_objects.db.backend import database, dialects
 from watcher_objects.db.sql import dml, filters, journal, times
 from watcher_objects.db.sql.queries import Row
 from watcher_objects.db.statements import (
@@ -191,27 +191,37 @@ def _state(table: sa.Table, kind: Kind) -> str:
     return state
 
 
-def _in_state(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
-    """Return the conditions on rows in a state, as a range of the index of states.
+def _in_state(table: sa.Table, kind: Kind | None = None) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on rows in a state.
 
-    PostgreSQL would take the rows of the state to be spread evenly over the ids, and read all
-    rows in the order of their ids.
+    For rows that wait it is a range of the index of states: PostgreSQL would take them to be
+    spread evenly over the ids, and read all rows in the order of their ids.
     """
     state = sa.bindparam("claimable_state", type_=table.c.state.type)
+    if kind is not Kind.WAITING:
+        return [table.c.state == state]
     return [table.c.state >= state, table.c.state <= state]
 
 
-def _conditions(shape: Shape) -> list[sa.ColumnElement[bool]]:
+def _conditions(dialect: sa.Dialect, shape: Shape) -> list[sa.ColumnElement[bool]]:
     table = shape.table
     found = [
-        *_in_state(table),
+        *_in_state(table, shape.kind),
         table.c.deleted == sa.literal_column("0"),
         *conditions(table, shape.kind),
         *filters.where(table, shape.asked),
     ]
-    if shape.has_place:
-        found.append(table.c.id > sa.bindparam("after", type_=table.c.id.type))
-    return found
+    return [*found, _after(dialect, table)] if shape.has_place else found
+
+
+def _after(dialect: sa.Dialect, table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition on rows that wait after an id."""
+    after = sa.bindparam("after", type_=table.c.id.type)
+    if not dialects.of(dialect).plans_by_text:
+        return table.c.id > after
+    # PostgreSQL would begin with the first entry of the range, which may be of a row long claimed.
+    state = sa.bindparam("claimable_state", type_=table.c.state.type)
+    return sa.tuple_(table.c.state, table.c.id) > sa.tuple_(state, after)
 
 
 def conditions(table: sa.Table, kind: Kind) -> Sequence[sa.ColumnElement[bool]]:
@@ -234,7 +244,8 @@ def _of_abandoned(table: sa.Table) -> Sequence[sa.ColumnElement[bool]]:
 
 def left_since(table: sa.Table, moment: sa.ColumnElement[Any]) -> Sequence[sa.ColumnElement[bool]]:
     """Return the conditions on running rows that have been left by their workers since a time."""
-    is_left = (table.c.worker_id.is_not(None), ~is_held(table, moment))
+    # Not IS NOT NULL, for which SQLite searches no index.
+    is_left = (table.c.worker_id >= sa.literal_column("0"), ~is_held(table, moment))
     is_available = sa.or_(table.c.available_at.is_(None), table.c.available_at <= moment)
     return [*is_left, is_available]
 
@@ -252,19 +263,21 @@ _OF_KIND = {
 }
 
 
-def _select(shape: Shape, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _select(dialect: sa.Dialect, shape: Shape, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """Return the SELECT of the candidates, in an order that an index has."""
     table = shape.table
-    order = (table.c.next_run_time,) if shape.kind is Kind.DUE else ()
+    # Rows that wait: by id. Others: by worker, of whom the first has waited longest.
+    names = () if shape.kind is Kind.WAITING else ("worker_id", "next_run_time")
+    order = [table.c[name] for name in names if "next_run_time" in table.columns]
     limit = sa.bindparam("limit", type_=sa.Integer())
-    select = sa.select(*columns).where(*_conditions(shape))
+    select = sa.select(*columns).where(*_conditions(dialect, shape))
     return select.order_by(table.c.state, *order, table.c.id).limit(limit)
 
 
 @functools.lru_cache(maxsize=SHAPES)
 def _candidates(dialect: sa.Dialect, shape: Shape, is_locking: bool) -> Statement:
     table = shape.table
-    select = _select(shape, table.c.id, table.c.moves, table.c.attempts)
+    select = _select(dialect, shape, table.c.id, table.c.moves, table.c.attempts)
     if is_locking:
         select = select.with_for_update(skip_locked=True)
     return Statement(select, dialect)
@@ -291,7 +304,7 @@ def _claim_in_with(
     dialect: sa.Dialect, shape: Shape, names: Sequence[str], is_recorded: bool
 ) -> Statement:
     table = shape.table
-    select = _select(shape, table.c.id).with_for_update(skip_locked=True)
+    select = _select(dialect, shape, table.c.id).with_for_update(skip_locked=True)
     # The array makes it a subquery that runs once.
     idents = sa.func.array(select.scalar_subquery())
     write = sa.update(table).where(table.c.id == sa.func.any(idents)).values(_new(table, names))
@@ -309,7 +322,7 @@ def _claim_in_loop(
     in_transaction: bool,
 ) -> Statement:
     table = shape.table
-    select = _select(shape, table.c.id).with_for_update(skip_locked=True)
+    select = _select(dialect, shape, table.c.id).with_for_update(skip_locked=True)
     is_picked = table.c.id == sa.literal_column("picked.id")
     others: list[Any] = [sa.update(table).where(is_picked).values(_new(table, names))]
     if is_recorded:
@@ -324,7 +337,7 @@ def _claim_in_chain(
     dialect: sa.Dialect, shape: Shape, names: Sequence[str], is_recorded: bool
 ) -> ChainOfEach:
     table = shape.table
-    idents = _select(shape, table.c.id).scalar_subquery()
+    idents = _select(dialect, shape, table.c.id).scalar_subquery()
     write = sa.update(table).where(table.c.id.in_(idents)).values(_new(table, names))
     first = Statement(write.returning(*table.columns), dialect)
     others = [dml.record_changed(dialect, table, ("id",))] if is_recorded else []
@@ -344,6 +357,6 @@ def _claim_candidate(
     moves = None if is_first else sa.bindparam("read_moves", type_=table.c.moves.type)
     is_same = (table.c.id == ident, table.c.moves == moves)
     new = _new(table, names)
-    write = sa.update(table).where(*is_same, *_conditions(shape)).values(new)
+    write = sa.update(table).where(*is_same, *_conditions(dialect, shape)).values(new)
     make = dml.recorded if is_recorded else dml.followed
     return make(dialect, table, write, ("id",))
