@@ -54,6 +54,8 @@ class Shape(NamedTuple):
     asked: Sequence[filters.Filter]
     #: Whether only rows after an id are looked at.
     has_place: bool
+    #: How many rows are wanted; None: that is given with each call.
+    limit: int | None = None
 
 
 class Candidate(NamedTuple):
@@ -81,10 +83,19 @@ class Wanted:
         #: The values that the statements name.
         self.values = {**bound, "claimable_state": self.from_state, "after": after}
 
+    def first(self, limit: int) -> Shape:
+        """Return the shape of the statements for so many rows.
+
+        PostgreSQL plans a statement anew for each call if it does not know how many rows it is
+        for; with filters it should.
+        """
+        is_fixed = database.current().backend.plans_by_text and not self.shape.asked
+        return self.shape._replace(limit=limit) if is_fixed else self.shape
+
 
 def candidates(wanted: Wanted, limit: int) -> list[Candidate]:
     """Return the first rows that may be claimed, in the order in which they should be."""
-    statement = _candidates(database.current().dialect, wanted.shape, False)
+    statement = _candidates(database.current().dialect, wanted.first(limit), False)
     rows = transactions.run(statement, {**wanted.values, "limit": limit}).rows
     return [Candidate(*row) for row in rows]
 
@@ -99,7 +110,7 @@ def claim_first(
     """
     source = database.current()
     values = {**wanted.values, **_values(wanted, bound, entry), "limit": limit}
-    shape = wanted.shape, tuple(bound), entry is not None
+    shape = wanted.first(limit), tuple(bound), entry is not None
     if source.backend.writes_in_with:
         rows = transactions.run(_claim_in_with(source.dialect, *shape), values).rows
     elif source.backend.skips_locked and not is_listened_to(source.engine):
@@ -269,7 +280,9 @@ def _select(dialect: sa.Dialect, shape: Shape, *columns: sa.ColumnElement[Any]) 
     # Rows that wait: by id. Others: by worker, of whom the first has waited longest.
     names = () if shape.kind is Kind.WAITING else ("worker_id", "next_run_time")
     order = [table.c[name] for name in names if "next_run_time" in table.columns]
-    limit = sa.bindparam("limit", type_=sa.Integer())
+    limit: Any = sa.bindparam("limit", type_=sa.Integer())
+    if shape.limit is not None:
+        limit = sa.literal_column(str(shape.limit), sa.Integer())
     select = sa.select(*columns).where(*_conditions(dialect, shape))
     return select.order_by(table.c.state, *order, table.c.id).limit(limit)
 
