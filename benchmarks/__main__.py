@@ -17,14 +17,18 @@ from typing import Any
 
 from benchmarks import (
     agreement,
+    backlog,
+    claims,
     concurrency,
     growth,
     imports,
+    jobs,
     memory,
     merges,
     processes,
     rounds,
     sql,
+    wakeups,
 )
 from benchmarks.bench import Bench
 from benchmarks.environments import ALL, OURS, ROOT
@@ -32,7 +36,16 @@ from benchmarks.operations import OPS
 
 SERVERS = ("postgresql://postgres@127.0.0.1/", "mysql://root@127.0.0.1/")
 #: What can be measured, if it is asked for, in place of the operations.
-PARTS = {"growth": growth, "memory": memory, "concurrency": concurrency, "merges": merges}
+PARTS = {
+    "growth": growth,
+    "memory": memory,
+    "concurrency": concurrency,
+    "merges": merges,
+    "claims": claims,
+    "jobs": jobs,
+    "backlog": backlog,
+    "wakeups": wakeups,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", action="store_true", help="measure bytes per object instead")
     add("--concurrency", action="store_true", help="measure processes that save instead")
     add("--merges", action="store_true", help="measure merges and counters instead")
+    add("--claims", action="store_true", help="measure processes that claim instead")
+    add("--jobs", action="store_true", help="measure jobs next to job queues instead")
+    add("--backlog", action="store_true", help="measure claims among many rows instead")
+    add("--wakeups", action="store_true", help="measure from create to claim instead")
     add("--imports", action="store_true", help="measure the first import instead")
     add("--json", type=Path, metavar="FILE", help="write all that was measured")
     add("--environments", type=Path, default=ROOT / ".benchmarks", metavar="FOLDER")

@@ -37,14 +37,14 @@ class Bench:
         base: str,
         of: Implementation,
         rows: int,
-        grown: bool = False,
+        shape: str = "usual",
     ) -> str:
         """Return the URL of a new database with rows, which goes when the stack is left."""
         url = databases.place(base, f"{os.getpid()}_{of.name}_{rows}")
         stack.callback(self._make, "drop", url)
         # What is not Watcher's own journal is asked for by the others when they connect.
-        flags = ["--plain"] * (of is WATCHER) + ["--grown"] * grown
-        self._make("make", url, "--rows", rows, *flags)
+        flags = ["--plain"] * (of is WATCHER)
+        self._make("make", url, "--rows", rows, "--shape", shape, *flags)
         return url
 
     def _make(self, *words: object) -> None:

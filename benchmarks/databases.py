@@ -49,7 +49,7 @@ def drop(url: str, **ignored: object) -> None:
     server.run(f'DROP DATABASE IF EXISTS "{name}"{force}')
 
 
-def make(url: str, total: int, grown: bool, plain: bool) -> None:
+def make(url: str, total: int, shape: str, plain: bool) -> None:
     """Make a database with our schema, and fill it."""
     from watcher_objects import db
     from watcher_objects.db import migration
@@ -62,21 +62,20 @@ def make(url: str, total: int, grown: bool, plain: bool) -> None:
     migration.upgrade()
     db.dispose()
     database = sql.Database(url)
-    fill(database, total, grown)
+    fill(database, total, shape)
     if plain and sql.kind(url) == "sqlite":
         # The journal is the file's; this is how it is where nobody asks for another.
         database.run("PRAGMA journal_mode = DELETE")
 
 
-def fill(database: sql.Database, total: int, grown: bool) -> None:
+def fill(database: sql.Database, total: int, shape: str) -> None:
     """Store audits, and what they point at."""
+    of_audit = rows.SHAPES[shape]
     database.load("goals", map(rows.goal, range(1, rows.RELATED + 1)))
     database.load("strategies", map(rows.strategy, range(1, rows.RELATED + 1)))
-    if grown:
-        database.load("audits", (rows.grown(n, total) for n in rows.numbers(total)))
+    database.load("audits", (of_audit(n, total) for n in rows.numbers(total)))
+    if shape == "grown":
         database.load("action_plans", (rows.action_plan(n, n) for n in rows.numbers(total // 5)))
-    else:
-        database.load("audits", map(rows.audit, rows.numbers(total)))
     database.settle()
 
 
@@ -86,7 +85,7 @@ def main() -> None:
     parser.add_argument("verb", choices=("make", "drop", "reach"))
     parser.add_argument("url")
     parser.add_argument("--rows", dest="total", type=int, default=2000)
-    parser.add_argument("--grown", action="store_true", help="with deleted and ONGOING rows")
+    parser.add_argument("--shape", choices=rows.SHAPES, default="usual")
     parser.add_argument("--plain", action="store_true", help="SQLite's own journal, not WAL")
     options = vars(parser.parse_args())
     verb, url = options.pop("verb"), options.pop("url")

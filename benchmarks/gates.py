@@ -41,6 +41,25 @@ GROWTH = 1.3
 MERGE = 1.1
 #: Tries of each increment of a counter in a document, at most, by so many writers or fewer.
 TRIES, WRITERS = 3, 4
+#: Of the claims a second of a loop that lists and tries, at least.
+CLAIMS = {
+    "sqlite": {"single": 2, "batches": 10},
+    "postgresql": {"single": 10, "batches": 40},
+    "mysql": {"single": 10, "batches": 40},
+}
+#: Of the jobs a second of others that claim as many at once, at least.
+JOBS: dict[str, dict[str, float | None]] = {
+    "ours": {"single": None, "batches": None},
+    "skip_locked": {"single": 0.67},
+    "procrastinate_jobs": {"single": 1},
+    "pgqueuer_jobs": {"single": 1, "batches": 1},
+}
+#: Milliseconds of a claim, at most, whatever rows there are.
+BACKLOG = 10
+#: Milliseconds from a create to the claim, at most.
+WAKEUP = {"sqlite": 100, "postgresql": 10, "mysql": 100}
+#: Attempts that get nothing, at most, for each claim.
+REJECTED = 0.15
 
 
 def of(op: str, kind: str) -> Gate:

@@ -53,7 +53,7 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         workers = {}
         for size in (FEW, options.rows):
-            url = bench.database(stack, base, OURS, size, grown=True)
+            url = bench.database(stack, base, OURS, size, shape="grown")
             workers[size] = stack.enter_context(bench.process(OURS, url, MODULE))
         returned = [worker.ask("returned") for worker in workers.values()]
         times = _timed(workers, options.rounds)

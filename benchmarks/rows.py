@@ -4,7 +4,7 @@
 import datetime
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 COMMON = ("created_at", "updated_at", "deleted_at", "deleted", "id", "uuid", "name")
@@ -39,6 +39,9 @@ RELATED = 4
 RICH = 777
 #: Rows that a benchmark makes for itself begin with this id.
 SPARE = 100_000_000
+#: The ids of the workers in the shape ``backlog``.
+WORKERS = range(10_000, 10_010)
+NEVER = datetime.datetime(2099, 1, 1)
 EPOCH = datetime.datetime(2026, 1, 1, 12, 0, 0, 123456)
 
 
@@ -108,6 +111,29 @@ def grown(number: int, total: int) -> dict[str, Any]:
     return audit(number, **changes)
 
 
+def backlog(number: int, total: int) -> dict[str, Any]:
+    """Return a row of many, most of which have ended, with some work of each kind.
+
+    The newest 5 % wait; some 4 % are between the runs of a continuous audit; some 500 are claimed
+    by ten workers, of which every second is dead.
+    """
+    changes: dict[str, Any] = {"state": "SUCCEEDED", "worker_id": None, "attempts": None}
+    claimed, rest = divmod(number, max(1, total // 500))
+    if number > total - total // 20:
+        changes["state"] = "PENDING"
+    elif rest == 1:
+        changes |= {"state": "ONGOING", "worker_id": WORKERS[claimed % 10], "attempts": 1}
+    elif number % 24 == 0:
+        changes |= {"state": "ONGOING", "audit_type": "CONTINUOUS", "interval": "3600"}
+        changes |= {"next_run_time": NEVER, "attempts": 0}
+    return audit(number, **changes)
+
+
+def ended(number: int, total: int) -> dict[str, Any]:
+    """Return a row of many, all of which have ended."""
+    return audit(number, state="SUCCEEDED")
+
+
 def goal(number: int) -> dict[str, Any]:
     """Return a goal's row."""
     name = f"goal {number}"
@@ -147,3 +173,12 @@ def stored(row: dict[str, Any]) -> dict[str, Any]:
 def numbers(total: int) -> Iterator[int]:
     """Return the numbers of rows, which are their ids."""
     return iter(range(1, total + 1))
+
+
+#: What the audits of a database are like: functions of a number and of how many there are.
+SHAPES: dict[str, Callable[[int, int], dict[str, Any]]] = {
+    "usual": lambda number, total: audit(number),
+    "grown": grown,
+    "backlog": backlog,
+    "ended": ended,
+}

@@ -58,7 +58,7 @@ def main(about: str | None, calls: Callable[[str], Calls], goals: Callable[[str]
         for base in (f"sqlite:///{folder}", *SERVERS):
             kind, url = base.partition(":")[0], databases.place(base, "turns")
             try:
-                databases.make(url, 1000, grown=False, plain=False)
+                databases.make(url, 1000, "usual", plain=False)
             except Exception as error:
                 print(f"{base} is left out: {error}", file=sys.stderr)
                 continue
