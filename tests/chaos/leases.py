@@ -3,7 +3,7 @@
 
 import collections
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tests.chaos.checker import Finding, check_calls, check_chains
@@ -137,14 +137,7 @@ def _check_numbers(records: Records, chains: dict[str, list[Write]]) -> Iterator
 
 
 def _check_leases(history: History, records: Records) -> Iterator[Finding]:
-    """Check that a worker knows of all that it has claimed, and of that once.
-
-    Of its last claim it may know nothing, as it was killed.
-    """
-    claimed: dict[Any, list[Any]] = collections.defaultdict(list)
-    for write in records.writes:
-        if _is_claim(write):
-            claimed[write.new.worker].append((write.new.worker, write.audit, write.new.moves))
+    """Check that a worker is one process, and has one lease on each row that it has claimed."""
     processes = collections.Counter(
         worker for leases in history.leases for worker in {worker for worker, *_ in leases}
     )
@@ -155,11 +148,33 @@ def _check_leases(history: History, records: Records) -> Iterator[Finding]:
     for lease, times in known.items():
         if times > 1:
             yield Finding(Kind.TWICE, lease[1], str(lease))
-    for leases in claimed.values():
+    given_back = _given_back(records)
+    for leases in _claimed(records):
+        # Of its last claim a worker may know nothing, as it was killed.
         last = max((place for place, one in enumerate(leases) if one in known), default=0)
         for lease in leases[:last]:
-            if lease not in known:
+            # If another has revoked a claim whose answer was lost, nothing is left to find.
+            if lease not in known and lease[1:] in given_back:
                 yield Finding(Kind.UNKNOWN, lease[1], str(lease))
+
+
+def _claimed(records: Records) -> Iterable[list[tuple[Any, str, Any]]]:
+    """Return what each worker has claimed, in order: worker, audit and token."""
+    claimed = collections.defaultdict(list)
+    for write in records.writes:
+        if _is_claim(write):
+            claimed[write.new.worker].append((write.new.worker, write.audit, write.new.moves))
+    return claimed.values()
+
+
+def _given_back(records: Records) -> set[tuple[str, Any]]:
+    """Return the audits, and the tokens, that were left to other workers."""
+    return {
+        (write.audit, write.old.moves)
+        for write in records.writes
+        if write.old and (write.old.state, write.new.state) == (State.ONGOING, State.ONGOING)
+        if write.new.worker == 0
+    }
 
 
 def _check_ends(records: Records) -> Iterator[Finding]:
