@@ -116,7 +116,8 @@ def test_what_can_not_be_stored_or_called_is_refused_before_it_is_sent(remote, c
         Audit.list(None)
 
 
-DATABASE_FREE = """
+#: Makes a process unable to import the driver of any database.
+NO_DRIVER = """
 import sys, warnings
 warnings.simplefilter("ignore")
 class NoDriver:
@@ -124,6 +125,10 @@ class NoDriver:
         if name.split(".")[0] in ("sqlite3", "_sqlite3", "psycopg", "pymysql", "MySQLdb"):
             raise ImportError(name)
 sys.meta_path.insert(0, NoDriver())
+"""
+DATABASE_FREE = (
+    NO_DRIVER
+    + """\
 from oslo_context.context import RequestContext
 from watcher_objects import Audit, rpc
 rpc.enable(sys.argv[1], topic=sys.argv[2], timeout=20)
@@ -134,6 +139,7 @@ audit.save()
 print(audit.state, audit.old_state, audit.goal.name)
 rpc.disable()
 """
+)
 
 
 def run_client(code, *args):

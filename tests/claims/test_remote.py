@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests import factory, messaging
 from tests.claims.test_claims import YESTERDAY, expire, row, waiting
-from tests.test_rpc import run_client
+from tests.test_rpc import NO_DRIVER, run_client
 from watcher_objects import Audit, Goal, Transition, Worker, claims, db, exception, rpc
 from watcher_objects.db import models
 from watcher_objects.rpc.caller import Caller
@@ -175,14 +175,9 @@ def test_read_only_objects_are_refreshed(remote, context):
     assert step == Transition.latest(context, audit)
 
 
-DATABASE_FREE = """
-import sys, warnings
-warnings.simplefilter("ignore")
-class NoDriver:
-    def find_spec(self, name, *rest):
-        if name.split(".")[0] in ("sqlite3", "_sqlite3", "psycopg", "pymysql", "MySQLdb"):
-            raise ImportError(name)
-sys.meta_path.insert(0, NoDriver())
+DATABASE_FREE = (
+    NO_DRIVER
+    + """\
 from oslo_context.context import RequestContext
 from watcher_objects import Audit, Worker, rpc
 rpc.enable(sys.argv[1], topic=sys.argv[2], timeout=20)
@@ -197,6 +192,7 @@ with Worker(RequestContext(), host="far", ttl=60) as worker:
             worker.stop()
 rpc.disable()
 """
+)
 
 
 def test_a_process_without_any_driver_is_a_worker(sqlite, context):
