@@ -7,6 +7,6 @@ The fixtures of ``pytest_watcher_objects`` are based on it; this package does no
 from watcher_objects.testing.database import databases
 from watcher_objects.testing.factory import Factory
 from watcher_objects.testing.lifecycle import Lifecycle
-from watcher_objects.testing.workers import Workers, expect_fenced
+from watcher_objects.testing.workers import Process, Workers, expect_fenced
 
-__all__ = ["Factory", "Lifecycle", "Workers", "databases", "expect_fenced"]
+__all__ = ["Factory", "Lifecycle", "Process", "Workers", "databases", "expect_fenced"]
