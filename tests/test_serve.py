@@ -15,7 +15,7 @@ from oslo_context.context import RequestContext
 
 from tests import messaging
 from tests.chaos import proxy
-from watcher_objects import ActionDescription, Audit, Goal, Transition, db, exception, rpc
+from watcher_objects import ActionDescription, Audit, Goal, Transition, claims, db, exception, rpc
 from watcher_objects.cli.app import main
 
 CONFIGURATION = """
@@ -172,7 +172,7 @@ def test_metrics_are_served_at_a_port(serving):
     assert 'watcher_objects_workers{status="alive"} 0.0' in page
 
 
-def test_a_metrics_port_that_cannot_be_used(configuration, capsys, monkeypatch):
+def test_a_metrics_port_that_cannot_be_used(configuration, capsys):
     words = ["serve", "--config-file", str(configuration), "--metrics-port"]
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - only taken
         port = taken.getsockname()[1]
@@ -182,7 +182,12 @@ def test_a_metrics_port_that_cannot_be_used(configuration, capsys, monkeypatch):
         with pytest.raises(SystemExit):
             main([*words, wrong])
         assert f"{wrong} is not a port number" in capsys.readouterr().err
+
+
+def test_metrics_without_their_package(configuration, capsys, monkeypatch):
+    # Other tests may have imported it.
     monkeypatch.delitem(sys.modules, "watcher_objects.claims.metrics", raising=False)
+    monkeypatch.delattr(claims, "metrics", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    assert main([*words, "0"]) == 1
+    assert main(["serve", "--config-file", str(configuration), "--metrics-port", "0"]) == 1
     assert "pip install 'watcher-objects[metrics]'" in capsys.readouterr().err
