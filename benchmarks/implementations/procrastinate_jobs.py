@@ -15,7 +15,9 @@ class Jobs:
     """A process that stores jobs, or works on them until there are none."""
 
     def __init__(self, url: str, _: str) -> None:
-        self.app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
+        # By default it keeps four connections open, which are more than a server has for all.
+        connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1)
+        self.app = procrastinate.App(connector=connector)
         self.moments: list[float] = []
         self.job = self.app.task(name="job")(self._run)
 
