@@ -3,6 +3,7 @@
 
 import contextlib
 import random
+import sys
 from typing import Any
 
 from benchmarks import gates, tables
@@ -12,6 +13,8 @@ from benchmarks.processes import Process
 
 MODULE = "benchmarks.backlogged"
 CALLS = 10
+#: Rows among which enough wait for all claims.
+FEWEST = 300_000
 
 
 def _measured(worker: Process, rounds: int) -> dict[str, list[float]]:
@@ -28,6 +31,8 @@ def _measured(worker: Process, rounds: int) -> dict[str, list[float]]:
 
 def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
     """Measure on a database, print, and return it."""
+    if options.rows < FEWEST:
+        sys.exit(f"--rows must be at least {FEWEST}")
     with contextlib.ExitStack() as stack:
         url = bench.database(stack, base, OURS, options.rows, shape="backlog")
         found = _measured(stack.enter_context(bench.process(OURS, url, MODULE)), options.rounds)
