@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many statements each verb of each class sends, BEGIN and COMMIT apart."""
 
+import time
 from contextlib import closing
 
 import pytest
@@ -135,6 +136,8 @@ def test_a_verb_sends_one_statement(verb, database, context, statements):
 @pytest.mark.parametrize("verb", [*VERBS, move], ids=lambda verb: verb.__name__.strip("_"))
 def test_over_the_wire_goes_no_more_than_that(verb, database, context):
     call = verb(Audit, context)
+    # Otherwise workers are notified if the last time was some milliseconds ago.
+    backend.current().announced[Audit.table.name] = time.monotonic() + 3600
     with wire.counted(database) as traffic:
         call()
     assert traffic == [ON_THE_WIRE[database].get(verb.__name__, (1, 1, 0))]

@@ -24,7 +24,7 @@ from watcher_objects import (
     db,
     exception,
 )
-from watcher_objects.db import models
+from watcher_objects.db import models, wakeups
 
 CLAIMABLE = (Audit, ActionPlan, Action)
 YESTERDAY = datetime.datetime(2020, 1, 1)
@@ -596,3 +596,20 @@ def test_claims_are_the_same_with_a_listener_and_in_a_transaction(worker, contex
     assert [lease.object.id for lease in leases] == [one.id for one in made]
     assert len(sent) > 0
     assert {steps(lease.object, context)[-1][2:] for lease in leases} == {("ONGOING", "claim")}
+
+
+def test_workers_are_woken_by_what_waits_and_by_nothing_else(database, context, monkeypatch):
+    woken = []
+    monkeypatch.setattr(wakeups, "announce", lambda table: woken.append(table.name))
+    audit, plan = factory.stored(Audit, context), factory.stored(ActionPlan, context)
+    assert woken == ["audits", "audits"]
+    woken.clear()
+    audit.status_message = "still waiting"
+    audit.save()
+    audit.destroy()
+    assert woken == []
+    with db.transaction():
+        plan.state = "PENDING"
+        plan.save()
+        assert woken == []
+    assert woken == ["action_plans"]

@@ -210,9 +210,9 @@ class Writable(RowMapped):
             vars(self)["_old_state"] = old_state
 
     def _publish(self, kind: str, old_state: str | None = None) -> None:
-        """After the commit, publish an event, and wake workers if the object waits for one."""
+        """After the commit, publish an event, and wake workers if the object now waits for one."""
         transaction = levels.current()
-        if self._is_waiting():
+        if (kind == "create" or old_state is not None) and self._is_waiting():
             announce = functools.partial(wakeups.announce, self.table)
             announce() if transaction is None else transaction.after_commit.append(announce)
         if not events.has_subscribers():
