@@ -196,7 +196,7 @@ def writing(name, context):
 
 
 @pytest.mark.parametrize("with_journal", [True, False] if LONG else [True])
-@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("done", [False, True] if LONG else [True])
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_through_a_lease_happens_once(proxy, worker, context, name, done, with_journal):
     backend.current().journal = with_journal
