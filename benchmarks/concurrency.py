@@ -41,6 +41,6 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
             url = bench.database(stack, base, one, ROWS)
             found[one.name] = {n: _measured(bench, one, url, n) for n in PROCESSES}
     body = [[str(n), *(_cell(found[one.name][n]) for one in compared)] for n in PROCESSES]
-    head = [f"processes, {SAVES} saves each", *(f"{one.told}, saves per s" for one in compared)]
+    head = [f"processes, {SAVES} saves each", *(f"{one.title}, saves per s" for one in compared)]
     print(tables.text(head, body), end="\n\n", flush=True)
     return found

@@ -16,7 +16,7 @@ class Implementation:
     """Something that is compared: its name, and what is installed for it."""
 
     name: str
-    told: str
+    title: str
     requirements: tuple[str, ...]
 
     @property
@@ -50,7 +50,7 @@ class Environments:
         home = self.folder / implementation.name
         stamp, wanted = home / "made-of", self._stamp(implementation)
         if not stamp.exists() or stamp.read_text() != wanted:
-            print(f"making the environment of {implementation.told}", flush=True)
+            print(f"making the environment of {implementation.title}", flush=True)
             venv.create(home, with_pip=True, clear=True)
             self._install(home / "bin" / "python", implementation)
             stamp.write_text(wanted)

@@ -56,6 +56,6 @@ def _text(rates: dict[Any, list[float]]) -> str:
         ratio = tables.paired(rates[OURS, how], found)
         verdict = gates.verdict(ratio["median"], least=gates.JOBS[one.name][how])
         rate = tables.spread(tables.summary(found))
-        body.append([f"{one.told}, {HOWS[how]}", rate, tables.spread(ratio), verdict])
+        body.append([f"{one.title}, {HOWS[how]}", rate, tables.spread(ratio), verdict])
     head = [f"{claims.PROCESSES} processes", "jobs per s", "ours, times as many", "gate"]
     return tables.text(head, body)

@@ -44,7 +44,7 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
     found = {one.name: _measured(bench, base, one) for one in options.implementations}
     body = [
         [
-            one.told,
+            one.title,
             *(f"{found[one.name][h]['kept']:.0f} / {found[one.name][h]['peak']:.0f}" for h in HOW),
         ]
         for one in options.implementations

@@ -70,7 +70,7 @@ def medians(times: Times) -> str:
     for op, by in times.items():
         cells = [summary(by[name]) if name in by else None for name in names]
         body.append([op, *(spread(cell, 1e6) for cell in cells)])
-    return text(["median ± spread, µs", *(ALL[name].told for name in names)], body)
+    return text(["median ± spread, µs", *(ALL[name].title for name in names)], body)
 
 
 def judged(times: Times, kind: str) -> str:
