@@ -49,14 +49,17 @@ class Lease:
         :raises LeaseLost: a heartbeat or a write has shown it, the worker has sent no heartbeat
             for its ttl, or the lease has ended
         """
-        if self._lost is not None:
-            raise self._lost.with_traceback(None)
-        if self.is_over:
-            raise self._error("it has ended")
+        self._check_open()
         if not self._worker.is_alive:
             # The next heartbeat gives the object back, unless another worker has taken it over.
             self._lost, self.is_over = self._error("its worker sent no heartbeat in time"), True
             raise self._lost.with_traceback(None)
+
+    def _check_open(self) -> None:
+        if self._lost is not None:
+            raise self._lost.with_traceback(None)
+        if self.is_over:
+            raise self._error("it has ended")
 
     def save(self, **fields: Any) -> None:
         """Write fields, and the changes of the object, if the lease is not lost.
@@ -117,10 +120,7 @@ class Lease:
 
     def _write(self, method: str, *args: Any) -> None:
         """Write by a method of the worker, and load what was written into the object."""
-        if self._lost is not None:
-            raise self._lost.with_traceback(None)
-        if self.is_over:
-            raise self._error("it has ended")
+        self._check_open()
         name, uuid, token = self.key
         try:
             with self.object._translate_db_errors():

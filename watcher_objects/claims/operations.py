@@ -125,7 +125,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         request = self._request(cls, limit, filters, 0)
         taken = claims.take_over(request, attempts, then)
         for done in taken.ended:
-            self._loaded(cls, done.cells)._publish("update", done.old_state)
+            self._published(cls, done.cells, done.old_state)
         return [self._claimed(cls, row, None) for row in taken.claimed]
 
     @base.remotable
@@ -192,11 +192,8 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
 
     def _claimed(self, cls: Any, cells: Any, old_state: str | None) -> list[Any]:
         """Return what a claim returns of an object, and publish the change."""
-        obj = self._loaded(cls, cells)
-        obj._old_state = old_state
-        obj._publish("update", old_state)
         token, attempts = (cells[column_index(cls.table, name)] for name in ("moves", "attempts"))
-        return [obj, token, attempts, old_state]
+        return [self._published(cls, cells, old_state), token, attempts, old_state]
 
     def _written(self, cls: Any, key: Key, done: Update | None) -> list[Any]:
         """Return what was written through a lease, and publish the change."""
@@ -204,13 +201,14 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             raise _lost(cls, key, "it is gone", None)
         if done.cells is None:
             return [None, done.old_state]
-        obj = self._loaded(cls, done.cells)
-        obj._old_state = done.old_state
-        obj._publish("update", done.old_state)
-        return [obj, done.old_state]
+        return [self._published(cls, done.cells, done.old_state), done.old_state]
 
-    def _loaded(self, cls: Any, cells: Any) -> Any:
-        return cls._row_loader()(self._context, cells)
+    def _published(self, cls: Any, cells: Any, old_state: str | None) -> Any:
+        """Load a row that was changed, publish that, and return the object."""
+        obj = cls._row_loader()(self._context, cells)
+        obj._old_state = old_state
+        obj._publish("update", old_state)
+        return obj
 
     @contextmanager
     def _lease_errors(self, cls: Any, key: Key) -> Iterator[None]:

@@ -290,15 +290,10 @@ def claim_one(table: sa.Table, key: Key, claimant: Claimant, context: Any = None
         return done if done is not None and done.cells is not None else None
     except exception.UnexpectedValues as error:
         state = error.cells[column_index(table, "state")]
-        raise _not_claimable(table, key, state) from error
-
-
-def _not_claimable(table: sa.Table, key: Key, state: str) -> exception.InvalidStateTransition:
-    (ident,) = key.values()
-    new = machine_of(table).RUNNING
-    return exception.InvalidStateTransition(
-        name=table.name, id=ident, initial=state, new=new, allowed=()
-    )
+        (ident,) = key.values()
+        raise exception.InvalidStateTransition(
+            name=table.name, id=ident, initial=state, new=machine.RUNNING, allowed=()
+        ) from error
 
 
 def write(

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from watcher_objects.db.backend import database, dialects, errors, sessions
+from watcher_objects.db.backend.dialects.base import Backend
 
 #: Shapes of which each builder keeps the statements.
 SHAPES = 512
@@ -127,7 +128,11 @@ class Compound(Statement):
         self._parts = write, *others
         self.is_transaction = is_transaction
         texts = [part.text for part in others]
-        self.text = dialects.of(dialect).write_and_read(write.text, texts, is_transaction)
+        self.text = self._joined(dialects.of(dialect))(write.text, texts, is_transaction)
+
+    def _joined(self, backend: Backend) -> Callable[[str, Sequence[str], bool], str]:
+        """Return what makes one text of those of the statements."""
+        return backend.write_and_read
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of all of them."""
@@ -142,33 +147,16 @@ class Compound(Statement):
         return done
 
 
-class Loop(Statement):
+class Loop(Compound):
     """A SELECT and, for each of its rows, other statements, in one round trip.
 
     The last of those is a SELECT, too, which returns one row. The others call the row of the
     first ``picked``.
-
-    :param is_transaction: whether it is a transaction, or a part of one
     """
 
-    returns_rows = True
-    reads_only = False
-
-    def __init__(
-        self,
-        select: Statement,
-        others: Sequence[Statement],
-        dialect: sa.Dialect,
-        is_transaction: bool = True,
-    ) -> None:
-        self._parts = select, *others
-        self.is_transaction = is_transaction
-        texts = [part.text for part in others]
-        self.text = dialects.of(dialect).for_each(select.text, texts, is_transaction)
-
-    def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Return the values of all of them."""
-        return [value for part in self._parts for value in part.bound(values)]
+    def _joined(self, backend: Backend) -> Callable[[str, Sequence[str], bool], str]:
+        """Return what makes a loop of the texts."""
+        return backend.for_each
 
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run it, and return all rows."""
@@ -183,7 +171,10 @@ class Loop(Statement):
 
 
 class Chain(Statement):
-    """The same for a database without round trips, whose statements return what they write."""
+    """What :class:`Compound` is to servers, for a database that needs no round trips.
+
+    Its statements return what they write.
+    """
 
     is_transaction = returns_rows = True
     reads_only = False
@@ -193,11 +184,22 @@ class Chain(Statement):
         self._begin = dialects.of(dialect).begin
 
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
-        """Run the statements one after the other."""
+        """Run the statements one after the other, as a transaction."""
         cursor.execute(self._begin)
-        done = run_each(self._write, self._others, lambda one: one.execute(cursor, values))
+        done = self.run(lambda one, values: one.execute(cursor, values), values)
         cursor.execute("COMMIT")
         return done
+
+    def run(
+        self,
+        run: Callable[..., tuple[Sequence[Cells], int]],
+        values: Mapping[str, Any],
+    ) -> tuple[Sequence[Cells], int]:
+        """Run the statements in a transaction that has begun.
+
+        :param run: runs one of them with its ``values``
+        """
+        return run_each(self._write, self._others, functools.partial(run, values=values))
 
 
 class ChainOfEach(Chain):
@@ -216,22 +218,12 @@ class ChainOfEach(Chain):
         super().__init__(write, others, dialect)
         self._key = key
 
-    def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
-        """Run the statements one after the other."""
-        cursor.execute(self._begin)
-        done = self.run(lambda one, values: one.execute(cursor, values), values)
-        cursor.execute("COMMIT")
-        return done
-
     def run(
         self,
         run: Callable[..., tuple[Sequence[Cells], int]],
         values: Mapping[str, Any],
     ) -> tuple[Sequence[Cells], int]:
-        """Run the statements in a transaction that has begun.
-
-        :param run: runs one of them with its ``values``
-        """
+        """Run the statements as above."""
         rows, matched = run(self._write, values=values)
         name, index = self._key
         for row in rows:

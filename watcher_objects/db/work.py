@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from watcher_objects.db import models, transactions
 from watcher_objects.db.sql import claims, filters, times
 from watcher_objects.db.sql.claims import Kind
+from watcher_objects.db.sql.queries import identity_conditions
 from watcher_objects.db.transactions import retries
 
 #: Rows that are looked up at once.
@@ -77,7 +78,10 @@ def count(table: sa.Table, wanted: Mapping[str, Any] | None = None) -> Work:
     :raises InvalidFilter: a filter can't be used
     """
     asked, bound = filters.parse_filters(table, wanted)
-    conditions = (table.c.deleted == 0, *filters.where(table, asked, bound))
+    conditions = (
+        *identity_conditions(table, {}, show_deleted=False),
+        *filters.where(table, asked, bound),
+    )
     # Of two states at once, MariaDB would read all rows.
     waiting = sa.select(*_of_waiting(table)).where(*conditions, _is_in(table, "WAITING"))
     running = sa.select(*_of_running(table)).where(*conditions, _is_in(table, "RUNNING"))
@@ -155,7 +159,7 @@ def left(table: sa.Table, seconds: float, limit: int) -> tuple[int, Sequence[int
     moment = times.later(-seconds)
     conditions = (
         _is_in(table, "RUNNING"),
-        table.c.deleted == 0,
+        *identity_conditions(table, {}, show_deleted=False),
         sa.func.coalesce(table.c.updated_at, table.c.created_at) <= moment,
         *claims.left_since(table, moment),
     )

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from watcher_objects.db import models, transactions
 from watcher_objects.db.backend import database, dialects
 from watcher_objects.db.sql import dml, filters, journal, times
-from watcher_objects.db.sql.queries import Row
+from watcher_objects.db.sql.queries import Row, identity_conditions
 from watcher_objects.db.statements import (
     SHAPES,
     Cells,
@@ -218,7 +218,7 @@ def _conditions(dialect: sa.Dialect, shape: Shape) -> list[sa.ColumnElement[bool
     table = shape.table
     found = [
         *_in_state(table, shape.kind),
-        table.c.deleted == sa.literal_column("0"),
+        *identity_conditions(table, {}, show_deleted=False),
         *conditions(table, shape.kind),
         *filters.where(table, shape.asked),
     ]
