@@ -30,7 +30,7 @@ from watcher_objects import db, events
 from watcher_objects.db import migration
 from watcher_objects.testing import database as databases
 
-collect_ignore = ["interop"]  # it has an environment and a pytest.ini of its own
+collect_ignore = ["deployment", "interop"]  # their environment and pytest.ini are their own
 settings.register_profile("default", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")

@@ -135,7 +135,7 @@ class Server(ABC):
     def freeze(self) -> None:
         """Suspend it and wait until its threads have stopped; its connections stay open."""
         self._signal(signal.SIGSTOP)
-        for pid in (self._process.pid, *_children(self._process.pid)):
+        for pid in (self._process.pid, *children(self._process.pid)):
             while not _has_stopped(pid):
                 time.sleep(0.001)
 
@@ -143,7 +143,7 @@ class Server(ABC):
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        for pid in (self._process.pid, *_children(self._process.pid)):
+        for pid in (self._process.pid, *children(self._process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -154,7 +154,8 @@ def _group(account: str) -> str:
     return grp.getgrgid(pwd.getpwnam(account).pw_gid).gr_name
 
 
-def _children(pid: int) -> Iterable[int]:
+def children(pid: int) -> Iterable[int]:
+    """Return the processes that a process has started."""
     return map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
