@@ -28,7 +28,7 @@ UNREAD = {
     "README.rst": {
         "python3 -m venv ": INDEX,
         "PENDING   ──┬──▶ ONGOING": "a drawing, compared with the table below",
-        "8    cli, testing  ": "a list; test_layers reads it",
+        "8    cli, testing": "a list; test_layers reads it",
     },
     "contributing.rst": {
         "WATCHER_OBJECTS_TEST_SEQUENCES=5000 ": "takes an hour; CI has 40 sequences",

@@ -121,7 +121,11 @@ def prefix_index(name: str) -> Iterator[None]:
         raise
 
 
-class WatcherException(Exception):
+class _Error(Exception):
+    """The base of the base class: Python does not change the bases of what has Exception alone."""
+
+
+class WatcherException(_Error):
     """Unknown error"""
 
     code: ClassVar[int] = 500
@@ -136,7 +140,8 @@ class WatcherException(Exception):
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.kwargs = {"code": self.code, **kwargs}
-        super().__init__(message if message is not None else self._filled())
+        # Not super(): of the bases that catch_as adds, none shall format a message of its own.
+        Exception.__init__(self, message if message is not None else self._filled())
 
     def _filled(self) -> str:
         shown = {key: safe_repr(value) for key, value in self.kwargs.items()}
@@ -657,3 +662,25 @@ class ActionPlanIsOngoing(Conflict):
 
 class NotificationPayloadError(WatcherException):
     """The notification %(class_name)s was sent before its payload was filled"""
+
+
+# --- the errors of another module -----------------------------------------------------------
+
+
+def catch_as(module: types.ModuleType) -> None:
+    """Make every error an instance of the class of the same name in another module, too.
+
+    ``except module.AuditNotFound`` then also catches the :class:`AuditNotFound` of this library,
+    so that a service keeps the module of errors that it has. Messages, codes and attributes stay
+    those of this library. Calling it again has no effect.
+
+    :param module: a module with classes of errors; it may have some of them only
+    :raises TypeError: the classes there stand in an order of inheritance that contradicts this one
+    """
+    for name, cls in list(globals().items()):
+        other = getattr(module, name, None)
+        if not (isinstance(cls, type) and issubclass(cls, WatcherException)):
+            continue
+        if isinstance(other, type) and not issubclass(cls, other):
+            first, *rest = cls.__bases__
+            cls.__bases__ = (first, other, *rest)

@@ -3,6 +3,11 @@
 
 import time
 
+import watcher_on_objects
+
+watcher_on_objects.install()
+
+# ruff: noqa: E402
 import pecan
 import pytest
 import sqlalchemy as sa
@@ -10,21 +15,21 @@ import watcher.tests.functional  # It chooses threads, before anything else can.
 from oslo_config import cfg
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy.schema import CreateColumn
+from watcher.common import context as watcher_context
+from watcher.db import api
+from watcher.db.sqlalchemy import migration as theirs
+from watcher.notifications import base as notifications
+from watcher.objects import base
+from watcher.tests.functional import base as functional
+from watcher.tests.local_fixtures import db as db_fixture
 
-from tests.interop import alias
+from tests import servers
+from tests.interop import catalogue
+from watcher_objects import db
+from watcher_objects.db import models
 
-alias.install()
-
-from watcher.common import context as watcher_context  # noqa: E402
-from watcher.db.sqlalchemy import migration as theirs  # noqa: E402
-from watcher.notifications import base as notifications  # noqa: E402
-from watcher.tests.functional import base as functional  # noqa: E402
-from watcher.tests.local_fixtures import db as db_fixture  # noqa: E402
-
-from tests import servers  # noqa: E402
-from tests.interop import catalogue  # noqa: E402
-from watcher_objects import db  # noqa: E402
-from watcher_objects.db import models  # noqa: E402
+# Only tests ask for it: to read what our objects have written.
+base.WatcherPersistentObject.dbapi = api.get_instance()
 
 #: What Watcher's schema is made from, where it isn't by a revision.
 MODELS = "models"

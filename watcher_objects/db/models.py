@@ -292,7 +292,7 @@ apscheduler_jobs = _table(
     "apscheduler_jobs",
     sa.Column("id", _text(191), primary_key=True),
     sa.Column("next_run_time", sa.Double(), index=True),
-    sa.Column("job_state", sa.LargeBinary, nullable=False),
+    sa.Column("job_state", sa.LargeBinary, nullable=False, info={"pickled": True}),
     _document("tag", dict),
     _reference("service_id", "services"),
 )

@@ -46,9 +46,14 @@ def upgrade(revision: str = "head", progress: Progress | None = None) -> None:
 def downgrade(revision: str) -> None:
     """Take the configured database's schema down to a revision.
 
+    A warning is logged about pickled objects, such as the jobs of Watcher's scheduler, that only
+    this library can read.
+
     :param revision: a revision's id, ``base``, or a number of steps like ``-1``
     :raises InvalidRevision: there is no such revision, or no way from the schema's to it
     """
+    for finding in diagnostics.of_pickles():
+        LOG.warning("%s; %s", finding.what, finding.advice)
     _move(command.downgrade, revision)
 
 
@@ -166,7 +171,8 @@ def check() -> list[diagnostics.Finding]:
     on MariaDB text that can't be kept or compared exactly, and tables that are not rolled back;
     unique keys that are missing, with the rows in the way; rows that refer to rows that are gone;
     rows that workers have left, and nobody has taken over; rows that no object could hold; rows in
-    an unknown state. Nothing is written. All rows are read.
+    an unknown state; pickled objects that Watcher alone cannot read. Nothing is written. All rows
+    are read.
 
     :raises DatabaseError, DatabaseUnavailable: it can't be looked at
     """
@@ -184,6 +190,7 @@ def check() -> list[diagnostics.Finding]:
     found += [
         *diagnostics.of_server(),
         *diagnostics.of_storage(),
+        *diagnostics.of_pickles(),
         *diagnostics.of_rows(Repairs(steps)),
     ]
     return sorted(found, key=lambda finding: -finding.need)

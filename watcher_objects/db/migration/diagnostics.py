@@ -3,6 +3,7 @@
 
 import collections
 import enum
+import pickletools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -127,6 +128,38 @@ def of_text() -> Iterator[Finding]:
 
 def _catalog() -> Catalog:
     return database.current().backend.catalog
+
+
+def of_pickles() -> Iterator[Finding]:
+    """Yield the rows with pickled objects that a program without this library cannot read.
+
+    They name modules of this package. The scheduler of Watcher stores its jobs like that.
+    """
+    for column in (c for t in models.metadata.sorted_tables for c in t.columns):
+        if "pickled" not in column.info:
+            continue
+        table = column.table
+        with transactions.connected() as connection:
+            if not sa.inspect(connection).has_table(table.name):
+                continue
+        rows = transactions.execute(sa.select(table.c.id, column).order_by(table.c.id)).rows
+        named = [str(key) for key, pickled in rows if _names_this_package(pickled)]
+        if named:
+            what = f"{len(named)} rows of {table.name} cannot be read without this library"
+            shown = [
+                *map(exception.escape_control, named[:SHOWN]),
+                *["..."] * (len(named) > SHOWN),
+            ]
+            remedy = "delete them; the program that wrote them creates them again"
+            yield Finding(Need.PERSON, f"{what}: id {', '.join(shown)}", remedy)
+
+
+def _names_this_package(pickled: bytes) -> bool:
+    try:
+        texts = [value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)]
+    except ValueError:
+        return False
+    return any(text.startswith("watcher_objects.") for text in texts)
 
 
 def _ask(query: str | None) -> Sequence[Any]:
