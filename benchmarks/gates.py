@@ -50,7 +50,7 @@ CLAIMS = {
 #: Of the jobs a second of others that claim as many at once, at least.
 JOBS: dict[str, dict[str, float | None]] = {
     "ours": {"single": None, "batches": None},
-    "skip_locked": {"single": 0.67},
+    "skip_locked": {"single": 0.67, "batches": None},
     "procrastinate_jobs": {"single": 1},
     "pgqueuer_jobs": {"single": 1, "batches": 1},
 }

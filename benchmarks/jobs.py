@@ -14,7 +14,7 @@ from benchmarks.environments import JOB_QUEUES, OURS, Implementation
 from benchmarks.processes import Process
 
 JOBS = 1000
-HOWS = {"single": "one by one", "batches": "10 claimed at once"}
+HOWS = {"single": "one by one", "batches": "10 at once"}
 
 
 def _started(bench: Bench, stack: contextlib.ExitStack, base: str, one: Implementation) -> Any:

@@ -68,7 +68,7 @@ def excerpt(kind):
     """Return the statement of a page, with a pattern for what it omits or shows as a constant."""
     text = " ".join(block(f"claim {kind}", page("claim-internals")).split())
     text = re.sub(
-        r"'(PENDING|ONGOING|ONESHOT)'|(?<=[=>] )\d+(?= )|(?<=, )5(?=\))|(?<=LIMIT )10", "...", text
+        r"'(PENDING|ONGOING|ONESHOT)'|(?<=[=>] )\d+(?=[ )])|(?<=, )5(?=\))|(?<=LIMIT )10", "...", text
     )
     return squeezed(text).replace("deleted=...", "deleted=0")
 
@@ -86,9 +86,10 @@ def test_the_page_shows_the_statements_of_claims():
     sqlite = sa.create_engine("sqlite://").dialect
     alone = excerpt("sqlite").split(";")[1]
     shown = {
-        excerpt("postgresql"): sql._claim_in_with(postgresql, waiting, names, True),
-        excerpt("mariadb"): sql._claim_in_loop(mariadb, waiting, names, True, False),
-        alone.replace("OFFSET 0", "OFFSET ..."): sql._claim_in_chain(sqlite, waiting, names, True),
+        excerpt("postgresql"): sql._write_in_with(postgresql, waiting, names, True),
+        excerpt("mariadb"): sql._write_in_loop(mariadb, waiting, names, True, False),
+        alone.replace("OFFSET 0", "OFFSET ..."): sql._write_in_chain(sqlite, waiting, names, True),
+        excerpt("finish"): sql._locked(postgresql, sql.LeaseShape(table, 2)),
         excerpt("takeover"): sql._claim_candidate(sqlite, abandoned, names, True, False).write,
     }
     checker = doctest.OutputChecker()

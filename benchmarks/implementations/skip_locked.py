@@ -8,11 +8,12 @@ from benchmarks import rows, sql, worker
 
 # As a range: the planner would read all rows that have ended, in the order of their ids.
 CLAIM = f"""UPDATE audits SET state = 'ONGOING', hostname = %s, updated_at = now()
-    WHERE id = (SELECT id FROM audits WHERE state >= 'PENDING' AND state <= 'PENDING'
-                ORDER BY state, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    WHERE id = ANY(ARRAY(SELECT id FROM audits WHERE state >= 'PENDING' AND state <= 'PENDING'
+                         ORDER BY state, id LIMIT %s FOR UPDATE SKIP LOCKED))
     RETURNING {sql.names(rows.AUDIT)}"""
 FINISH = """UPDATE audits SET state = 'SUCCEEDED', updated_at = now()
-    WHERE id = %s AND state = 'ONGOING'"""
+    WHERE id = ANY(%s) AND state = 'ONGOING'"""
+LIMITS = {"single": 1, "batches": 10}
 ID = rows.AUDIT.index("id")
 
 
@@ -36,10 +37,11 @@ class Jobs:
     def work(self, how: str) -> dict[str, Any]:
         """Work until nothing waits, and return how much that was, and when."""
         done, begun = 0, time.monotonic()
-        while found := self.database.run(CLAIM, "host"):
-            self.database.run(FINISH, found[0][ID])
-            done += 1
-        return {"done": done, "rejected": 1, "begun": begun, "ended": time.monotonic()}
+        ended = begun
+        while found := self.database.run(CLAIM, "host", LIMITS[how]):
+            self.database.run(FINISH, [row[ID] for row in found])
+            done, ended = done + len(found), time.monotonic()
+        return {"done": done, "rejected": 1, "begun": begun, "ended": ended}
 
     def leave(self) -> None:
         """Do nothing."""

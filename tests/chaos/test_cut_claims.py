@@ -214,6 +214,60 @@ def test_a_write_through_a_lease_happens_once(proxy, worker, context, name, done
         end([])
 
 
+def finish_many(context, has_changes):
+    """Return a function that finishes leases, of which the first is lost, and returns those."""
+    waiting(context)
+    leases = claims.claim_many(context, Audit, BATCH)
+    others(None, leases[0])()
+    if has_changes:
+        leases[1].object.status_message = "of its own"
+
+    def write():
+        return leases, claims.finish_many(leases, "SUCCEEDED", hostname="host-1")
+
+    return write
+
+
+@pytest.mark.parametrize("with_journal", [True, False])
+@pytest.mark.parametrize("has_changes", [True, False])
+@pytest.mark.parametrize("how", [{"done": True}, {"done": False}, {"late": True}])
+def test_leases_are_finished_once(proxy, worker, context, how, has_changes, with_journal):
+    backend.current().journal = with_journal
+    prepare = functools.partial(finish_many, has_changes=has_changes)
+    for call in each_cut(proxy, context, prepare, **how):
+        try:
+            leases, lost = call()
+        except exception.OutcomeUnknown:
+            # Without a journal nobody can say when the first lease was lost.
+            assert not with_journal
+            end([])
+            continue
+        assert [*lost] == leases[:1]
+        for lease in leases[1:]:
+            read = Audit.get(context, lease.object.id)
+            assert read == lease.object
+            assert (read.state, read.hostname) == ("SUCCEEDED", "host-1")
+            moves = [step.kind for step in Transition.of(context, read)]
+            assert moves.count("finish") == with_journal
+        worker._running().beat()
+        assert held(worker) == []
+        end([])
+
+
+def test_leases_that_others_have_written_over_are_not_lost(proxy, worker, context):
+    waiting(context)
+    leases = claims.claim_many(context, Audit, BATCH)
+
+    def overtake():
+        proxy.at = None
+        Audit.get(context, leases[0].object.id).soft_delete()
+        Audit.get(context, leases[1].object.id).destroy()
+
+    with proxy.failing(1, True, overtake):
+        assert claims.finish_many(leases, "SUCCEEDED") == {}
+    assert proxy.raised
+
+
 def others(worker, lease, state="CANCELLED"):
     """Return what an operator does with an audit."""
 

@@ -54,6 +54,37 @@ def test_a_worker_claims_and_finishes(worker, context):
     assert [step.kind for step in Transition.of(context, read)] == ["finish", "claim", "create"]
 
 
+def test_leases_are_finished_together(worker, context):
+    for _ in range(3):
+        waiting(Audit, context)
+    leases = claims.claim_many(context, Audit, 3)
+    leases[1].object.parameters["step"] = {"number": 1}
+    operated = Audit.get(context, leases[0].object.id)
+    operated.state = "CANCELLED"
+    operated.save()
+    with pytest.raises(exception.InvalidStateTransition):
+        claims.finish_many(leases, "PENDING")
+    lost = claims.finish_many(leases, "FAILED", end_time=NOON)
+    assert [(lease, error.initial) for lease, error in lost.items()] == [(leases[0], "CANCELLED")]
+    with pytest.raises(exception.LeaseLost, match="CANCELLED"):
+        leases[0].check()
+    for lease in leases[1:]:
+        read = Audit.get(context, lease.object.id)
+        assert read == lease.object
+        assert (read.state, read.end_time, lease.object.old_state) == (
+            "FAILED",
+            NOON_IN_UTC,
+            "ONGOING",
+        )
+    assert leases[1].object.parameters["step"] == {"number": 1}
+
+
+@pytest.mark.parametrize("leases", [[1], [["x", 1]], [["x", 1, None]], None])
+def test_parts_of_leases_that_cannot_be_used(leases, worker):
+    with pytest.raises(exception.InvalidParameter):
+        worker.finish_many("Audit", leases, {"state": "SUCCEEDED"})
+
+
 def test_filters_and_fields_may_be_times(worker, context):
     audits = [
         waiting(Audit, context, audit_type="CONTINUOUS", start_time=time)

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watcher_objects.claims.counts import Statistics, statistics
-from watcher_objects.claims.lease import Lease
+from watcher_objects.claims.lease import Lease, finish_many
 from watcher_objects.claims.search import ATTEMPTS, THEN, Search
 from watcher_objects.claims.worker import Worker, current
 from watcher_objects.db.claims import Kind
@@ -40,6 +40,7 @@ __all__ = [
     "claim_many",
     "claim_next",
     "due",
+    "finish_many",
     "statistics",
     "take_over",
 ]

@@ -2,6 +2,8 @@
 """A lease: the right of one worker to work on one object."""
 
 import datetime
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -84,6 +86,21 @@ class Lease:
         self._write("write", {**self._columns(fields), "state": state})
         self._end()
 
+    def _finished(
+        self, written: Any, old_state: str | None, lost: tuple[str, str | None] | None
+    ) -> None:
+        """End the lease as a write of several has.
+
+        :param lost: the reason and the state of the row, if the lease is lost
+        :raises LeaseLost: it is
+        """
+        if lost is not None:
+            reason, state = lost
+            self._lose(self._error(reason, state))
+            self._check_open()
+        self._load(written, old_state)
+        self._end()
+
     def give_back(self, after: float = 0) -> None:
         """Leave the object, which stays ONGOING, to whichever worker takes it over.
 
@@ -115,8 +132,11 @@ class Lease:
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the columns of fields, and of the unsaved changes of the object."""
-        changed = self.object._changed_columns()
-        return {**changed, **(self.object._columns_of(fields) if fields else {})}
+        return {**self.object._changed_columns(), **self._given(fields)}
+
+    def _given(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the columns of fields."""
+        return self.object._columns_of(fields) if fields else {}
 
     def _write(self, method: str, *args: Any) -> None:
         """Write by a method of the worker, and load what was written into the object."""
@@ -128,6 +148,10 @@ class Lease:
         except exception.LeaseLost as error:
             self._lose(error)
             raise
+        self._load(written, old_state)
+
+    def _load(self, written: Any, old_state: str | None) -> None:
+        """Load what was written into the object; None if it is gone since."""
         if written is not None:
             self.object.obj_refresh(written)
         if old_state is not None:
@@ -162,6 +186,53 @@ class Lease:
         self._lost = error or self._error("another write of its state revoked it")
         self._end()
 
-    def _error(self, reason: str) -> exception.LeaseLost:
+    def _error(self, reason: str, state: str | None = None) -> exception.LeaseLost:
         name = self.object.table.name
-        return exception.LeaseLost(name=name, id=self.object.uuid, reason=reason)
+        return exception.LeaseLost(name=name, id=self.object.uuid, reason=reason, initial=state)
+
+
+def finish_many(
+    leases: Iterable[Lease], state: str, **fields: Any
+) -> dict[Lease, exception.LeaseLost]:
+    """Finish several leases in one transaction, each as :meth:`Lease.finish` does.
+
+    It takes one statement for all objects without changes of their own, and one for each other
+    object. A lease that is lost does not keep the others from being finished.
+
+    :param leases: leases of one worker on objects of one class
+    :param state: the state in which their work has ended
+    :param fields: further fields, which are written to all objects
+    :returns: the leases that are lost, in their order, with their errors
+    :raises InvalidStateTransition: a running object can't end in this state
+    :raises InvalidParameter: the leases are of several workers or classes
+    :raises InvalidValue, UnknownField, Conflict: as for ``object.save()``; nothing is written
+    """
+    found: dict[Lease, exception.LeaseLost | None] = {}
+    for lease in leases:
+        found[lease] = _outcome(lease._check_open)
+    held = [lease for lease, lost in found.items() if lost is None]
+    if held:
+        for lease, done in zip(held, _finished(held, state, fields), strict=True):
+            found[lease] = _outcome(functools.partial(lease._finished, *done))
+    return {lease: lost for lease, lost in found.items() if lost is not None}
+
+
+def _outcome(do: Callable[[], None]) -> exception.LeaseLost | None:
+    try:
+        do()
+    except exception.LeaseLost as error:
+        return error
+    return None
+
+
+def _finished(held: Sequence[Lease], state: str, fields: dict[str, Any]) -> Sequence[Any]:
+    """Write the objects of leases, and return what became of each lease."""
+    first = held[0]
+    if len({(lease._worker.uuid, lease.object.obj_name()) for lease in held}) > 1:
+        allowed = "leases of one worker on objects of one class"
+        raise exception.InvalidParameter(parameter="leases", parameter_type=allowed)
+    given = {**first._given(fields), "state": state}
+    own = [[lease.object.uuid, lease.token, lease.object._changed_columns()] for lease in held]
+    with first.object._translate_db_errors():
+        found: Sequence[Any] = first._worker.finish_many(first.object.obj_name(), own, given)
+        return found

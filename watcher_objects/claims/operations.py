@@ -7,7 +7,7 @@ from typing import Any
 
 from watcher_objects import base, exception, fields
 from watcher_objects.db import claims, models, work
-from watcher_objects.db.claims import Claimant, Kind, Request
+from watcher_objects.db.claims import Claimant, Held, Kind, Request
 from watcher_objects.db.sql.queries import Key
 from watcher_objects.db.sql.write_outcome import Update
 from watcher_objects.db.statements import column_index
@@ -141,6 +141,21 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         return self._written(cls, key, done)
 
     @base.remotable
+    def finish_many(
+        self, name: str, leases: Sequence[Any], given: Mapping[str, Any]
+    ) -> list[list[Any]]:
+        """Write claimed objects of one class; see :func:`watcher_objects.claims.finish_many`.
+
+        :param leases: the uuid, the token and further columns of each object
+        :param given: the columns that change in all objects, ``state`` among them
+        :returns: for each lease the object, its old state, and if it is lost the reason and the
+            state that the object was found in
+        """
+        cls, held = _claimable(name), _held(leases)
+        done = claims.finish_many(cls.table, held, given, self._context)
+        return [self._ended(cls, {"uuid": h.uuid}, d) for h, d in zip(held, done, strict=True)]
+
+    @base.remotable
     def give_back(
         self, name: str, uuid: str, token: int, after: float = 0, counts: bool = True
     ) -> list[Any]:
@@ -203,6 +218,16 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             return [None, done.old_state]
         return [self._published(cls, done.cells, done.old_state), done.old_state]
 
+    def _ended(self, cls: Any, key: Key, done: Update | Exception | None) -> list[Any]:
+        """Return what became of one of several leases."""
+        try:
+            with self._lease_errors(cls, key):
+                if isinstance(done, Exception):
+                    raise done
+                return [*self._written(cls, key, done), None]
+        except exception.LeaseLost as error:
+            return [None, None, [error.kwargs["reason"], error.initial]]
+
     def _published(self, cls: Any, cells: Any, old_state: str | None) -> Any:
         """Load a row that was changed, publish that, and return the object."""
         obj = cls._row_loader()(self._context, cells)
@@ -251,6 +276,21 @@ def _claimable(name: str) -> Any:
         allowed = "a class whose objects can be claimed"
         raise exception.InvalidParameter(parameter=name, parameter_type=allowed) from error
     return cls
+
+
+def _held(leases: Sequence[Any]) -> list[Held]:
+    """Return leases from their parts.
+
+    :raises InvalidParameter: they have other parts
+    """
+    try:
+        held = [Held(*lease) for lease in leases]
+        if all(isinstance(lease.given, Mapping) for lease in held):
+            return held
+    except TypeError:
+        pass
+    allowed = "uuids, tokens and further columns"
+    raise exception.InvalidParameter(parameter="leases", parameter_type=allowed)
 
 
 def _lost(cls: Any, key: Key, reason: str, state: str | None) -> exception.LeaseLost:

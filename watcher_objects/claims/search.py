@@ -4,7 +4,6 @@
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,24 +58,28 @@ class Search:
 
     def run(self) -> Iterator[Lease]:
         """Yield leases, and wait where there is nothing to claim."""
+        for leases in self.batches():
+            leases.reverse()
+            try:
+                while leases and not self.worker.stopping:
+                    lease = leases.pop()
+                    if not lease.is_over:
+                        yield lease
+            finally:
+                for lease in reversed(leases):
+                    lease._give_back_uncounted()
+
+    def batches(self) -> Iterator[list[Lease]]:
+        """Yield the leases of each claim, and wait where there is nothing to claim."""
         heartbeat = self.worker._running()
-        ready: deque[Lease] = deque()
-        try:
-            while not heartbeat.stopping:
-                if not ready:
-                    ready.extend(self._found())
-                if not ready:
-                    is_woken = heartbeat.wait(self._pause)
-                    longest = NOTIFIED_POLL if heartbeat.is_notified else LONGEST_POLL
-                    self._pause = POLL if is_woken else min(self._pause * 1.5, longest)
-                    continue
+        while not heartbeat.stopping:
+            if leases := self._found():
                 self._pause = POLL
-                lease = ready.popleft()
-                if not lease.is_over:
-                    yield lease
-        finally:
-            for lease in ready:
-                lease._give_back_uncounted()
+                yield leases
+                continue
+            is_woken = heartbeat.wait(self._pause)
+            longest = NOTIFIED_POLL if heartbeat.is_notified else LONGEST_POLL
+            self._pause = POLL if is_woken else min(self._pause * 1.5, longest)
 
     def _found(self) -> list[Lease]:
         try:

@@ -127,10 +127,35 @@ class Worker(Operations):
         """
         return Search(self, cls, filters, batch, attempts, then).run()
 
+    def batches(
+        self,
+        cls: type[Any],
+        filters: Mapping[str, Any] | None = None,
+        batch: int = 10,
+        attempts: int = ATTEMPTS,
+        then: str = THEN,
+    ) -> Iterator[list[Lease]]:
+        """Claim objects as :meth:`claims` does, and yield the leases of each claim together.
+
+        :func:`watcher_objects.claims.finish_many` finishes them together.
+
+        :param batch: how many are claimed at most at once
+        :raises Exception: as for :meth:`claims`, whose other parameters these are
+        """
+        return Search(self, cls, filters, batch, attempts, then).batches()
+
     def stop(self) -> None:
-        """Let all loops over :meth:`claims` end; safe to be called by a signal handler."""
+        """End all loops over :meth:`claims` and :meth:`batches`; signal handlers may call it."""
         self._running().stopping = True
         self._running().wake()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether :meth:`stop` was called, or the ``with`` block has ended.
+
+        A program whose work takes long asks this between two steps, and gives back what it holds.
+        """
+        return self._running().stopping
 
     @property
     def is_alive(self) -> bool:

@@ -254,8 +254,14 @@ def _moved_while_locked(write: Write) -> Update | None:
 def _movable(write: Write) -> Row | None:
     """Return the row if it is there, is as expected, and its state leads to the new one."""
     cells = get(write.table, write.key)
-    if cells is None:
-        return None
+    return None if cells is None else check(write, cells)
+
+
+def check(write: Write, cells: Cells) -> Row:
+    """Check that a row is as expected, and its state leads to the new one, and return it.
+
+    :raises UnexpectedValues, InvalidStateTransition: as for :func:`update`
+    """
     expectations.check(write.table, cells, write.expected)
     row = row_to_dict(write.table, cells)
     if write.rules:

@@ -8,6 +8,7 @@ clock only gives other workers the right to try a takeover.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,7 +17,16 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import api, models, transactions
 from watcher_objects.db.backend import database, errors
-from watcher_objects.db.sql import claims, expectations, journal, state_guard, times, values
+from watcher_objects.db.sql import (
+    claims,
+    expectations,
+    journal,
+    queries,
+    state_guard,
+    times,
+    values,
+    write_outcome,
+)
 from watcher_objects.db.sql.claims import Kind as Kind
 from watcher_objects.db.sql.claims import Wanted
 from watcher_objects.db.sql.expectations import Not
@@ -29,6 +39,8 @@ from watcher_objects.transitions import StateTransitionManager
 
 #: The maximum number of rows of a claim, and of seconds for which a row can be given back.
 MOST, LONGEST = 10_000, 10 * 366 * 86400
+#: Rows that one statement writes through leases.
+TOGETHER = 100
 #: Seconds after which the row of a dead worker is removed.
 FORGOTTEN = 7 * 86400
 
@@ -314,6 +326,149 @@ def write(
     expected = expectations.numbered(token)
     known = RowVersion(machine_of(table).RUNNING, moves=token)
     return api.apply(api.prepare(table, key, given, known, expected, context, "finish"))
+
+
+class Held(NamedTuple):
+    """A row that a worker has claimed: its uuid, its token, and columns that change."""
+
+    uuid: str
+    token: int
+    given: Mapping[str, Any]
+
+
+def finish_many(
+    table: sa.Table, leases: Sequence[Held], given: Mapping[str, Any], context: Any = None
+) -> list[Update | Exception | None]:
+    """Change rows that a worker has claimed, in one transaction.
+
+    Rows that change alike take one statement together, the others one each.
+
+    :param given: the columns that change in all rows, ``state`` among them
+    :param context: the caller's, for the journal
+    :returns: for each row what :func:`write` returns, or the error by which it says that the claim
+        was revoked
+    :raises InvalidStateTransition: a claimed row can't go to the state
+    :raises InvalidValue, Conflict: as for :func:`write`; nothing was written
+    """
+    known = RowVersion(machine_of(table).RUNNING)
+    if not leases:
+        return []
+    common = api.prepare(table, {}, given, known, expectations.NOTHING, context, "finish")
+    alike = [lease for lease in leases if not lease.given] if _is_plain(common) else []
+    others = [_of_lease(common, lease) for lease in leases if lease.given or not alike]
+    done = _finished_many(common, alike, others) or {}
+    missed = [lease for lease in leases if lease.uuid not in done]
+    found = {**done, **(_revoked(common, missed) if missed else {})}
+    return [found[lease.uuid] for lease in leases]
+
+
+def _of_lease(common: Write, lease: Held) -> Write:
+    """Return the write of one of several leases."""
+    own = state_guard.storable(common.table, lease.given) if lease.given else {}
+    return common._replace(
+        key={"uuid": lease.uuid},
+        bound={**own, **common.bound},
+        known=common.known._replace(moves=lease.token),
+        expected=expectations.numbered(lease.token),
+    )
+
+
+def _is_plain(write: Write) -> bool:
+    """Return whether one statement can make the write to several rows.
+
+    :raises InvalidStateTransition: no running row can end in this state
+    """
+    state, rules = write.bound["state"], write.rules
+    condition = rules.condition(write.known.state, state) if rules else None
+    if condition is None:
+        state_guard.check_move(write.table, {"state": write.known.state}, state, rules=rules)
+    computed = any(isinstance(value, sa.ColumnElement) for value in write.bound.values())
+    return not (condition or computed or "deleted" in write.bound)
+
+
+def _lost_finish(
+    lost: exception.DatabaseUnavailable,
+    common: Write,
+    alike: Sequence[Held],
+    others: Sequence[Write],
+) -> Mapping[str, Update] | Found:
+    """Return the rows that were written, although the answer to that was lost."""
+    found: dict[str, Update] = {}
+    for write in (*(_of_lease(common, lease) for lease in alike), *others):
+        of_row = exception.DatabaseUnavailable(reason=str(lost))
+        of_row.expected = write.known
+        update = write_outcome.written(of_row, write)
+        if update is Found.OTHERS:
+            return update
+        if isinstance(update, Update):
+            found[write.key["uuid"]] = update
+    return found or Found.NOTHING
+
+
+@retries.looking(_lost_finish)
+def _finished_many(
+    common: Write, alike: Sequence[Held], others: Sequence[Write]
+) -> Mapping[str, Update] | None:
+    """Write rows whose claims were not revoked, and return them by uuid; None if none was."""
+    if not others and len(alike) <= TOGETHER:
+        return _finished_alike(common, alike) or None
+    return transactions.atomic(lambda: _finished_in_turn(common, alike, others)) or None
+
+
+def _finished_in_turn(
+    common: Write, alike: Sequence[Held], others: Sequence[Write]
+) -> Mapping[str, Update]:
+    found: dict[str, Update] = {}
+    for begin in range(0, len(alike), TOGETHER):
+        found |= _finished_alike(common, alike[begin : begin + TOGETHER])
+    for write in others:
+        # Both mean that the claim was revoked, or that the row was not written at all.
+        with suppress(exception.UnexpectedValues, exception.InvalidStateTransition):
+            if done := api.apply(write):
+                found[write.key["uuid"]] = done
+    return found
+
+
+def _finished_alike(common: Write, leases: Sequence[Held]) -> dict[str, Update]:
+    """Write rows in which the same columns change to the same values."""
+    table, bound, running = common.table, common.bound, common.known.state
+    tokens = {lease.uuid: lease.token for lease in leases}
+    uuid = column_index(table, "uuid")
+    found = {}
+    for cells in claims.write_leased(table, tokens, bound, common.entry):
+        write_outcome.check(table, {"uuid": cells[uuid]}, bound, cells)
+        found[cells[uuid]] = Update(cells, running)
+    return found
+
+
+@retries.retried
+def _revoked(common: Write, leases: Sequence[Held]) -> dict[str, Exception | None]:
+    """Return why rows were not written: None for those that are gone.
+
+    :raises WriteSuppressed: there is no reason
+    """
+    table, found = common.table, dict[str, Exception | None]()
+    is_one = table.c.uuid.in_([lease.uuid for lease in leases])
+    is_there = queries.identity_conditions(table, {}, show_deleted=False)
+    rows = transactions.execute(sa.select(table).where(is_one, *is_there)).rows
+    there = {row.uuid: [*row] for row in rows}
+    for lease in leases:
+        cells = there.get(lease.uuid)
+        write = _of_lease(common, lease)
+        found[lease.uuid] = None if cells is None else _reason(write, cells)
+    return found
+
+
+def _reason(write: Write, cells: Cells) -> Exception:
+    """Return why a row was not written.
+
+    :raises WriteSuppressed: there is no reason
+    """
+    try:
+        api.check(write, cells)
+    except (exception.UnexpectedValues, exception.InvalidStateTransition) as error:
+        return error
+    raise write_outcome.suppressed(write.table, write.key, "the UPDATE did not match the row")
 
 
 def give_back(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows that a worker may claim, and the statements that claim them.
+"""The rows that a worker may claim or has claimed, and the statements that write them.
 
 A claim chooses a row and writes it in one transaction, in which it skips the rows that others have
 locked. A row that a dead worker has left, and on a cluster any row, is read first,
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from watcher_objects import exception
 from watcher_objects.db import models, transactions
 from watcher_objects.db.backend import database, dialects
 from watcher_objects.db.sql import dml, filters, journal, times
@@ -57,6 +58,34 @@ class Shape(NamedTuple):
     #: How many rows are wanted; None: that is given with each call.
     limit: int | None = None
 
+    def locked(self, dialect: sa.Dialect) -> sa.Select[Any]:
+        """Return the SELECT that locks the rows, except those that others have locked."""
+        select = _select(dialect, self, self.table.c.id)
+        return select.with_for_update(skip_locked=True)
+
+
+class LeaseShape(NamedTuple):
+    """What the statements of a write through several leases are compiled from."""
+
+    table: sa.Table
+    #: How many leases there are.
+    number: int
+
+    def locked(self, dialect: sa.Dialect) -> sa.Select[Any]:
+        """Return the SELECT that locks the rows whose leases are not lost, by their ids."""
+        columns = self.table.c
+        uuid, token = columns.uuid.type, columns.moves.type
+        is_held = [
+            sa.and_(
+                columns.uuid == sa.bindparam(f"uuid_{number}", type_=uuid),
+                columns.moves == sa.bindparam(f"token_{number}", type_=token),
+            )
+            for number in range(self.number)
+        ]
+        conditions = (*_in_state(self.table), *identity_conditions(self.table, {}, False))
+        select = sa.select(columns.id).where(sa.or_(*is_held), *conditions)
+        return select.order_by(columns.id).with_for_update()
+
 
 class Candidate(NamedTuple):
     """A row that may be claimed, as it was read."""
@@ -95,7 +124,7 @@ class Wanted:
 
 def candidates(wanted: Wanted, limit: int) -> list[Candidate]:
     """Return the first rows that may be claimed, in the order in which they should be."""
-    statement = _candidates(database.current().dialect, wanted.first(limit), False)
+    statement = _candidates(database.current().dialect, wanted.first(limit))
     rows = transactions.run(statement, {**wanted.values, "limit": limit}).rows
     return [Candidate(*row) for row in rows]
 
@@ -108,47 +137,71 @@ def claim_first(
     :param bound: what is written to them
     :param entry: what the journal is to say of it
     """
-    source = database.current()
-    values = {**wanted.values, **_values(wanted, bound, entry), "limit": limit}
-    shape = wanted.first(limit), tuple(bound), entry is not None
-    if source.backend.writes_in_with:
-        rows = transactions.run(_claim_in_with(source.dialect, *shape), values).rows
-    elif source.backend.skips_locked and not is_listened_to(source.engine):
-        in_transaction = transactions.in_transaction()
-        rows = transactions.run(
-            _claim_in_loop(source.dialect, *shape, in_transaction), values
-        ).rows
-    elif source.backend.skips_locked:
-        rows = _claim_each(wanted, values, bound, entry)
-    else:
-        rows = _claim_alone(wanted, shape, values)
+    if not database.current().backend.skips_locked and not candidates(wanted, 1):
+        # A transaction would exclude all other writers.
+        return []
+    values = {**wanted.values, **_values(wanted.from_state, bound, entry), "limit": limit}
+    rows = _write_locked(wanted.first(limit), values, bound, entry)
     ident = column_index(wanted.shape.table, "id")
     return sorted(rows, key=lambda row: row[ident])
 
 
-def _claim_alone(wanted: Wanted, shape: Any, values: Row) -> Sequence[Cells]:
-    """Do the same by a transaction that excludes all other writers."""
-    if not candidates(wanted, 1):
-        # Without such a transaction.
-        return []
+def write_leased(
+    table: sa.Table, leases: Mapping[str, int], bound: Row, entry: journal.Entry | None
+) -> Sequence[Cells]:
+    """Write the rows of the leases that are not lost, and return them as they are now.
+
+    :param leases: the tokens by the uuids of the rows
+    :param bound: what is written to them
+    :param entry: what the journal is to say of it
+    """
+    running = table.info["state_machine"].RUNNING
+    values = {"claimable_state": running, **_values(running, bound, entry)}
+    for number, (uuid, token) in enumerate(leases.items()):
+        values |= {f"uuid_{number}": uuid, f"token_{number}": token}
+    try:
+        return _write_locked(LeaseShape(table, len(leases)), values, bound, entry)
+    except (exception.DuplicateKey, exception.MissingReference) as error:
+        raise dml.explained(table, bound, error) from error
+
+
+def _write_locked(
+    shape: Shape | LeaseShape,
+    values: Row,
+    bound: Row,
+    entry: journal.Entry | None,
+) -> Sequence[Cells]:
+    """Lock rows and write them in one transaction, and return them as they are now."""
     source = database.current()
-    statement = _claim_in_chain(source.dialect, *shape)
-    if not transactions.in_transaction() and not is_listened_to(source.engine):
-        return transactions.run(statement, values).rows
+    names = tuple(bound), entry is not None
+    if source.backend.writes_in_with:
+        return transactions.run(_write_in_with(source.dialect, shape, *names), values).rows
+    if not source.backend.skips_locked:
+        return _write_alone(_write_in_chain(source.dialect, shape, *names), values)
+    if is_listened_to(source.engine):
+        return _write_each(shape, values, bound, entry)
+    loop = _write_in_loop(source.dialect, shape, *names, transactions.in_transaction())
+    return transactions.run(loop, values).rows
+
+
+def _write_alone(chain: ChainOfEach, values: Row) -> Sequence[Cells]:
+    """Do the same by a transaction that excludes all other writers."""
+    if not transactions.in_transaction() and not is_listened_to(database.get_engine()):
+        return transactions.run(chain, values).rows
     with transactions.ensure_transaction():
-        return statement.run(transactions.run, values)[0]
+        return chain.run(transactions.run, values)[0]
 
 
-def _claim_each(
-    wanted: Wanted, values: Row, bound: Row, entry: journal.Entry | None
+def _write_each(
+    shape: Shape | LeaseShape, values: Row, bound: Row, entry: journal.Entry | None
 ) -> Sequence[Cells]:
     """Do the same by a transaction of several statements."""
-    table = wanted.shape.table
+    table = shape.table
     with transactions.ensure_transaction():
-        select = _candidates(database.current().dialect, wanted.shape, True)
+        select = _locked(database.current().dialect, shape)
         idents = [row[0] for row in transactions.run(select, values).rows]
         now = dml.update_many(table, [table.c.id.in_(idents)], bound, idents)
-        moved = [(wanted.from_state, row) for row in now.values()]
+        moved = [(values["claimable_state"], row) for row in now.values()]
         journal.record_many(table, entry, moved)
     return [[*row.values()] for row in now.values()]
 
@@ -161,7 +214,7 @@ def claim_candidate(
     plan = _claim_candidate(
         dialect, wanted.shape, tuple(bound), entry is not None, candidate.moves is None
     )
-    values = {**wanted.values, **_values(wanted, bound, entry)}
+    values = {**wanted.values, **_values(wanted.from_state, bound, entry)}
     return dml.write_row(plan, {**values, "id": candidate.id, "read_moves": candidate.moves})
 
 
@@ -288,12 +341,15 @@ def _select(dialect: sa.Dialect, shape: Shape, *columns: sa.ColumnElement[Any]) 
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _candidates(dialect: sa.Dialect, shape: Shape, is_locking: bool) -> Statement:
-    table = shape.table
-    select = _select(dialect, shape, table.c.id, table.c.moves, table.c.attempts)
-    if is_locking:
-        select = select.with_for_update(skip_locked=True)
+def _candidates(dialect: sa.Dialect, shape: Shape) -> Statement:
+    columns = shape.table.c
+    select = _select(dialect, shape, columns.id, columns.moves, columns.attempts)
     return Statement(select, dialect)
+
+
+@functools.lru_cache(maxsize=SHAPES)
+def _locked(dialect: sa.Dialect, shape: Shape | LeaseShape) -> Statement:
+    return Statement(shape.locked(dialect), dialect)
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -307,19 +363,18 @@ def _new(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
     return {**dml.new_values(table, names), **journal.counted(table, names)}
 
 
-def _values(wanted: Wanted, bound: Row, entry: journal.Entry | None) -> dict[str, Any]:
+def _values(from_state: str, bound: Row, entry: journal.Entry | None) -> dict[str, Any]:
     new = {f"new_{name}": value for name, value in bound.items()}
-    return new if entry is None else {**new, **journal.values(entry, wanted.from_state)}
+    return new if entry is None else {**new, **journal.values(entry, from_state)}
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _claim_in_with(
-    dialect: sa.Dialect, shape: Shape, names: Sequence[str], is_recorded: bool
+def _write_in_with(
+    dialect: sa.Dialect, shape: Shape | LeaseShape, names: Sequence[str], is_recorded: bool
 ) -> Statement:
     table = shape.table
-    select = _select(dialect, shape, table.c.id).with_for_update(skip_locked=True)
     # The array makes it a subquery that runs once.
-    idents = sa.func.array(select.scalar_subquery())
+    idents = sa.func.array(shape.locked(dialect).scalar_subquery())
     write = sa.update(table).where(table.c.id == sa.func.any(idents)).values(_new(table, names))
     if is_recorded:
         return dml.recorded(dialect, table, write, ()).write
@@ -327,30 +382,29 @@ def _claim_in_with(
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _claim_in_loop(
+def _write_in_loop(
     dialect: sa.Dialect,
-    shape: Shape,
+    shape: Shape | LeaseShape,
     names: Sequence[str],
     is_recorded: bool,
     in_transaction: bool,
 ) -> Statement:
     table = shape.table
-    select = _select(dialect, shape, table.c.id).with_for_update(skip_locked=True)
     is_picked = table.c.id == sa.literal_column("picked.id")
     others: list[Any] = [sa.update(table).where(is_picked).values(_new(table, names))]
     if is_recorded:
         others.append(journal.record(table, table, [is_picked]))
     others.append(sa.select(table).where(is_picked))
     each = [Statement(other, dialect) for other in others]
-    return Loop(Statement(select, dialect), each, dialect, not in_transaction)
+    return Loop(_locked(dialect, shape), each, dialect, not in_transaction)
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _claim_in_chain(
-    dialect: sa.Dialect, shape: Shape, names: Sequence[str], is_recorded: bool
+def _write_in_chain(
+    dialect: sa.Dialect, shape: Shape | LeaseShape, names: Sequence[str], is_recorded: bool
 ) -> ChainOfEach:
     table = shape.table
-    idents = _select(dialect, shape, table.c.id).scalar_subquery()
+    idents = shape.locked(dialect).scalar_subquery()
     write = sa.update(table).where(table.c.id.in_(idents)).values(_new(table, names))
     first = Statement(write.returning(*table.columns), dialect)
     others = [dml.record_changed(dialect, table, ("id",))] if is_recorded else []

@@ -63,7 +63,7 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
         with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
             row = write_row(plan, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise _explained(table, bound, error) from error
+        raise explained(table, bound, error) from error
     if row is None:
         ident = bound.get("uuid", "a row")
         raise write_outcome.suppressed(table, ident, "the INSERT returned no row")
@@ -80,7 +80,7 @@ def insert_many(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | No
         with _numbered(table, max(row.get("id", 0) for row in bound)):
             rows = transactions.execute(statement, bound).rows
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise _explained(table, bound[0], error) from error
+        raise explained(table, bound[0], error) from error
     names = [column.name for column in identity(table)]
     stored = {tuple(row._mapping[n] for n in names): row._mapping for row in rows}
     found = [stored.get(tuple(row[n] for n in names)) for row in bound]
@@ -226,7 +226,7 @@ def update(
     try:
         return write_row(plan(database.current().dialect, table, *shape, *recording), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise _explained(table, bound, error) from error
+        raise explained(table, bound, error) from error
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -326,7 +326,7 @@ def _numbered(table: sa.Table, ident: int) -> Iterator[None]:
         yield
 
 
-def _explained(table: sa.Table, bound: Row, error: Any) -> exception.WatcherException:
+def explained(table: sa.Table, bound: Row, error: Any) -> exception.WatcherException:
     """Return an error of the database with the names of the columns that it is about."""
     if isinstance(error, exception.DuplicateKey):
         return exception.DuplicateKey(columns=_taken(table, bound, error))
