@@ -10,6 +10,7 @@ from oslo_context.context import RequestContext
 
 from tests.cli.conftest import one_line
 from watcher_objects import AuditTemplate, Goal, Strategy, db
+from watcher_objects.cli import entity
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def created(create, rows):
         expected = json.loads(result.out)
         shown = rows("audit", "show", expected["uuid"])
         assert shown.pop("last_transition")["kind"] == "create"
+        assert [shown.pop(name) for name in entity.CLAIM] == [None, None, None]
         assert expected == shown
         return expected
 

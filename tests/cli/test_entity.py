@@ -125,7 +125,7 @@ def test_show_finds_a_name_that_looks_like_an_id(shown, filled):
 
 def test_show_has_every_field_and_documents_as_json(shown):
     expected = json.loads(shown("two", "-f", "json").out)
-    assert expected.keys() == Audit.fields.keys() | {"last_transition"}
+    assert expected.keys() == Audit.fields.keys() | {*entity.CLAIM, "last_transition"}
     assert (expected["parameters"], expected["scope"]) == ({"limit": 0.5}, [{"compute": []}])
     for form in ("table", "value"):
         assert '{"limit": 0.5}' in shown("two", "-f", form).out
@@ -175,7 +175,7 @@ def test_every_kind_is_listed_and_shown_on_every_database(run, of_every_kind):
         later = ["--filter", "created_at__gt=2020-01-01T00:00:00Z", "--filter", "deleted_at"]
         row, *_ = asked(word, "list", *later, "--sort-key", "created_at", "--sort-dir", "desc")
         assert list(row) == list(kind.columns)
-        more = {"last_transition"} if "state" in kind.entity.fields else set()
+        more = {*entity.CLAIM, "last_transition"} if "state" in kind.entity.fields else set()
         assert asked(word, "show", row[kind.columns[0]]).keys() == kind.entity.fields.keys() | more
 
 

@@ -110,8 +110,42 @@ def test_lists_show_who_has_claimed_an_object(asked, workers, context):
     assert "worker" not in asked("audit", "list")[0]
 
 
+def test_what_is_stuck_is_listed_as_it_is_counted(asked, workers, context):
+    first, second = workers
+    given_back, paused = claims.claim_many(context, Audit, 1, first)[0], waiting(Audit, context)
+    given_back.give_back()
+    claims.claim(context, Audit, paused.id, first).give_back(after=60)
+    left = waiting(Audit, context)
+    claims.claim(context, Audit, left.id, second)
+    counted = {row["value"]: row["count"] for row in asked("audit", "stats", "--by", "work")}
+    listed = asked("audit", "list", "--stuck", "--long")
+    assert counted["stuck ONGOING"] == len(listed) == 3
+    assert [row["worker_status"] for row in listed] == ["dead", "nobody", "dead"]
+    assert listed[-1]["uuid"] == left.uuid
+    assert len(asked("audit", "list", "--stuck", "--limit", "1")) == 1
+    assert asked("audit", "list", "--stuck", "--state", "PENDING") == []
+    assert asked("actionplan", "list", "--stuck") == asked("action", "list", "--stuck") == []
+
+
+def test_who_has_claimed_an_object_is_shown_with_it(asked, workers):
+    first, _ = workers
+    idents = [str(row["uuid"]) for row in asked("audit", "list")]
+    for ident, worker, status in zip(idents, workers, ("alive", "dead"), strict=False):
+        shown = asked("audit", "show", ident)
+        found = [shown[name] for name in ("worker", "worker_status", "attempts")]
+        assert found == [worker.uuid, status, 1]
+    shown = asked("audit", "show", idents[2])
+    assert (shown["worker"], shown["worker_status"], shown["attempts"]) == (None, None, None)
+    (action,) = asked("action", "list")
+    assert asked("action", "show", action["uuid"])["worker"] == first.uuid
+    assert "worker" not in asked("goal", "show", asked("goal", "list")[0]["uuid"])
+
+
 def test_only_classes_with_states_have_long_lists(run, workers, url):
-    assert run("--database", url, "goal", "list", "--long").code == 2
+    for option in ("--long", "--stuck"):
+        assert run("--database", url, "goal", "list", option).code == 2
+    twice = run("--database", url, "audit", "list", "--stuck", "--filter", "id__in=1")
+    assert "twice" in one_line(twice)
 
 
 def test_long_lists_take_one_statement_more(asked, statements):

@@ -125,6 +125,8 @@ class List(Table):
         add("--sort-dir", choices=("asc", "desc"), help="asc by default")
         if has_states(self.kind.entity):
             add("--long", action="store_true", help=f"add {', '.join(CLAIM)}")
+            help_ = "only those that are ready to be taken over, of which the first 10,000"
+            add("--stuck", action="store_true", help=help_)
         add_filters(parser, self.kind.entity)
         return parser
 
@@ -153,7 +155,12 @@ class List(Table):
 
     def filters(self, parsed_args: argparse.Namespace) -> Mapping[str, Any]:
         """Return the filters that the options define."""
-        return filters(self.kind.entity, parsed_args)
+        found = filters(self.kind.entity, parsed_args)
+        if not getattr(parsed_args, "stuck", False):
+            return found
+        if "id__in" in found:
+            raise exception.Invalid("The same filter is given twice")
+        return {**found, "id__in": work.stuck(self.kind.entity.table)}
 
     def more_columns(self, parsed_args: argparse.Namespace) -> Sequence[str]:
         """Return the columns that are not fields."""
@@ -163,12 +170,16 @@ class List(Table):
         """Return the cells of these columns for each object."""
         if not self.more_columns(parsed_args):
             return [()] * len(found)
-        holders = work.holders(self.kind.entity.table, [obj.id for obj in found])
-        return [_claim(holders.get(obj.id, work.Holder())) for obj in found]
+        return _claims(self.kind.entity, found)
+
+
+def _claims(entity: type[Any], found: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Return the cells of ``CLAIM`` for each object."""
+    holders = work.holders(entity.table, [obj.id for obj in found])
+    return [_claim(holders.get(obj.id, work.Holder())) for obj in found]
 
 
 def _claim(holder: work.Holder) -> Sequence[Any]:
-    """Return the cells of ``CLAIM``."""
     status = None if holder.is_alive is None else STATUS[holder.is_alive]
     is_left = status is not None and holder.worker is None
     return holder.worker, "nobody" if is_left else status, holder.attempts
@@ -280,12 +291,14 @@ class Show(Record):
 
     def more_columns(self) -> Sequence[str]:
         """Return the columns that are not fields."""
-        return ("last_transition",) if has_states(self.kind.entity) else ()
+        return (*CLAIM, "last_transition") if has_states(self.kind.entity) else ()
 
     def more(self, found: Any, form: str) -> Sequence[Any]:
         """Return the values of these columns."""
-        context = found._context
-        return [_last_transition(context, found, form) for _ in self.more_columns()]
+        if not self.more_columns():
+            return ()
+        (claim,) = _claims(self.kind.entity, [found])
+        return [*claim, _last_transition(found._context, found, form)]
 
 
 def _last_transition(context: RequestContext, obj: Any, form: str) -> Any:

@@ -13,8 +13,8 @@ from watcher_objects.db.sql.claims import Kind
 from watcher_objects.db.sql.queries import identity_conditions
 from watcher_objects.db.transactions import retries
 
-#: Rows that are looked up at once.
-MANY = 1000
+#: Rows that are looked up at once, and that are returned at most.
+MANY, MOST = 1000, 10_000
 
 _workers = models.workers
 
@@ -151,6 +151,18 @@ def _holders(table: sa.Table, idents: Sequence[int]) -> dict[int, Holder]:
         ident: Holder(uuid, None if worker is None else bool(alive), attempts)
         for ident, worker, uuid, alive, attempts in rows
     }
+
+
+@retries.retried
+def stuck(table: sa.Table) -> Sequence[int]:
+    """Return the ids of the rows that :func:`count` counts as abandoned: the first ``MOST``."""
+    conditions = (
+        _is_in(table, "RUNNING"),
+        *identity_conditions(table, {}, show_deleted=False),
+        *claims.conditions(table, Kind.ABANDONED),
+    )
+    select = sa.select(table.c.id).where(*conditions).order_by(table.c.id).limit(MOST)
+    return [row[0] for row in transactions.execute(select).rows]
 
 
 @retries.retried
