@@ -67,9 +67,8 @@ def of(url):
 def excerpt(kind):
     """Return the statement of a page, with a pattern for what it omits or shows as a constant."""
     text = " ".join(block(f"claim {kind}", page("claim-internals")).split())
-    text = re.sub(
-        r"'(PENDING|ONGOING|ONESHOT)'|(?<=[=>] )\d+(?=[ )])|(?<=, )5(?=\))|(?<=LIMIT )10", "...", text
-    )
+    constants = r"'[A-Z]+'|(?<=[=>] )\d+(?=[ )])|(?<=, )5(?=\))|(?<=LIMIT )10"
+    text = re.sub(constants, "...", text)
     return squeezed(text).replace("deleted=...", "deleted=0")
 
 
