@@ -442,17 +442,52 @@ def test_a_worker_needs_no_transaction_and_a_claim_may_be_in_one(worker, context
     lease.finish("SUCCEEDED")
 
 
-def test_a_heartbeat_shows_that_a_lease_is_lost(worker, context):
+def test_a_heartbeat_shows_that_leases_are_lost_and_the_states_of_their_objects(
+    worker, other, context
+):
+    for cls in (Audit, Audit, Audit, Audit, ActionPlan):
+        waiting(cls, context)
+    leases = claims.claim_many(context, Audit, 4, worker)
+    leases += claims.claim_many(context, ActionPlan, 1, worker)
+    worker._running().beat()
+    for lease in leases:
+        lease.check()
+    for lease, state in zip(leases, ("CANCELLED", "SUSPENDED"), strict=False):
+        audit = Audit.get(context, lease.object.id)
+        audit.state = state
+        audit.save()
+    expire(worker)
+    assert len(claims.take_over(Audit, limit=1, worker=other)) == 1
+    Audit.get(context, leases[3].object.id).destroy()
+    leases[4].object.obj_clone().destroy()
+    worker._running().beat()
+    found = []
+    for lease in leases:
+        with pytest.raises(exception.LeaseLost) as caught:
+            lease.check()
+        found.append(caught.value.initial)
+    assert found == ["CANCELLED", "SUSPENDED", "ONGOING", None, None]
+    with pytest.raises(exception.LeaseLost, match="which is CANCELLED now"):
+        leases[0].finish("SUCCEEDED")
+
+
+def test_leases_are_lost_although_the_states_of_their_objects_cannot_be_read(
+    worker, context, monkeypatch
+):
     waiting(Audit, context)
     lease = claims.claim_next(context, Audit)
-    worker._running().beat()
-    lease.check()
     audit = Audit.get(context, lease.object.id)
     audit.state = "CANCELLED"
     audit.save()
+
+    def unavailable(*args):
+        raise exception.DatabaseUnavailable(reason="of this test")
+
+    monkeypatch.setattr(worker._running(), "_states", unavailable)
     worker._running().beat()
-    with pytest.raises(exception.LeaseLost):
+    with pytest.raises(exception.LeaseLost) as caught:
         lease.check()
+    assert caught.value.initial is None
 
 
 def test_what_is_held_without_a_lease_is_given_back(worker, other, context):

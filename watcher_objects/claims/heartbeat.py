@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a worker does in the background: it sends heartbeats, and compares what it holds."""
 
+import collections
 import contextvars
 import functools
 import logging
@@ -9,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from watcher_objects import exception
 from watcher_objects.claims.lease import Lease
@@ -25,6 +26,8 @@ HEARD, RECONNECT = 0.5, 5.0
 Key = tuple[str, str, int]
 #: Sends a heartbeat, and returns the keys of what the database says that the worker holds.
 Beat = Callable[[], Sequence[Key]]
+#: Returns the states of objects by their uuids, of those that there are; it gets their class.
+States = Callable[[str, Sequence[str]], Mapping[str, str]]
 
 
 class Heartbeat:
@@ -36,11 +39,14 @@ class Heartbeat:
 
     :param beat: sends one heartbeat
     :param give_back: gives back what is held without a lease; it gets whether that was an attempt
+    :param states: reads the states of objects whose leases are lost
     :param ttl: seconds for which a heartbeat keeps the worker alive
     """
 
-    def __init__(self, beat: Beat, give_back: Callable[[Key, bool], None], ttl: float) -> None:
-        self._beat, self._give_back, self.ttl = beat, give_back, ttl
+    def __init__(
+        self, beat: Beat, give_back: Callable[[Key, bool], None], states: States, ttl: float
+    ) -> None:
+        self._beat, self._give_back, self._states, self.ttl = beat, give_back, states, ttl
         # The leases that have not ended, of which some may have been dropped.
         self._leases: dict[Key, weakref.ref[Lease]] = {}
         #: Whether the worker is to stop.
@@ -151,9 +157,22 @@ class Heartbeat:
             self._is_gone = True
             raise
         self._alive_until = sent + self.ttl
-        for key in before.keys() - rows:
-            before[key]._lose()
+        self._lose([lease for key, lease in before.items() if key not in rows])
         self._give_back_strays(rows)
+
+    def _lose(self, leases: Sequence[Lease]) -> None:
+        """Take leases for lost, with the states in which their objects are now."""
+        uuids = collections.defaultdict(list)
+        for lease in leases:
+            uuids[lease.key[0]].append(lease.key[1])
+        states: dict[str, str] = {}
+        for name, some in uuids.items():
+            # Without them the leases are lost all the same.
+            with suppress(exception.WatcherException):
+                states |= self._states(name, some)
+        for lease in leases:
+            if not lease.is_over:
+                lease._lose(lease._revoked(states.get(lease.key[1])))
 
     def _give_back_strays(self, rows: set[Key]) -> None:
         under_way = frozenset(self._claims)

@@ -48,6 +48,9 @@ class Lease:
     def check(self) -> None:
         """Check, without asking the database, that the lease is not known to be lost.
 
+        A heartbeat finds a loss, a third of the ttl later at most. :meth:`Worker.stop` does not
+        end leases: ask :attr:`Worker.stopping`.
+
         :raises LeaseLost: a heartbeat or a write has shown it, the worker has sent no heartbeat
             for its ttl, or the lease has ended
         """
@@ -181,10 +184,18 @@ class Lease:
         self.is_over = False
         self._heartbeat.add(self)
 
-    def _lose(self, error: exception.LeaseLost | None = None) -> None:
+    def _lose(self, error: exception.LeaseLost) -> None:
         """Take note that the lease is lost, as a write or a heartbeat has shown."""
-        self._lost = error or self._error("another write of its state revoked it")
+        self._lost = error
         self._end()
+
+    def _revoked(self, state: str | None) -> exception.LeaseLost:
+        """Return the error for a lease that a heartbeat has found to be lost.
+
+        :param state: that of the object; None if it is not known
+        """
+        where = f", which is {state} now" if state else ""
+        return self._error(f"another writer changed its state{where}", state)
 
     def _error(self, reason: str, state: str | None = None) -> exception.LeaseLost:
         name = self.object.table.name

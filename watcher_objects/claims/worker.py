@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Self
@@ -19,6 +19,7 @@ from watcher_objects.claims.lease import Lease
 from watcher_objects.claims.operations import Operations, check_ttl
 from watcher_objects.claims.search import ATTEMPTS, THEN, Search
 from watcher_objects.db import transactions
+from watcher_objects.persistence.registry import class_named
 
 LOG = logging.getLogger(__name__)
 
@@ -80,9 +81,10 @@ class Worker(Operations):
             raise ovo_exception.ObjectActionError(action="register", reason=reason)
         self.register()
         self._names: set[str] = set()
-        self._heartbeat = Heartbeat(self._beat, self._give_back_stray, self.ttl)
+        heartbeat = Heartbeat(self._beat, self._give_back_stray, self._states, self.ttl)
+        self._heartbeat = heartbeat
         self._token = _current.set(self)
-        self._heartbeat.start()
+        heartbeat.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -174,6 +176,11 @@ class Worker(Operations):
 
     def _beat(self) -> list[Key]:
         return [(name, uuid, token) for name, uuid, token in self.beat([*self._names])]
+
+    def _states(self, name: str, uuids: Sequence[str]) -> dict[str, str]:
+        """Return the states of objects by their uuids."""
+        found = class_named(name).list(self._context, filters={"uuid__in": uuids})
+        return {obj.uuid: obj.state for obj in found}
 
     def _give_back_stray(self, key: Key, counts: bool) -> None:
         """Give back what is held without a lease."""
