@@ -567,6 +567,28 @@ def test_a_loop_that_is_left_gives_back_what_it_did_not_yield(worker, context):
     assert [row(audit)[:2] for audit in made] == [(None, None), (0, 0), (0, 0)]
 
 
+def waits(worker, monkeypatch, seconds):
+    """Return how long a worker waits between looks while it finds nothing for so long."""
+    found = []
+
+    def wait(pause):
+        found.append(pause)
+        if sum(found) > seconds:
+            worker.stop()
+        return False
+
+    monkeypatch.setattr(worker._running(), "wait", wait)
+    assert list(worker.claims(ActionPlan)) == []
+    return found
+
+
+def test_an_idle_worker_looks_for_work_less_often(worker, monkeypatch):
+    monkeypatch.setattr(worker._running(), "is_notified", False)
+    found = waits(worker, monkeypatch, 3)
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0.05, 0.15)
+
+
 @pytest.mark.parametrize("batch", [0, -1, True, "x", None])
 def test_a_batch_that_cannot_be_used(batch, worker):
     with pytest.raises(exception.InvalidParameter):

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests import factory, messaging
-from tests.claims.test_claims import YESTERDAY, expire, row, waiting
+from tests.claims.test_claims import YESTERDAY, expire, row, waiting, waits
 from tests.test_rpc import NO_DRIVER, run_client
 from watcher_objects import Audit, Goal, Transition, Worker, claims, db, exception, rpc
 from watcher_objects.db import models
@@ -52,6 +52,27 @@ def test_a_worker_claims_and_finishes(worker, context):
     assert read == lease.object
     assert (read.parameters["step"], read.interval) == ({"number": 1}, "5")
     assert [step.kind for step in Transition.of(context, read)] == ["finish", "claim", "create"]
+
+
+def test_an_idle_worker_asks_the_server_less_often(worker, monkeypatch):
+    found = waits(worker, monkeypatch, 30)
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0.05, 1)
+    # Until there has been nothing for three seconds, as often as a worker with a database.
+    assert next(one for one in found if one > 0.2) * 20 > 3
+    assert len(found) < 80
+
+
+def test_a_heartbeat_shows_that_a_lease_is_lost(worker, context):
+    waiting(Audit, context)
+    lease = claims.claim_next(context, Audit)
+    operated = Audit.get(context, lease.object.id)
+    operated.state = "CANCELLED"
+    operated.save()
+    worker._running().beat()
+    with pytest.raises(exception.LeaseLost) as caught:
+        lease.check()
+    assert caught.value.initial == "CANCELLED"
 
 
 def test_leases_are_finished_together(worker, context):

@@ -22,8 +22,11 @@ TEMPORARY = (
 
 #: Seconds between two looks while there is nothing to claim: at first, and at most.
 POLL, LONGEST_POLL = 0.05, 0.15
-#: At most where the database notifies workers.
-NOTIFIED_POLL = 1.0
+#: At most where the database notifies workers, or each look is a request to a server.
+RARE_POLL = 1.0
+#: By what the time between two looks is multiplied: by requests it remains about a twentieth of
+#: the time for which there has been nothing to claim.
+GROWTH, REMOTE_GROWTH = 1.5, 1.05
 #: Seconds between two looks for continuous audits that are due, while there is other work.
 DUE = 1.0
 #: Seconds between two looks for what can be taken over, at most; else a third of the ttl.
@@ -78,8 +81,13 @@ class Search:
                 yield leases
                 continue
             is_woken = heartbeat.wait(self._pause)
-            longest = NOTIFIED_POLL if heartbeat.is_notified else LONGEST_POLL
-            self._pause = POLL if is_woken else min(self._pause * 1.5, longest)
+            self._pause = POLL if is_woken else self._longer(heartbeat.is_notified)
+
+    def _longer(self, is_notified: bool) -> float:
+        """Return how long to wait, in seconds, after another look that has found nothing."""
+        if self.worker._is_remote:
+            return min(self._pause * REMOTE_GROWTH, RARE_POLL)
+        return min(self._pause * GROWTH, RARE_POLL if is_notified else LONGEST_POLL)
 
     def _found(self) -> list[Lease]:
         try:

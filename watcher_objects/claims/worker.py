@@ -164,6 +164,11 @@ class Worker(Operations):
         """Whether a heartbeat was sent in time, by this process's own clock."""
         return self._heartbeat is not None and self._heartbeat.is_alive
 
+    @property
+    def _is_remote(self) -> bool:
+        """Whether a server makes the calls of this process."""
+        return bool(self.indirection_api)
+
     def _running(self) -> Heartbeat:
         """Return what runs in the background.
 
