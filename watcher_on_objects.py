@@ -63,24 +63,26 @@ def install(force: bool = False) -> None:
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
-    problem = unsupported()
-    if problem and not (force or os.environ.get(FORCE) == "1"):
-        raise RuntimeError(problem)
+    release = watcher_release()
+    if release.partition(".")[0] not in RELEASES and not (force or os.environ.get(FORCE) == "1"):
+        known = ", ".join(RELEASES)
+        raise RuntimeError(
+            f"python-watcher {release} is not supported, only {known}; --force runs it regardless"
+        )
     if REPLACED in sys.modules:
         raise RuntimeError("Watcher has already imported its own objects: install these first")
     sys.meta_path.insert(0, _Finder())
 
 
-def unsupported() -> str | None:
-    """Return why these objects do not support the installed release of Watcher, or None."""
+def watcher_release() -> str:
+    """Return the installed release of Watcher.
+
+    :raises RuntimeError: there is none
+    """
     try:
-        release = importlib.metadata.version("python-watcher")
+        return importlib.metadata.version("python-watcher")
     except importlib.metadata.PackageNotFoundError:
-        return "python-watcher is not installed in this environment"
-    if release.partition(".")[0] in RELEASES:
-        return None
-    known = ", ".join(RELEASES)
-    return f"python-watcher {release} is not supported ({known} are); --force runs it regardless"
+        raise RuntimeError("python-watcher is not installed in this environment") from None
 
 
 class _Finder(MetaPathFinder, Loader):

@@ -80,6 +80,13 @@ UNREAD = {
     "performance.rst": {
         "tox run -e bench ": "takes an hour, and Watcher from an index of packages"
     },
+    "watcher-services.rst": {
+        "pip install 'watcher-objects": INDEX,
+        "watcher-o": "needs Watcher; tests/interop/test_launcher.py does it",
+        "[Service]": "a unit of systemd",
+        "from watcher_on_objects import application": "needs Watcher, as above",
+        "INFO watcher_on_objects": "as above",
+    },
 }
 
 
