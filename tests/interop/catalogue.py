@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watcher's own tests as items of pytest: those that ``watcher.toml`` names, once per profile."""
+"""Watcher's own tests as items of pytest: those that ``watcher.toml`` names."""
 
 import tomllib
 import unittest
@@ -8,7 +8,6 @@ import pytest
 import testscenarios
 from gabbi import suite as gabbi_suite
 
-PROFILES = ("watcher", "strict")
 PACKAGE = "watcher.tests"
 
 
@@ -16,32 +15,27 @@ class Catalogue(pytest.File):
     """The file that lists the modules to run, and each test that can't pass, with its reason."""
 
     def collect(self):
-        """Yield every test of every module, under every profile."""
+        """Yield every test of every module."""
         known = tomllib.loads(self.path.read_text())
-        for profile in PROFILES:
-            listed = {
-                name: difference["reason"]
-                for difference in known["difference"]
-                if profile in difference["profiles"]
-                for name in difference["tests"]
-            }
-            for test in sorted(tests_of(known["modules"]), key=name_of):
-                item = WatcherTest.from_parent(
-                    self, name=f"{name_of(test)}[{profile}]", test=test, profile=profile
-                )
-                if reason := listed.pop(name_of(test), None):
-                    item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-                yield item
-            assert not listed, f"Watcher has no such tests: {', '.join(listed)}"
+        listed = {
+            name: difference["reason"]
+            for difference in known["difference"]
+            for name in difference["tests"]
+        }
+        for test in sorted(tests_of(known["modules"]), key=name_of):
+            item = WatcherTest.from_parent(self, name=name_of(test), test=test)
+            if reason := listed.pop(name_of(test), None):
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+            yield item
+        assert not listed, f"Watcher has no such tests: {', '.join(listed)}"
 
 
 class WatcherTest(pytest.Item):
     """One test of Watcher's, or one file of its steps through the API."""
 
-    def __init__(self, *, test, profile, **kwargs):
+    def __init__(self, *, test, **kwargs):
         super().__init__(**kwargs)
         self.test = test
-        self.profile = profile
 
     def runtest(self):
         """Run it as unittest would; whatever goes wrong is this item's failure."""

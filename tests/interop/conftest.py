@@ -26,6 +26,7 @@ from watcher.tests.local_fixtures import db as db_fixture
 from tests import servers
 from tests.interop import catalogue
 from watcher_objects import db
+from watcher_objects.adapter import startup
 from watcher_objects.db import models
 
 # Only tests ask for it: to read what our objects have written.
@@ -42,24 +43,21 @@ def pytest_collect_file(file_path, parent):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how much of Watcher's own has run."""
-    for profile in catalogue.PROFILES:
-        passed, listed = (
-            sum("watcher.toml" in r.nodeid and f"[{profile}]" in r.nodeid for r in reports)
-            for reports in map(terminalreporter.getreports, ("passed", "xfailed"))
-        )
-        told = f"Watcher's own tests, {profile}: {passed} passed, {listed} can't (watcher.toml)"
-        terminalreporter.write_line(told)
+    """Report how many of Watcher's own tests ran."""
+    passed, listed = (
+        sum("watcher.toml" in report.nodeid for report in reports)
+        for reports in map(terminalreporter.getreports, ("passed", "xfailed"))
+    )
+    line = f"Watcher's own tests: {passed} passed, {listed} cannot pass (watcher.toml)"
+    terminalreporter.write_line(line)
 
 
 class OneDatabase(db_fixture.WatcherDatabase):
     """Watcher's fixture of a database, which our library is told of too."""
 
-    profile: str
-
     def setUp(self):
         super().setUp()
-        db.configure(cfg.CONF.database.connection, transitions=self.profile)
+        db.configure(cfg.CONF.database.connection, transitions=startup.PROFILE)
         self.addCleanup(db.dispose)
         # The whole chain would take longer than a test.
         with db.get_engine().begin() as connection:
@@ -78,15 +76,6 @@ db_fixture.WatcherDatabase = OneDatabase
 def pytest_runtest_setup(item):
     # Watcher's unit tests leave nothing of it, its functional tests need it.
     pecan.set_config(pecan.configuration.DEFAULT, overwrite=True)
-    if isinstance(item, catalogue.WatcherTest):
-        OneDatabase.profile = item.profile
-
-
-@pytest.fixture(params=catalogue.PROFILES)
-def profile(request):
-    """The rules that states keep to: Watcher's, with its extra moves, or the documented ones."""
-    OneDatabase.profile = request.param
-    return request.param
 
 
 class Watcher:
@@ -133,7 +122,7 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(profile):
+def watcher():
     """Watcher, running."""
     with functional.WatcherEnvironment() as environment, functional.APIFixture() as api:
         yield Watcher(functional.WatcherTestClient(api.base_url), environment.context)

@@ -96,9 +96,7 @@ def test_a_wsgi_server_gets_the_application(file):
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines()[-1:] == ["VersionSelectorApplication True"], (
-        done.stderr
-    )
+    assert done.stdout.splitlines()[-1:] == ["VersionSelectorApplication True"], done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Action plans through Watcher's applier: run, failed, cancelled, and left by a dead applier."""
 
-import pytest
 from watcher import objects
 from watcher.applier import sync
 
@@ -44,6 +43,7 @@ def test_plan_of_a_nop_and_a_sleep_succeeds(watcher, notified):
         ("action_plan.update", "RECOMMENDED", "PENDING"),
         ("action_plan.update", "PENDING", "ONGOING"),
         ("action_plan.update", "ONGOING", "SUCCEEDED"),
+        ("action_plan.update", "SUCCEEDED", "DELETED"),
     ]
     assert of_plan(notified)[-1] == ("action_plan.delete", None, "DELETED")
 
@@ -69,11 +69,9 @@ def test_plan_that_is_cancelled_while_it_runs_ends_cancelled(watcher):
     assert states_of_actions(watcher, plan) == ["CANCELLED", "SUCCEEDED"]
 
 
-def test_plan_that_is_cancelled_while_its_last_action_runs_ends(watcher, profile):
+def test_plan_that_is_cancelled_while_its_last_action_runs_ends(watcher):
     plan = cancelled_while_it_runs(watcher, LONG)
-    # Watcher writes SUCCEEDED over CANCELLING; where that is rejected, it ends the plan as one
-    # that is cancelled.
-    assert watcher.reaches(plan, "CANCELLED" if profile == "strict" else "SUCCEEDED")
+    assert watcher.reaches(plan, "SUCCEEDED")
     assert states_of_actions(watcher, plan) == ["SUCCEEDED"]
 
 
@@ -83,40 +81,27 @@ def test_plan_that_is_cancelled_before_it_runs_takes_its_actions_along(watcher):
     assert states_of_actions(watcher, plan) == ["CANCELLED", "CANCELLED"]
 
 
-def test_plan_never_run_can_be_deleted(watcher, profile):
+def test_plan_never_run_can_be_deleted(watcher):
     plan = recommended(watcher, NOP)
-    # The documented states lead from RECOMMENDED to PENDING, CANCELLED and SUPERSEDED only.
-    assert watcher.api.delete(plan).status_code == {"watcher": 204, "strict": 409}[profile]
+    assert watcher.api.delete(plan).status_code == 204
 
 
-def test_plan_without_actions_succeeds_at_once(watcher, profile):
+def test_plan_without_actions_succeeds_at_once(watcher):
     parameters = {"actions": []}
     audit = watcher.audit(
         audit_type="ONESHOT", goal="unclassified", strategy="actuator", parameters=parameters
     )
-    # Its planner writes RECOMMENDED, then SUCCEEDED, which the documented states refuse: the
-    # plan stays as it is, and the audit fails.
-    audit_ends, plan_is = {
-        "watcher": ("SUCCEEDED", "SUCCEEDED"),
-        "strict": ("FAILED", "RECOMMENDED"),
-    }[profile]
-    assert watcher.reaches(f"/audits/{audit['uuid']}", audit_ends)
+    assert watcher.reaches(f"/audits/{audit['uuid']}", "SUCCEEDED")
     (plan,) = watcher.get(f"/action_plans?audit_uuid={audit['uuid']}")["action_plans"]
-    assert plan["state"] == plan_is
+    assert plan["state"] == "SUCCEEDED"
 
 
-def test_plan_that_a_dead_applier_left_is_cancelled(watcher, profile):
+def test_plan_that_a_dead_applier_left_is_cancelled(watcher):
     plan = recommended(watcher, NOP)
     stored = objects.ActionPlan.get_by_uuid(watcher.context, plan.rpartition("/")[2])
     for state in ("PENDING", "ONGOING"):
         stored.state, stored.hostname = state, "dead"
         stored.save()
-    syncer = sync.Syncer()
-    if profile == "strict":
-        # The documented states lead from ONGOING through CANCELLING to CANCELLED.
-        with pytest.raises(objects.exception.InvalidStateTransition):
-            syncer._cancel_ongoing_actionplans(watcher.context, "dead")
-    else:
-        syncer._cancel_ongoing_actionplans(watcher.context, "dead")
-        assert watcher.reaches(plan, "CANCELLED")
-        assert states_of_actions(watcher, plan) == ["CANCELLED"]
+    sync.Syncer()._cancel_ongoing_actionplans(watcher.context, "dead")
+    assert watcher.reaches(plan, "CANCELLED")
+    assert states_of_actions(watcher, plan) == ["CANCELLED"]

@@ -21,7 +21,8 @@ def claim_audits(module: ModuleType) -> None:
     """Execute an audit once that is announced twice.
 
     Watcher compares states before it writes: a second engine that reads ONGOING writes nothing,
-    and executes the audit once more.
+    and executes the audit once more. The object that the handler keeps has the state, too; with
+    that which it had before, the second run of an EVENT audit would stay ONGOING.
     """
     watcher: Any = module
     handler = watcher.AuditHandler
@@ -37,15 +38,15 @@ def claim_audits(module: ModuleType) -> None:
             return
         if not audit.force:
             self.check_ongoing_action_plans(request_context)
-        states, read = watcher.objects.audit.State, watcher.objects.Audit.get_by_uuid
-        claimed = read(request_context, audit.uuid, eager=True)
-        if claimed.state == states.ONGOING:
-            raise AuditClaimed(uuid=claimed.uuid, hostname=claimed.hostname)
-        if claimed.state == states.CANCELLED:
-            raise watcher.exception.AuditCancelled(uuid=claimed.uuid)
-        claimed.hostname = cfg.CONF.host
-        claimed.state = states.ONGOING
-        claimed.save()
+        states = watcher.objects.audit.State
+        audit.refresh(eager=True)
+        if audit.state == states.ONGOING:
+            raise AuditClaimed(uuid=audit.uuid, hostname=audit.hostname)
+        if audit.state == states.CANCELLED:
+            raise watcher.exception.AuditCancelled(uuid=audit.uuid)
+        audit.hostname = cfg.CONF.host
+        audit.state = states.ONGOING
+        audit.save()
 
     handler.pre_execute = pre_execute
 
