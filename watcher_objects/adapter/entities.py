@@ -127,7 +127,16 @@ class AdaptedAuditTemplate(Adapted):
 class AdaptedService(Adapted):
     """A service, on which the monitors keep the state that they have found."""
 
-    state: str | None = None
+    _state: str | None = None
+
+    @property
+    def state(self) -> str | None:
+        """What a monitor has found; it is not stored."""
+        return self._state
+
+    @state.setter
+    def state(self, state: str | None) -> None:
+        self._state = state
 
 
 class FlexibleDict(fields.FlexibleDict):
