@@ -336,6 +336,8 @@ class Cluster:
             node.start(wait=False)
         for node in others:
             node.await_answer()
+        # When it is started again, it joins the others.
+        first.options = first.options[:-1]
 
     def kill(self) -> None:
         for node in self.nodes:

@@ -2,7 +2,6 @@
 """A network between a client and its server, which can be cut at a chosen message."""
 
 import contextlib
-import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ import sqlalchemy as sa
 
 _SIZE = 1 << 20
 _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
+#: The bytes of a number of MariaDB's protocol that begins with this one, and a flag.
+_WIDTHS, _MORE_RESULTS = {0xFC: 3, 0xFD: 4, 0xFE: 9}, 8
 
 
 class Proxy:
@@ -23,15 +24,17 @@ class Proxy:
     :ivar done: the message reaches the server, and only its answer is lost
     :ivar late: the message reaches the server after the cut, just before another that writes
     :ivar raised: how often a connection was cut
-    :ivar silence: seconds for which nothing more of a lost answer arrives before the cut
+    :ivar is_whole: whether a lost answer has arrived up to its end before the cut
     """
 
     def __init__(self, *servers: sa.URL) -> None:
         self.at: int | None = None
-        self.silence = 0.0
+        self.is_whole = False
         self.done = self.late = False
         self.count = self.raised = 0
-        default = {"postgresql": 5432}.get(servers[0].get_backend_name(), 3306)
+        is_postgresql = servers[0].get_backend_name() == "postgresql"
+        default = 5432 if is_postgresql else 3306
+        self._has_ended = _has_ended_on_postgresql if is_postgresql else _has_ended_on_mariadb
         self._servers = [(one.host or "127.0.0.1", one.port or default) for one in servers]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._counting = threading.Lock()
@@ -122,7 +125,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while message := server.recv(_SIZE):
                 if server in self._discarded:
-                    self._await_silence(server)
+                    self._await_end(server, message)
                     self._then()
                     self._arrived.set()
                     self._hang_up(client, server)
@@ -131,11 +134,12 @@ class Proxy:
         if server not in self._discarded:
             self._hang_up(client, server)
 
-    def _await_silence(self, server: socket.socket) -> None:
-        """Wait until a server that answers in several messages has executed the request."""
-        while self.silence and select.select([server], [], [], self.silence)[0]:
-            if not server.recv(_SIZE):
+    def _await_end(self, server: socket.socket, answer: bytes) -> None:
+        """Wait until a server has executed a request: MariaDB sends rows before it commits."""
+        while self.is_whole and not self._has_ended(answer):
+            if not (message := server.recv(_SIZE)):
                 return
+            answer += message
 
     def _deliver(self) -> None:
         assert self._held
@@ -157,3 +161,23 @@ class Proxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def _has_ended_on_postgresql(answer: bytes) -> bool:
+    """Return whether an answer ends with the message that the server is ready for another."""
+    return answer[-6:-1] == b"Z\0\0\0\5"
+
+
+def _has_ended_on_mariadb(answer: bytes) -> bool:
+    """Return whether an answer ends with an error, or a packet that no result follows."""
+    packet, place = b"", 0
+    while place < len(answer):
+        begin = place + 4
+        place = begin + int.from_bytes(answer[place : place + 3], "little")
+        packet = answer[begin:place]
+    if place > len(answer) or packet[:1] != b"\0":
+        return place == len(answer) and packet[:1] == b"\xff"
+    at = 1
+    for _ in ("the rows that were changed", "the last id"):
+        at += _WIDTHS.get(packet[at], 1)
+    return not packet[at] & _MORE_RESULTS

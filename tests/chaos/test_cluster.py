@@ -70,6 +70,16 @@ def test_a_node_that_dies_is_not_seen(name):
         assert report.findings == []
 
 
+@long
+def test_workers_do_all_work_once_while_nodes_end_and_join():
+    with instances.target("galera") as target:
+        run = Run(*target, processes=6, kills=30, restarts=3, patience=600)
+        report = SCENARIOS["workers"].run(run)
+        assert size(target.urls[0]) == 3
+    assert report.findings == []
+    assert report.figures["run to their end"] > 0
+
+
 @pytest.fixture
 def urls(nodes):
     """The URLs of an empty database on each node, which is dropped with the cluster."""

@@ -39,8 +39,6 @@ CANCELLED, SUSPENDED = 0.05, 0.1
 FROZEN, PAUSE = (1.1 * TTL, 3 * TTL), (0.0, 0.2)
 #: Disturbances after which the network is cut once, and messages among which it is.
 CUT, MESSAGES = 5, 30
-#: Seconds without a message after which a server has executed a request.
-SILENCE = 0.3
 #: Seconds without a write after which nobody is taken to go on.
 STALLED = 8 * TTL
 
@@ -65,7 +63,7 @@ def workers(run: Run) -> Report:
 def _proxies(run: Run, stack: ExitStack) -> list[Proxy]:
     proxies = [stack.enter_context(closing(Proxy(sa.make_url(url)))) for url in run.urls]
     for proxy in proxies:
-        proxy.silence = SILENCE
+        proxy.is_whole = True
     return proxies
 
 
@@ -144,7 +142,8 @@ class _Disturbed:
         self._workers: dict[int, BaseProcess] = {}
         self._thawing: list[threading.Timer] = []
         self._frozen: set[int] = set()
-        self.figures: dict[str, float] = {"kills": 0, "freezes": 0, "cuts": 0, "restarts": 0}
+        kinds = ("kills", "freezes", "cuts", "restarts", "crashes")
+        self.figures: dict[str, float] = dict.fromkeys(kinds, 0)
 
     def run(self) -> None:
         """Disturb workers as often as the run says, and wait until all work is done."""
@@ -156,8 +155,8 @@ class _Disturbed:
         disturb = [self._kill] * run.kills + [self._freeze] * run.kills
         if self._proxies:
             disturb += [self._cut] * (2 * run.kills // CUT)
-        if len(run.servers) == 1:
-            disturb += [self._restart] * run.restarts
+        if run.servers:
+            disturb += [self._restart] * run.restarts + [self._crash] * run.restarts
         self._chance.shuffle(disturb)
         for one in disturb:
             time.sleep(self._chance.uniform(*PAUSE))
@@ -211,10 +210,16 @@ class _Disturbed:
         self.figures["cuts"] += 1
 
     def _restart(self) -> None:
-        (server,) = self._harness.run.servers
+        server = self._chance.choice(self._harness.run.servers)
         server.stop()
         server.start()
         self.figures["restarts"] += 1
+
+    def _crash(self) -> None:
+        server = self._chance.choice(self._harness.run.servers)
+        server.kill()
+        server.start()
+        self.figures["crashes"] += 1
 
     def _await_end(self) -> None:
         """Wait until all audits are ended, or nobody writes any more."""
