@@ -114,6 +114,13 @@ class Broker(instances.Server):
         place = f"localhost:{self.tls}" if tls else f"127.0.0.1:{self.port}"
         return f"rabbit://{account}:secret@{place}/{query}"
 
+    def close_connections(self) -> None:
+        """Close all connections, as an administrator may."""
+        node = f"test{self.port}@localhost"
+        control = str(Path(_program()).with_name("rabbitmqctl"))
+        words = ("-n", node, "close_all_connections", "a test closes them")
+        self.run("env", f"HOME={self.folder}", control, *words)
+
     def kill(self) -> None:
         """End it and what it started."""
         if self._process is not None and self._process.poll() is None:

@@ -3,14 +3,14 @@
 
 import sys
 
+from werkzeug.serving import run_simple
+
 port = int(sys.argv.pop(1))
+# The application reads the other arguments when it is imported.
 if "--on-objects" in sys.argv:
     sys.argv.remove("--on-objects")
-    import watcher_on_objects
-
-    watcher_on_objects.install()
-
-from watcher.wsgi.api import application  # noqa: E402 - it reads the arguments
-from werkzeug.serving import run_simple  # noqa: E402
+    from watcher_on_objects import application
+else:
+    from watcher.wsgi.api import application
 
 run_simple("127.0.0.1", port, application, threaded=True)

@@ -43,10 +43,11 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Requests to the API at a URL, of an administrator."""
+    """Requests of an administrator to the API at a URL."""
 
-    def __init__(self, url):
-        self.url = url
+    url: str
+
+    def __init__(self):
         self.step = ""
         self.answers = []
         self.seconds = defaultdict(list)

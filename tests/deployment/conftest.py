@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two deployments that run the same scenario: Watcher alone, and Watcher on our objects."""
 
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +28,27 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 @contextmanager
-def deployed(**options):
-    """Yield a deployment that runs, in a folder of its own."""
-    with instances.shelter() as folder, Deployment(folder, **options) as deployment:
-        yield deployment
+def _deployed(**options):
+    """Yield a deployment in a folder of its own, whose logs WATCHER_OBJECTS_TEST_LOGS keeps."""
+    with instances.shelter() as folder:
+        try:
+            with Deployment(folder, **options) as deployment:
+                yield deployment
+        finally:
+            if kept := os.environ.get("WATCHER_OBJECTS_TEST_LOGS"):
+                name = "-".join(str(value) for value in options.values())
+                only_logs = shutil.ignore_patterns("server", "broker")
+                shutil.copytree(folder, Path(kept) / name, ignore=only_logs, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def deployed():
+    """A function whose context has a deployment that runs, in a folder of its own."""
+    return _deployed
 
 
 def _reported(options):
-    with deployed(**options) as deployment:
+    with _deployed(**options) as deployment:
         return report.of(deployment)
 
 

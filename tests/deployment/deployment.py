@@ -22,7 +22,12 @@ from watcher_objects.testing.database import admin
 PATIENCE = 60
 TOPIC = "watcher_notifications"
 _HERE = Path(__file__).parent
-_DRIVERS = {"mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+#: The account and the driver of a database, of Watcher's own objects and of ours. With psycopg,
+#: Watcher's own compare numbers with texts, which PostgreSQL rejects.
+_DATABASES = {
+    "mariadb": ("root", {False: "mysql+pymysql", True: "mysql+pymysql"}),
+    "postgresql": ("postgres", {False: "postgresql+psycopg2", True: "postgresql+psycopg"}),
+}
 _CONFIGURATION = """
 [DEFAULT]
 enable_authentication = false
@@ -56,11 +61,18 @@ class Process:
     def __init__(self, name, folder, command, *, ready, environment):
         self.name, self.command, self.ready = name, command, ready
         self.environment = environment
+        self.failed_starts = 0
         self.log = folder / f"{name}.log"
         self.log.touch()
 
     def start(self):
-        """Start it, and wait until it is ready."""
+        """Start it, and once more if it ends at once, as systemd does; wait until it is ready."""
+        if not self._starts():
+            self.failed_starts += 1
+            if not self._starts():
+                raise RuntimeError(f"{self.name} did not start: {self.recent()[-3000:]}")
+
+    def _starts(self):
         self._begin = self.log.stat().st_size
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603
@@ -72,10 +84,11 @@ class Process:
                 start_new_session=True,
             )
         deadline = time.monotonic() + PATIENCE
-        while not self._is_ready():
-            if time.monotonic() > deadline or self._popen.poll() is not None:
-                raise RuntimeError(f"{self.name} did not start: {self.recent()[-3000:]}")
+        while not (is_ready := self._is_ready()) and self._popen.poll() is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} does not start: {self.recent()[-3000:]}")
             time.sleep(0.1)
+        return is_ready
 
     def _is_ready(self):
         if callable(self.ready):
@@ -131,63 +144,83 @@ class Deployment:
         }
         self.server = instances.KINDS[database](folder / "server")
         self.broker = Broker(folder / "broker", {})
-        self.database = (
-            f"{_DRIVERS[database]}://{self._owner}@127.0.0.1:{self.server.port}/watcher"
-        )
-        ports = [instances.free_port() for _ in range(3)]
-        api, self.nova, self.placement = (f"http://127.0.0.1:{port}" for port in ports)
-        self.client = Client(api)
+        self.nova, self.placement = (f"http://127.0.0.1:{instances.free_port()}" for _ in "12")
+        self.client = Client()
+        ports = [url.rpartition(":")[2] for url in (self.nova, self.placement)]
         self.cloud = Process(
             "cloud",
             folder,
-            [sys.executable, str(_HERE / "cloud.py"), *map(str, ports[1:])],
+            [sys.executable, str(_HERE / "cloud.py"), *ports],
             ready=lambda: all(get(url, timeout=5).ok for url in (self.nova, self.placement)),
             environment=self.environment,
         )
-        self.api = self.service("api", ours=ours)
-        self.engines = [self.service(f"engine-{n}", ours=ours) for n in range(1, engines + 1)]
-        self.applier = self.service("applier", ours=ours)
-
-    @property
-    def _owner(self):
-        return "root" if self.kind == "mariadb" else "postgres"
+        names = ["api", *(f"engine-{n}" for n in range(1, engines + 1)), "applier"]
+        self.services = {name: self.service(name, ours=ours) for name in names}
 
     @property
     def engine(self):
         """The first decision engine."""
-        return self.engines[0]
-
-    @property
-    def services(self):
-        """Watcher's processes."""
-        return [self.api, *self.engines, self.applier]
+        return self.services["engine-1"]
 
     def service(self, name, *, ours):
         """Return a process of Watcher, on our objects or on its own."""
-        settings = ["--config-file", str(self.configuration(name))]
+        settings = ["--config-file", str(self.configuration(name, ours))]
         if name == "api":
-            port = self.client.url.rpartition(":")[2]
-            import_line = ["--on-objects"] if ours else []
-            command = [sys.executable, str(_HERE / "api.py"), port, *import_line, *settings]
-            ready = self._api_answers
+            return self._api(settings, ours)
+        program = "decision-engine" if name.startswith("engine") else name
+        launcher = ["watcher-on-objects"] if ours else []
+        return Process(
+            name,
+            self.folder,
+            [*launcher, f"watcher-{program}", *settings],
+            ready=f"Starting service monitoring service for watcher-{program}",
+            environment=self.environment,
+        )
+
+    def _api(self, settings, ours):
+        """Return an API that gets the client's requests when it answers them."""
+        port = instances.free_port()
+        import_line = ["--on-objects"] if ours else []
+
+        def answers():
+            url = f"http://127.0.0.1:{port}"
+            if is_ready := get(url, timeout=5).ok:
+                self.client.url = url
+            return is_ready
+
+        return Process(
+            "api",
+            self.folder,
+            [sys.executable, str(_HERE / "api.py"), str(port), *import_line, *settings],
+            ready=answers,
+            environment=self.environment,
+        )
+
+    def replace(self, name, *, ours):
+        """Replace a service by one on our objects or on Watcher's own.
+
+        The new API starts before the old one ends, as a load balancer sees it. An engine and an
+        applier are restarted on their host: their messages wait in the broker.
+        """
+        old, new = self.services[name], self.service(name, ours=ours)
+        if name == "api":
+            new.start()
+            time.sleep(1)  # for the requests that the old one has begun to answer
+            old.stop()
         else:
-            program = "decision-engine" if name.startswith("engine") else name
-            launcher = ["watcher-on-objects"] if ours else []
-            command = [*launcher, f"watcher-{program}", *settings]
-            ready = f"Starting service monitoring service for watcher-{program}"
-        return Process(name, self.folder, command, ready=ready, environment=self.environment)
+            old.stop()
+            new.start()
+        self.services[name] = new
 
-    def _api_answers(self):
-        return get(self.client.url, timeout=5).ok
-
-    def configuration(self, name):
+    def configuration(self, name, ours):
         """Write the configuration of a process, and return its path."""
+        account, drivers = _DATABASES[self.kind]
         path = self.folder / f"{name}.conf"
         path.write_text(
             _CONFIGURATION.format(
                 name=name,
                 broker=self.broker.address(),
-                database=self.database,
+                database=f"{drivers[ours]}://{account}@127.0.0.1:{self.server.port}/watcher",
                 nova=self.nova,
                 placement=self.placement,
                 topic=TOPIC,
@@ -212,12 +245,20 @@ class Deployment:
                 connection.exec_driver_sql("CREATE DATABASE watcher")
             self.run("watcher-db-manage", "--config-file", "api.conf", "upgrade")
             if self.ours:
-                self.run("watcher-objects", "--config-file", "api.conf", "db", "upgrade")
+                self.upgrade()
             # Goals and strategies are created by the engine that starts first.
             self.engine.start()
-            others = [self.api, *self.engines[1:], self.applier]
+            others = [service for service in self.services.values() if service is not self.engine]
             for started in [pool.submit(s.start) for s in others]:
                 started.result()
+
+    def upgrade(self):
+        """Upgrade the database of Watcher for our objects."""
+        self.run("watcher-objects", "--config-file", "api.conf", "db", "upgrade")
+
+    def announce(self, *uuids):
+        """Announce audits to the engines once more."""
+        self.run(sys.executable, str(_HERE / "announce.py"), *uuids, "--config-file", "api.conf")
 
     def run(self, *words):
         """Run a command of Watcher or of ours."""
@@ -227,7 +268,7 @@ class Deployment:
             )
 
     def __exit__(self, *exc):
-        for process in (*self.services, self.cloud, self.broker, self.server):
+        for process in (*self.services.values(), self.cloud, self.broker, self.server):
             with suppress(AttributeError):  # it was not started
                 process.kill()
 

@@ -55,7 +55,7 @@ def changes(deployment):
     client.patch(path, goal=UNKNOWN)
     client.patch(path, goal_uuid=UNKNOWN)
     client.patch(path, uuid=UNKNOWN)
-    client.patch(path, interval="often")
+    client.patch(path, interval="600")
     client.patch(path, status_message="fine")
     client.patch(path, unknown=1)
     client.ask("DELETE", path)

@@ -15,6 +15,9 @@ from tests.deployment.deployment import TOPIC
 _PREFIX = re.compile(r"^\d{4}-\S+ \S+ \d+ (ERROR|CRITICAL) (\S+) ?")
 _EXCEPTION = re.compile(r"^((?:\w+\.)*[A-Z]\w+)(: |$)")
 
+#: The audits whose notifications have no fixed number.
+_UNCOUNTED = (f"audit {scenario.DURING_RESTART}", f"audit {scenario.CONTINUOUS}")
+
 
 class Notification(NamedTuple):
     """A versioned notification: of which object it is, and which states it has."""
@@ -36,6 +39,7 @@ class Report(NamedTuple):
     run_twice: dict[str, int]
     calls: int
     failed_calls: int
+    failed_starts: int
     memory: dict[str, int]
     latency: dict[str, tuple[int, float, float]]
 
@@ -52,7 +56,8 @@ def of(deployment):
         run_twice=run_twice(sent),
         calls=calls,
         failed_calls=failed_calls,
-        memory={service.name: service.memory() for service in deployment.services},
+        failed_starts=sum(s.failed_starts for s in deployment.services.values()),
+        memory={name: service.memory() for name, service in deployment.services.items()},
         latency=deployment.client.latency(),
     )
 
@@ -113,16 +118,16 @@ def _notification(body):
 
 
 def sequences(sent):
-    """Return how often objects had a sequence of notifications, but for those of no fixed number.
-
-    The name of a sequence is its text, so that two deployments compare.
-    """
-    of_object = defaultdict(list)
+    """Return the notifications of each audit, and the kinds of sequences of plans and actions."""
+    of_object, names, found = defaultdict(list), {}, defaultdict(set)
     for notification in sent:
-        if not notification.name.startswith((scenario.DURING_RESTART, scenario.CONTINUOUS)):
+        resource = notification.event.partition(".")[0]
+        name = names.setdefault(notification.uuid, f"{resource} {notification.name}".strip())
+        if not name.startswith(_UNCOUNTED):
             of_object[notification.uuid].append(f"{notification.event} {notification.state}")
-    texts = {", ".join(sequence) for sequence in of_object.values()}
-    return {f"notifications: {text}": "sent" for text in texts}
+    for uuid, sequence in of_object.items():
+        found[f"notifications of {names[uuid]}"].add(", ".join(sequence))
+    return {name: "; ".join(sorted(texts)) for name, texts in found.items()}
 
 
 def wrong_old_states(sent):
@@ -146,7 +151,7 @@ def run_twice(sent):
 def errors(deployment):
     """Count the exceptions whose tracebacks are in the logs, and the other errors."""
     found = Counter()
-    for service in deployment.services:
+    for service in deployment.services.values():
         in_traceback = False
         for line in service.log.read_text(errors="replace").splitlines():
             prefix = _PREFIX.match(line)

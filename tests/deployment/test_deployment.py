@@ -3,11 +3,21 @@
 
 import pytest
 
+from tests.chaos.tiers import long
 
-@pytest.fixture(scope="module", params=["mariadb"])
+MODES = [
+    ("mariadb", "threading"),
+    pytest.param(("mariadb", "eventlet"), marks=long),
+    pytest.param(("postgresql", "threading"), marks=long),
+    pytest.param(("postgresql", "eventlet"), marks=long),
+]
+
+
+@pytest.fixture(scope="module", params=MODES, ids="-".join)
 def comparison(request, compared):
-    """Both deployments on a kind of database server."""
-    return compared(database=request.param)
+    """Both deployments on a kind of database server, in a mode of Watcher."""
+    database, mode = request.param
+    return compared(database=database, mode=mode)
 
 
 def test_answers_states_and_notifications_are_those_of_watcher(comparison):
