@@ -17,21 +17,6 @@ from watcher_objects import base, exception, fields
 exception.catch_as(watcher_exception)
 
 
-class AuditWriteRejected(exception.InvalidStateTransition, watcher_exception.AuditCancelled):
-    """Cannot change %(id)s in %(name)s from %(initial)s to %(new)s; allowed: %(choice)s
-
-    Watcher's handler of audits does not treat this as a failure: another writer has taken or
-    ended the audit, and nothing is left to be written.
-    """
-
-
-class PlanWriteRejected(exception.InvalidStateTransition, watcher_exception.ActionPlanCancelled):
-    """Cannot change %(id)s in %(name)s from %(initial)s to %(new)s; allowed: %(choice)s
-
-    Watcher's handler of action plans then ends a plan that is being cancelled as CANCELLED.
-    """
-
-
 class Adapted:
     """An object that the API creates from more than its fields, and that the scheduler pickles.
 
@@ -43,8 +28,6 @@ class Adapted:
     object_fields: Mapping[str, Any]
     #: Whether Watcher's class keeps the state in an attribute of its own.
     keeps_state_apart = False
-    #: What a rejected transition raises.
-    rejected: type[exception.InvalidStateTransition] = exception.InvalidStateTransition
 
     def __init__(self, context: Any = None, **values: Any) -> None:
         """Ignore names that are not fields, and None for a related object that is not loaded."""
@@ -54,16 +37,6 @@ class Adapted:
             if name in self.fields and (value is not None or name not in self.object_fields)
         }
         super().__init__(context, **known)  # type: ignore[call-arg]
-
-    def save(self) -> None:
-        """Write the changes; see the class of the entity."""
-        try:
-            super().save()  # type: ignore[misc]
-        except exception.InvalidStateTransition as error:
-            if type(error) is self.rejected:
-                raise
-            about = {"initial": error.initial, "new": error.new, "allowed": error.allowed}
-            raise self.rejected(str(error), **about) from error
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Return what pickles it as Watcher does."""
@@ -89,18 +62,10 @@ class Adapted:
         obj._changed_fields.update(state.get("_changed_fields", ()))
 
 
-class AdaptedAudit(Adapted):
-    """An audit whose rejected writes Watcher's handler treats like a cancellation."""
+class AdaptedStateful(Adapted):
+    """An audit or an action plan."""
 
     keeps_state_apart = True
-    rejected = AuditWriteRejected
-
-
-class AdaptedActionPlan(Adapted):
-    """An action plan whose rejected writes Watcher's handler treats like a cancellation."""
-
-    keeps_state_apart = True
-    rejected = PlanWriteRejected
 
 
 class AdaptedAuditTemplate(Adapted):
@@ -179,8 +144,8 @@ class StateManager:
 
 
 _ADAPTED = {
-    "ActionPlan": AdaptedActionPlan,
-    "Audit": AdaptedAudit,
+    "ActionPlan": AdaptedStateful,
+    "Audit": AdaptedStateful,
     "AuditTemplate": AdaptedAuditTemplate,
     "Service": AdaptedService,
     "Strategy": AdaptedStrategy,

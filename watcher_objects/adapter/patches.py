@@ -11,51 +11,54 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
-from watcher_objects.adapter.entities import PlanWriteRejected
+from watcher_objects import exception
 from watcher_objects.states import AuditType
 
 LOG = log.getLogger("watcher_on_objects")
 
 
 def claim_audits(module: ModuleType) -> None:
-    """Execute an audit once that is announced twice.
+    """Execute an audit once that is announced twice, and leave its state alone if it ends late.
 
     Watcher compares states before it writes: a second engine that reads ONGOING writes nothing,
-    and executes the audit once more. The object that the handler keeps has the state, too; with
-    that which it had before, the second run of an EVENT audit would stay ONGOING.
+    and executes the audit once more. If a write is rejected, Watcher writes FAILED, also on the
+    audit of the other engine.
     """
     watcher: Any = module
     handler = watcher.AuditHandler
-    execute_anyway = handler.pre_execute
+    execute_anyway, write = handler.execute, handler.update_audit_state
 
-    class AuditClaimed(watcher.exception.AuditCancelled):
-        msg_fmt = "Audit %(uuid)s is already being executed by %(hostname)s"
+    def may_begin(self: Any, audit: Any, request_context: Any) -> bool:
+        try:
+            if not audit.force:
+                self.check_ongoing_action_plans(request_context)
+        except watcher.exception.ActionPlanIsOngoing:
+            return False
+        return audit.audit_type != AuditType.CONTINUOUS.value
 
-    def pre_execute(self: Any, audit: Any, request_context: Any) -> None:
-        if audit.audit_type == AuditType.CONTINUOUS.value:
-            # One run after the other leaves it ONGOING.
-            execute_anyway(self, audit, request_context)
-            return
-        if not audit.force:
-            self.check_ongoing_action_plans(request_context)
-        states = watcher.objects.audit.State
-        audit.refresh(eager=True)
-        if audit.state == states.ONGOING:
-            raise AuditClaimed(uuid=audit.uuid, hostname=audit.hostname)
-        if audit.state == states.CANCELLED:
-            raise watcher.exception.AuditCancelled(uuid=audit.uuid)
-        audit.hostname = cfg.CONF.host
-        audit.state = states.ONGOING
-        audit.save()
+    def execute(self: Any, audit: Any, request_context: Any) -> None:
+        if may_begin(self, audit, request_context):
+            states = watcher.objects.audit.State
+            # What the handler ends has to be ONGOING in its own object, too, not SUCCEEDED.
+            audit.refresh(eager=True)
+            if audit.state != states.CANCELLED and not _claim(audit, states.ONGOING):
+                return
+        execute_anyway(self, audit, request_context)
 
-    handler.pre_execute = pre_execute
+    def update_audit_state(audit: Any, state: str) -> None:
+        try:
+            write(audit, state)
+        except exception.InvalidStateTransition as error:
+            LOG.info("Audit %s does not become %s: %s", audit.uuid, state, error)
+
+    handler.execute = execute
+    handler.update_audit_state = staticmethod(update_audit_state)
 
 
 def claim_plans(module: ModuleType) -> None:
     """Execute an action plan once that is announced twice.
 
-    The database lets one applier change it to ONGOING. A plan that has been cancelled is left to
-    Watcher, which then cancels its actions.
+    A plan that has been cancelled is left to Watcher, which then cancels its actions.
     """
     watcher: Any = module
     handler = watcher.DefaultActionPlanHandler
@@ -64,20 +67,23 @@ def claim_plans(module: ModuleType) -> None:
     def execute(self: Any) -> None:
         states, read = watcher.objects.action_plan.State, watcher.objects.ActionPlan.get_by_uuid
         plan = read(self.ctx, self.action_plan_uuid, eager=True)
-        if plan.state == states.ONGOING:
-            LOG.info("Action plan %s is already executed by %s", plan.uuid, plan.hostname)
-            return
-        plan.hostname = cfg.CONF.host
-        plan.state = states.ONGOING
-        try:
-            plan.save()
-        except PlanWriteRejected as error:
-            if error.initial != states.CANCELLED:
-                LOG.info("Action plan %s is not executed: %s", plan.uuid, error)
-                return
-        execute_anyway(self)
+        if plan.state == states.CANCELLED or _claim(plan, states.ONGOING):
+            execute_anyway(self)
 
     handler.execute = execute
+
+
+def _claim(obj: Any, state: str) -> bool:
+    """Change an object to ONGOING for this host, and return whether this call did that."""
+    if obj.state != state:
+        obj.hostname, obj.state = cfg.CONF.host, state
+        try:
+            obj.save()
+            return True
+        except exception.InvalidStateTransition:
+            obj.refresh()
+    LOG.info("%s %s is %s on %s", obj.obj_name(), obj.uuid, obj.state, obj.hostname)
+    return False
 
 
 def migrate(module: ModuleType) -> None:
