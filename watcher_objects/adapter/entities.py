@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from oslo_config import cfg
+from oslo_versionedobjects import fields as ovo_fields
 from watcher.common import exception as watcher_exception
 
 import watcher_objects
@@ -183,4 +184,7 @@ def names(module: str) -> dict[str, Any]:
     found = {n: cls for n, cls in CLASSES.items() if module in ("watcher.objects", cls.__module__)}
     if module == "watcher.objects.action_plan":
         found["StateManager"] = StateManager
+    if module == "watcher.objects.fields":
+        # Releases before 17 have those of oslo.versionedobjects there, too.
+        found |= {n: v for n, v in vars(ovo_fields).items() if not hasattr(fields, n)}
     return found
