@@ -254,7 +254,8 @@ class Deployment:
 
     def upgrade(self):
         """Upgrade the database of Watcher for our objects."""
-        self.run("watcher-objects", "--config-file", "api.conf", "db", "upgrade")
+        configuration = self.configuration("upgrade", ours=True)
+        self.run("watcher-objects", "--config-file", str(configuration), "db", "upgrade")
 
     def announce(self, *uuids):
         """Announce audits to the engines once more."""
