@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watcher on our objects, and on the database that its own tests' fixture makes."""
 
+import sqlite3
 import time
+from contextlib import closing
 
 import watcher_on_objects
 
 watcher_on_objects.install()
 
 # ruff: noqa: E402
+import fixtures
 import pecan
 import pytest
 import sqlalchemy as sa
 import watcher.tests.functional  # It chooses threads, before anything else can.
 from oslo_config import cfg
+from oslo_context.context import RequestContext
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy.schema import CreateColumn
 from watcher.common import context as watcher_context
@@ -24,10 +28,11 @@ from watcher.tests.functional import base as functional
 from watcher.tests.local_fixtures import db as db_fixture
 
 from tests import servers
-from tests.interop import catalogue
+from tests.interop import catalogue, serving
 from watcher_objects import db
 from watcher_objects.adapter import startup
-from watcher_objects.db import models
+from watcher_objects.db import migration, models
+from watcher_objects.testing import database as databases
 
 # Only tests ask for it: to read what our objects have written.
 base.WatcherPersistentObject.dbapi = api.get_instance()
@@ -52,24 +57,50 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(line)
 
 
+class CopiedSchema(fixtures.Fixture):
+    """Both schemas in the file of a test, in place of Watcher's fixture, which creates its own.
+
+    The first test of a process creates them, which takes longer than most tests; the next ones
+    copy them.
+    """
+
+    template: sqlite3.Connection | None = None
+
+    def setUp(self):
+        super().setUp()
+        engine = enginefacade.writer.get_engine()
+        with closing(sqlite3.connect(engine.url.database)) as file:
+            if CopiedSchema.template:
+                CopiedSchema.template.backup(file)
+                return
+            theirs.create_schema(engine=engine)
+            with engine.begin() as connection:
+                add_ours(connection)
+            CopiedSchema.template = sqlite3.connect(":memory:")
+            file.backup(CopiedSchema.template)
+
+
+def add_ours(connection):
+    """Create the columns and tables that only our library has, faster than by its revisions."""
+    for table in models.metadata.sorted_tables:
+        for column in table.columns:
+            if "internal" in column.info:
+                ddl = CreateColumn(column).compile(connection)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {ddl}")
+    models.transitions.create(connection)
+    models.workers.create(connection)
+
+
 class OneDatabase(db_fixture.WatcherDatabase):
-    """Watcher's fixture of a database, which our library is told of too."""
+    """Watcher's fixture of a database, which our library is configured with as well."""
 
     def setUp(self):
         super().setUp()
         db.configure(cfg.CONF.database.connection, transitions=startup.PROFILE)
         self.addCleanup(db.dispose)
-        # The whole chain would take longer than a test.
-        with db.get_engine().begin() as connection:
-            for table in models.metadata.sorted_tables:
-                for column in table.columns:
-                    if "internal" in column.info:
-                        ddl = CreateColumn(column).compile(connection)
-                        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {ddl}")
-            models.transitions.create(connection)
-            models.workers.create(connection)
 
 
+db_fixture.SqliteDatabaseFixture = CopiedSchema
 db_fixture.WatcherDatabase = OneDatabase
 
 
@@ -144,6 +175,34 @@ def build(empty, monkeypatch):
     monkeypatch.setattr(type(enginefacade.writer), "get_engine", lambda self: engine)
     yield lambda to: theirs.create_schema() if to == MODELS else theirs.upgrade(to)
     engine.dispose()
+
+
+@pytest.fixture(scope="session", params=servers.KINDS)
+def served(request, tmp_path_factory):
+    """The URL of a database with our schema, one of each kind, and what calls Watcher on it.
+
+    Both take seconds to start.
+    """
+    folder = tmp_path_factory.mktemp("served")
+    with servers.scratch(request.param, folder, "_served") as url:
+        databases.upgraded(url)
+        with serving.calls(url) as call:
+            yield url, call
+
+
+@pytest.fixture
+def context():
+    return RequestContext()
+
+
+@pytest.fixture
+def call(served, context, notified):
+    """Calls a function of a process of Watcher, on a configured database without triggers."""
+    url, call = served
+    with databases.emptied(url):
+        migration.watch_foreign(False)
+        serving.store_strategy(context)
+        yield call
 
 
 @pytest.fixture

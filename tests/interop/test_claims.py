@@ -3,8 +3,6 @@
 
 import pytest
 
-from tests.interop.test_journal import call as call
-from tests.interop.test_journal import context as context
 from watcher_objects import Audit, Worker, claims, exception
 from watcher_objects.db import migration
 
@@ -22,7 +20,6 @@ def worker(call, context):
         yield one
 
 
-# Each starts a process of Watcher, which takes several seconds.
 def test_workers_and_watcher_leave_each_others_audits_alone(triggers, call, worker, context):
     for state in ("CANCELLED", "SUSPENDED", "SUCCEEDED", "DELETED"):
         audit = created(call)

@@ -26,9 +26,8 @@ print(json.dumps(missing))
 
 def test_each_name_of_watchers_that_has_become_another_is_there():
     names = [theirs for theirs, _ in rows("imports", page("coming-from-watcher"))]
-    assert process.ended(process.start(LOOK, "sqlite://", *names)) == []
     invented = "watcher.objects.audit.Nothing"
-    assert process.ended(process.start(LOOK, "sqlite://", invented)) == [invented]
+    assert process.ended(process.start(LOOK, "sqlite://", *names, invented)) == [invented]
 
 
 @pytest.mark.parametrize(

@@ -1,84 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watcher's own objects on a database with a journal: without triggers, with them, and after."""
 
-import json
-
 import pytest
 import sqlalchemy as sa
 from oslo_context.context import RequestContext
 from watcher.db.sqlalchemy import migration as theirs
 
 from tests import population
-from tests.interop import process
-from watcher_objects import ActionPlan, Audit, Goal, Strategy, Transition
+from tests.interop import serving
+from watcher_objects import ActionPlan, Audit, Transition
 from watcher_objects.db import migration
 
 FOREIGN_HEAD = "f56ba02662b4"
-#: Calls what each line says, and says what that has returned.
-SERVE = """
-from watcher.common import utils
-goal = objects.Goal.list(context)[0]
-
-def create():
-    given = {"name": utils.generate_uuid(), "audit_type": "ONESHOT", "goal_id": goal.id}
-    audit = objects.Audit(context, parameters={}, scope=[], **given)
-    audit.create()
-    plan = objects.ActionPlan(context, audit_id=audit.id, strategy_id=strategy.id,
-                              global_efficacy=[], state="RECOMMENDED")
-    plan.create()
-    action = objects.Action(context, action_plan_id=plan.id, action_type="nop", parents=[],
-                            input_parameters={}, state="PENDING")
-    action.create()
-    return [audit.uuid, plan.uuid, action.uuid]
-
-def move(cls, uuid, state):
-    moved = getattr(objects, cls).get_by_uuid(context, uuid, eager=True)
-    if state == "DELETED":
-        moved.soft_delete()
-    else:
-        moved.state = state
-        moved.save()
-    seeing_all = type(context)(show_deleted=True)
-    listed = getattr(objects, cls).list(seeing_all, eager=True)
-    return [one.state for one in listed if one.uuid == uuid]
-
-def purge():
-    import builtins, contextlib
-    from watcher.db import purge
-    builtins.input = lambda prompt: "y"
-    with contextlib.redirect_stdout(sys.stderr):
-        purge.purge(None, None, None, False, False)
-
-strategy = objects.Strategy.list(context)[0]
-for line in sys.stdin:
-    name, *words = json.loads(line)
-    print(json.dumps(globals()[name](*words)), flush=True)
-print("null")
-"""
-
-
-@pytest.fixture
-def context():
-    return RequestContext()
-
-
-@pytest.fixture
-def call(empty, context, notified):
-    """A function that calls one of a process of Watcher, on a database at our newest revision."""
-    migration.upgrade()
-    goal = Goal(context, name="goal", display_name="Goal", efficacy_specification=[])
-    goal.create()
-    Strategy(context, name="strategy", display_name="Strategy", goal=goal).create()
-    started = process.start(SERVE, empty)
-
-    def call(*words):
-        started.stdin.write(json.dumps(words) + "\n")
-        started.stdin.flush()
-        line = started.stdout.readline()
-        return json.loads(line) if line else process.ended(started)
-
-    yield call
-    assert process.ended(started) is None
 
 
 def steps(context, uuid):
@@ -188,7 +121,16 @@ def test_triggers_that_come_late_record_what_follows(call, context):
     assert len(steps(context, audit)) == 2
 
 
-def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call, context):
+@pytest.fixture
+def call_alone(empty, context, notified):
+    """Calls a function of a process of Watcher on a database that no other test has."""
+    migration.upgrade()
+    serving.store_strategy(context)
+    with serving.calls(empty) as call:
+        yield call
+
+
+def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call_alone, context):
     def tables():
         found = sa.inspect(population.db.get_engine())
         return {t: {c["name"] for c in found.get_columns(t)} for t in found.get_table_names()}
@@ -197,7 +139,7 @@ def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call, context
     before = tables()
     migration.upgrade()
     migration.watch_foreign(True)
-    audit, _, _ = call("create")
+    audit, _, _ = call_alone("create")
     ours = Audit.get_by_uuid(context, audit)
     ours.state = "ONGOING"
     ours.save()
@@ -208,11 +150,11 @@ def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call, context
     assert theirs.version() == FOREIGN_HEAD
     build("head")
     assert tables() == before
-    assert call("move", "Audit", audit, "SUCCEEDED") == ["SUCCEEDED"]
-    again, _, _ = call("create")
-    assert call("move", "Audit", again, "ONGOING") == ["ONGOING"]
+    assert call_alone("move", "Audit", audit, "SUCCEEDED") == ["SUCCEEDED"]
+    again, _, _ = call_alone("create")
+    assert call_alone("move", "Audit", again, "ONGOING") == ["ONGOING"]
     migration.upgrade()
     assert population.differences() == []
     assert Transition.list(context) == []
-    assert call("move", "Audit", again, "SUCCEEDED") == ["SUCCEEDED"]
+    assert call_alone("move", "Audit", again, "SUCCEEDED") == ["SUCCEEDED"]
     assert Transition.list(context) == []
