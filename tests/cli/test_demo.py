@@ -20,7 +20,7 @@ STEP, AUDIT, WHO, WHAT, FROM, TO, OUTCOME = range(7)
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The file of a demo that no test changes, and what the demo printed."""
-    place = tmp_path_factory.mktemp("demo") / "demo.sqlite"
+    place = tmp_path_factory.mktemp("demo") / "a demo, of 'mine'.sqlite"
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         assert main(["demo", str(place)]) == 0
@@ -136,10 +136,8 @@ def test_the_goals_and_strategies_are_watchers(demo):
 # --- the file -------------------------------------------------------------------------------
 
 
-def test_the_last_line_is_a_command_that_works(tmp_path, capsys):
-    place = tmp_path / "a demo, of 'mine'.sqlite"
-    assert main(["demo", str(place)]) == 0
-    output = capsys.readouterr().out
+def test_the_last_line_is_a_command_that_works(demo, capsys):
+    place, output = demo
     assert str(place) in output.splitlines()[0]
     program, *words = shlex.split(output.splitlines()[-1].partition(": ")[2])
     assert program == "watcher-objects"
