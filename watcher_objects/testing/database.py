@@ -71,8 +71,12 @@ def emptied(url: str, **options: Any) -> Iterator[str]:
 
 def empty() -> None:
     """Remove all rows of the configured database."""
+    tables = models.metadata.sorted_tables[::-1]
+    # Most tests write to a few tables only.
+    rows = ", ".join(f"EXISTS (SELECT * FROM {table.name})" for table in tables)  # noqa: S608
     with db.transaction(), transactions.connected() as connection:
-        for table in reversed(models.metadata.sorted_tables):
+        has_rows = connection.exec_driver_sql(f"SELECT {rows}").one()
+        for table in itertools.compress(tables, has_rows):
             connection.execute(sa.delete(table))
 
 
