@@ -57,6 +57,13 @@ def test_a_configuration_of_watchers_names_a_database(run, watchers, is_behind):
     assert names(result) == ["one", "two", "three", "four"]
 
 
+def test_a_configuration_may_name_a_driver_of_watchers(run, filled, configured):
+    config = configured(f"[database]\nconnection = sqlite+aiosqlite:///{filled}\n")
+    assert names(run("--config-file", config, "audit", "list", "-f", "json"))
+    line = one_line(run("--database", f"sqlite+aiosqlite:///{filled}", "audit", "list"))
+    assert "aiosqlite" in line
+
+
 def test_the_option_goes_before_configurations_and_those_before_the_environment(
     run, filled, watchers, configured, monkeypatch
 ):

@@ -13,7 +13,8 @@ from oslo_versionedobjects import fields as ovo_fields
 from watcher.common import exception as watcher_exception
 
 import watcher_objects
-from watcher_objects import base, exception, fields
+from watcher_objects import base, events, exception, fields
+from watcher_objects.adapter import notifications
 
 exception.catch_as(watcher_exception)
 
@@ -38,6 +39,14 @@ class Adapted:
             if name in self.fields and (value is not None or name not in self.object_fields)
         }
         super().__init__(context, **known)  # type: ignore[call-arg]
+
+    def save(self) -> None:
+        """Write the changes; Watcher sends a notification even if there are none."""
+        obj: Any = self
+        is_changed = bool(obj.obj_what_changed())
+        super().save()  # type: ignore[misc]
+        if not is_changed:
+            notifications.notify(events.Event(obj.resource, "update", obj._context, obj))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Return what pickles it as Watcher does."""

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens once Watcher has read its configuration: the database, notifications, the log."""
+"""What happens once Watcher has read its configuration: the database, and a line in the log."""
 
-import importlib
 import importlib.metadata
 import logging
-from typing import Any
 
 from oslo_config import cfg
 from oslo_db import options
 
-from watcher_objects import db, events
+from watcher_objects import db
+from watcher_objects.db.backend import urls
 
 LOG = logging.getLogger("watcher_on_objects")
 
@@ -24,9 +23,6 @@ POOL = {
     "pool_timeout": "pool_timeout",
 }
 
-#: The resources about which Watcher sends versioned notifications.
-NOTIFIED = ("action", "action_plan", "audit")
-
 
 def configure() -> db.Database | None:
     """Configure the library with the section [database] of Watcher's configuration.
@@ -38,7 +34,8 @@ def configure() -> db.Database | None:
     if not section.connection:
         return None
     pool = {name: section[option] for option, name in POOL.items() if section[option] is not None}
-    return db.configure(section.connection, transitions=PROFILE, **pool)
+    # Watcher alone needs psycopg2, which is not supported here.
+    return db.configure(urls.with_driver(section.connection), transitions=PROFILE, **pool)
 
 
 def start() -> None:
@@ -51,25 +48,3 @@ def start() -> None:
         database.engine.url.render_as_string(hide_password=True) if database else "none",
         PROFILE,
     )
-
-
-def notify(event: events.Event) -> None:
-    """Send the versioned notifications that Watcher's own objects send.
-
-    A soft deletion is an update of the state and a deletion. Watcher's update of an action is
-    without the old state.
-    """
-    if event.resource not in NOTIFIED or not cfg.CONF.notification_level:
-        return
-    send: Any = getattr(importlib.import_module("watcher.notifications"), event.resource)
-    about = (event.context, event.obj)
-    if event.kind == "create":
-        send.send_create(*about)
-    elif event.kind in ("update", "delete"):
-        old = {} if event.resource == "action" else {"old_state": event.old_state}
-        send.send_update(*about, **old)
-        if event.kind == "delete":
-            send.send_delete(*about)
-
-
-events.subscribe(notify)

@@ -63,9 +63,12 @@ def of_file(path: str) -> str:
     return sa.URL.create("sqlite", database=path).render_as_string()
 
 
-def with_driver(url: str | sa.URL) -> sa.URL:
+def with_driver(url: str | sa.URL) -> str | sa.URL:
     """Return a URL with a supported driver for its database, if there is one."""
-    made = sa.make_url(url)
+    try:
+        made = sa.make_url(url)
+    except (exc.ArgumentError, ValueError):
+        return url
     usual = _DRIVERS.get(made.get_backend_name(), made.drivername)
     return made.set(drivername=_DRIVERS.get(made.drivername, usual))
 

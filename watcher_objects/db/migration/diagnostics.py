@@ -154,7 +154,9 @@ def of_pickles() -> Iterator[Finding]:
             yield Finding(Need.PERSON, f"{what}: id {', '.join(shown)}", remedy)
 
 
-def _names_this_package(pickled: bytes) -> bool:
+def _names_this_package(pickled: Any) -> bool:
+    if not isinstance(pickled, bytes):
+        return False
     try:
         texts = [value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)]
     except ValueError:
