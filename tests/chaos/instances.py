@@ -84,8 +84,12 @@ class Server(ABC):
     def run(self, *words: str) -> None:
         """Run a program as the server's account."""
         log = self.folder / "log"
-        with log.open("ab") as out:
-            subprocess.run(words, check=True, stdout=out, stderr=out, **self._owner)  # noqa: S603
+        try:
+            with log.open("ab") as out:
+                subprocess.run(words, check=True, stdout=out, stderr=out, **self._owner)  # noqa: S603
+        except subprocess.CalledProcessError as error:
+            error.add_note(log.read_text(errors="replace")[-3000:])
+            raise
 
     def start(self, *, language: str = "en", wait: bool = True) -> None:
         """Start it, with messages in that language, and wait until it can be asked.

@@ -18,6 +18,8 @@ from tests.chaos import instances
 from tests.deployment.client import Client
 from watcher_objects.testing.database import admin
 
+#: The Python whose environment has Watcher's programs: this one, or that of another release.
+PYTHON = os.environ.get("WATCHER_OBJECTS_TEST_PYTHON", sys.executable)
 #: Seconds that a process may take to start.
 PATIENCE = 60
 TOPIC = "watcher_notifications"
@@ -140,7 +142,7 @@ class Deployment:
         self.folder, self.ours, self.kind = folder, ours, database
         self.environment = os.environ | {
             "OS_WATCHER_DISABLE_EVENTLET_PATCHING": "no" if mode == "eventlet" else "yes",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
         }
         self.server = instances.KINDS[database](folder / "server")
         self.broker = Broker(folder / "broker", {})
@@ -191,7 +193,7 @@ class Deployment:
         return Process(
             "api",
             self.folder,
-            [sys.executable, str(_HERE / "api.py"), str(port), *import_line, *settings],
+            [PYTHON, str(_HERE / "api.py"), str(port), *import_line, *settings],
             ready=answers,
             environment=self.environment,
         )
@@ -259,7 +261,7 @@ class Deployment:
 
     def announce(self, *uuids):
         """Announce audits to the engines once more."""
-        self.run(sys.executable, str(_HERE / "announce.py"), *uuids, "--config-file", "api.conf")
+        self.run(PYTHON, str(_HERE / "announce.py"), *uuids, "--config-file", "api.conf")
 
     def run(self, *words):
         """Run a command of Watcher or of ours."""

@@ -13,7 +13,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from watcher.common import exception as watcher_exception
 
 import watcher_objects
-from watcher_objects import base, events, exception, fields
+from watcher_objects import base, exception, fields
 from watcher_objects.adapter import notifications
 
 exception.catch_as(watcher_exception)
@@ -46,7 +46,7 @@ class Adapted:
         is_changed = bool(obj.obj_what_changed())
         super().save()  # type: ignore[misc]
         if not is_changed:
-            notifications.notify(events.Event(obj.resource, "update", obj._context, obj))
+            notifications.notify_unchanged(obj)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Return what pickles it as Watcher does."""

@@ -2,6 +2,9 @@
 """The versioned notifications that Watcher's own objects send."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from oslo_config import cfg
@@ -10,6 +13,24 @@ from watcher_objects import events
 
 #: The resources about which Watcher sends notifications.
 RESOURCES = ("action", "action_plan", "audit")
+
+_only_changes: ContextVar[bool] = ContextVar("only_changes", default=False)
+
+
+@contextmanager
+def only_changes() -> Iterator[None]:
+    """Send no notifications of writes that change nothing, in this block and thread."""
+    token = _only_changes.set(True)
+    try:
+        yield
+    finally:
+        _only_changes.reset(token)
+
+
+def notify_unchanged(obj: Any) -> None:
+    """Send what Watcher sends about a write that changes nothing."""
+    if not _only_changes.get():
+        notify(events.Event(obj.resource, "update", obj._context, obj))
 
 
 def notify(event: events.Event) -> None:

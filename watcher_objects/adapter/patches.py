@@ -12,6 +12,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from watcher_objects import exception
+from watcher_objects.adapter import notifications
 from watcher_objects.states import AuditType
 
 LOG = log.getLogger("watcher_on_objects")
@@ -68,7 +69,9 @@ def claim_plans(module: ModuleType) -> None:
         states, read = watcher.objects.action_plan.State, watcher.objects.ActionPlan.get_by_uuid
         plan = read(self.ctx, self.action_plan_uuid, eager=True)
         if plan.state == states.CANCELLED or _claim(plan, states.ONGOING):
-            execute_anyway(self)
+            # It writes ONGOING again.
+            with notifications.only_changes():
+                execute_anyway(self)
 
     handler.execute = execute
 
