@@ -3,7 +3,9 @@
 
 import pytest
 
+from tests import documents
 from tests.chaos.tiers import long
+from tests.deployment.comparison import DIFFERENCES
 
 MODES = [
     ("mariadb", "threading"),
@@ -41,3 +43,9 @@ def test_notifications_carry_the_old_state(comparison):
 def test_logs_have_no_errors_that_watcher_alone_has_not(comparison):
     more = {k: n for k, n in comparison.ours.errors.items() if k not in comparison.watcher.errors}
     assert more == {}
+
+
+def test_differences_are_documented():
+    page = " ".join(documents.PAGES["watcher-services.rst"].split())
+    reasons = {difference.reason.removesuffix(".") for difference in DIFFERENCES}
+    assert {reason for reason in reasons if reason not in page} == set()
