@@ -240,8 +240,10 @@ class _Progress:
     def has_ended(self) -> bool:
         """Return whether no work is left, or nobody has written for long."""
         time.sleep(0.1)
-        if not self._count("SELECT count(*) FROM audits WHERE state IN ('PENDING', 'ONGOING')"):
-            return bool(not self._count("SELECT count(*) FROM audits WHERE state = 'SUSPENDED'"))
+        # In one query: the operator resumes what is SUSPENDED.
+        states = "('PENDING', 'ONGOING', 'SUSPENDED')"
+        if not self._count(f"SELECT count(*) FROM audits WHERE state IN {states}"):
+            return True
         written = self._count("SELECT max(seq) FROM chaos_writes")
         if written != self._seen:
             self._seen, self._since = written, time.monotonic()
