@@ -140,8 +140,11 @@ def main() -> Any:
         options.append(rest.pop(0))
         if options[-1] == "--check":
             break
+    if options in (["--help"], ["-h"]):
+        print(_USAGE)
+        return 0
     if not {*options} <= {"--check", "--force"} or not (rest or "--check" in options):
-        sys.exit(_USAGE if options in (["--help"], ["-h"]) else f"{_USAGE}\nName a program.")
+        sys.exit(f"{_USAGE}\nName a program.")
     try:
         install(force="--force" in options)
     except RuntimeError as error:
@@ -150,7 +153,7 @@ def main() -> Any:
         return importlib.import_module("watcher_objects.adapter.check").main(rest)
     scripts = importlib.metadata.distribution("python-watcher").entry_points
     found = {script.name: script for script in scripts.select(group="console_scripts")}
-    program, sys.argv = rest[0], rest
+    program, sys.argv = os.path.basename(rest[0]), rest
     if program not in found:
         names = ", ".join(sorted(found))
         sys.exit(f"watcher-on-objects: Watcher has no program {program!r}: it has {names}")

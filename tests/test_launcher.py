@@ -38,6 +38,12 @@ def test_a_wrong_command_line_shows_the_usage(words):
     assert done.stderr.startswith("usage: watcher-on-objects [--force] PROGRAM")
 
 
+def test_the_help_is_no_error():
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: watcher-on-objects [--force] PROGRAM")
+
+
 @pytest.mark.parametrize("words", [("watcher-sync",), ("--check",), ("--force", "watcher-sync")])
 def test_without_watcher_it_says_so(words):
     done = run(*words)

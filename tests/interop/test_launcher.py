@@ -55,6 +55,8 @@ def url(empty):
     return servers.admin(empty).url.render_as_string(hide_password=False)
 
 
+# Each program takes several seconds to start.
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
 def test_the_commands_of_the_page_replace_the_objects_and_go_back(run, url):
     migration.upgrade(FOREIGN_HEAD)
     assert run(CHECK, url).returncode == 1
@@ -64,7 +66,7 @@ def test_the_commands_of_the_page_replace_the_objects_and_go_back(run, url):
     assert run(UPGRADE).returncode == 0
     after = run(CAN_START)
     assert (after.returncode, after.stdout.splitlines()[-1]) == (0, "Watcher can be started")
-    synced = run(f"watcher-on-objects watcher-sync {CONFIG}")
+    synced = run(f"watcher-on-objects /usr/bin/watcher-sync {CONFIG}")
     assert synced.returncode == 0, synced.stderr
     line = (
         f"watcher_objects {metadata.version('watcher-objects')} is in the place of the objects of "
@@ -78,6 +80,7 @@ def test_the_commands_of_the_page_replace_the_objects_and_go_back(run, url):
     assert "Strategy dummy already exists" in alone.stdout + alone.stderr
 
 
+@pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
 def test_watcher_db_manage_moves_the_schema(run, url):
     for command, revision in (
         ("upgrade", migration.history()[-1].revision),
