@@ -38,7 +38,7 @@ def test_a_wrong_command_line_shows_the_usage(words):
     assert done.stderr.startswith("usage: watcher-on-objects [--force] PROGRAM")
 
 
-def test_the_help_is_no_error():
+def test_the_help_is_printed_on_request():
     done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: watcher-on-objects [--force] PROGRAM")

@@ -86,7 +86,10 @@ class Server(ABC):
         log = self.folder / "log"
         try:
             with log.open("ab") as out:
-                subprocess.run(words, check=True, stdout=out, stderr=out, **self._owner)  # noqa: S603
+                # A starting server removes the temporary tables of others in its folder for them.
+                env = {**os.environ, "TMPDIR": str(self.folder)}
+                options = {"stdout": out, "stderr": out, "env": env, **self._owner}
+                subprocess.run(words, check=True, **options)  # noqa: S603
         except subprocess.CalledProcessError as error:
             error.add_note(log.read_text(errors="replace")[-3000:])
             raise
@@ -250,6 +253,7 @@ class Mariadb(Server):
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.folder / 'socket'}",
+            f"--tmpdir={self.folder}",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             "--max-connections=100",

@@ -39,8 +39,8 @@ CANCELLED, SUSPENDED = 0.05, 0.1
 FROZEN, PAUSE = (1.1 * TTL, 3 * TTL), (0.0, 0.2)
 #: Disturbances after which the network is cut once, and messages among which it is.
 CUT, MESSAGES = 5, 30
-#: Seconds without a write after which nobody is taken to go on.
-STALLED = 8 * TTL
+#: Seconds without a write after which nobody is taken to go on, also on a busy machine.
+STALLED = 20 * TTL
 
 
 def workers(run: Run) -> Report:
