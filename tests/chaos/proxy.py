@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 _SIZE = 1 << 20
 _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
-#: The bytes of a number of MariaDB's protocol that begins with this one, and a flag.
+#: How packets of MariaDB's protocol begin, and the size from which the second may be a row's.
+_DONE, _END, _ERROR, _SHORTEST_ROW = b"\0", b"\xfe", b"\xff", 9
+#: The bytes of a number of that protocol that begins with this one, and a flag.
 _WIDTHS, _MORE_RESULTS = {0xFC: 3, 0xFD: 4, 0xFE: 9}, 8
 
 
@@ -131,7 +133,7 @@ class Proxy:
                     self._hang_up(client, server)
                     return
                 client.sendall(message)
-        if server not in self._discarded:
+        if server not in self._discarded or self.done:
             self._hang_up(client, server)
 
     def _await_end(self, server: socket.socket, answer: bytes) -> None:
@@ -169,15 +171,34 @@ def _has_ended_on_postgresql(answer: bytes) -> bool:
 
 
 def _has_ended_on_mariadb(answer: bytes) -> bool:
-    """Return whether an answer ends with an error, or a packet that no result follows."""
-    packet, place = b"", 0
-    while place < len(answer):
+    """Return whether an answer ends with its last result: rows, an error, or neither."""
+    place = awaited = flags = 0
+    while place + 4 <= len(answer):
         begin = place + 4
         place = begin + int.from_bytes(answer[place : place + 3], "little")
         packet = answer[begin:place]
-    if place > len(answer) or packet[:1] != b"\0":
-        return place == len(answer) and packet[:1] == b"\xff"
+        if place > len(answer):
+            return False
+        if packet[:1] == _ERROR:
+            break
+        if awaited:
+            # The columns end with such a packet, and then the rows.
+            awaited -= packet[:1] == _END and len(packet) < _SHORTEST_ROW
+            flags = packet[3]
+        elif packet[:1] == _DONE:
+            flags = _flags(packet)
+        else:
+            awaited = 2
+        if not awaited and not flags & _MORE_RESULTS:
+            break
+    else:
+        return False
+    return place == len(answer)
+
+
+def _flags(packet: bytes) -> int:
+    """Return the flags of a packet that says that a statement without rows is done."""
     at = 1
     for _ in ("the rows that were changed", "the last id"):
         at += _WIDTHS.get(packet[at], 1)
-    return not packet[at] & _MORE_RESULTS
+    return packet[at]

@@ -77,6 +77,7 @@ def work(worker: Worker) -> None:
             try:
                 for lease in own.claims(Audit, batch=batch, attempts=ATTEMPTS):
                     _work_on(worker, own, lease)
+                    del lease  # Else one that was dropped is held until there is another.
             except exception.WorkerLost:
                 # It was frozen, and is another worker from now on.
                 continue

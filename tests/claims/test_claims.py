@@ -4,6 +4,7 @@
 import datetime
 import gc
 import threading
+import weakref
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -471,20 +472,22 @@ def test_a_heartbeat_shows_that_leases_are_lost_and_the_states_of_their_objects(
         leases[0].finish("SUCCEEDED")
 
 
-def test_leases_are_lost_although_the_states_of_their_objects_cannot_be_read(
-    worker, context, monkeypatch
-):
+def test_leases_are_lost_before_the_states_of_their_objects_are_read(worker, context, monkeypatch):
     waiting(Audit, context)
     lease = claims.claim_next(context, Audit)
     audit = Audit.get(context, lease.object.id)
     audit.state = "CANCELLED"
     audit.save()
 
+    was_over = []
+
     def unavailable(*args):
+        was_over.append(lease.is_over)
         raise exception.DatabaseUnavailable(reason="of this test")
 
     monkeypatch.setattr(worker._running(), "_states", unavailable)
     worker._running().beat()
+    assert was_over == [True]
     with pytest.raises(exception.LeaseLost) as caught:
         lease.check()
     assert caught.value.initial is None
@@ -515,6 +518,15 @@ def test_a_lease_that_was_dropped_is_given_back_as_an_attempt(worker, context):
     for _ in range(2):
         worker._running().beat()
     assert row(audit)[:2] == (0, 1)
+
+
+def test_a_loop_keeps_no_lease_that_its_caller_has_dropped(worker, context):
+    waiting(Audit, context)
+    loop = worker.claims(Audit)
+    lease = weakref.ref(next(loop))
+    gc.collect()
+    assert lease() is None
+    loop.close()
 
 
 def test_a_lease_is_given_back_after_a_check_that_came_too_late(worker, context):

@@ -161,18 +161,17 @@ class Heartbeat:
         self._give_back_strays(rows)
 
     def _lose(self, leases: Sequence[Lease]) -> None:
-        """Take leases for lost, with the states in which their objects are now."""
-        uuids = collections.defaultdict(list)
-        for lease in leases:
-            uuids[lease.key[0]].append(lease.key[1])
-        states: dict[str, str] = {}
-        for name, some in uuids.items():
-            # Without them the leases are lost all the same.
-            with suppress(exception.WatcherException):
-                states |= self._states(name, some)
+        """Take leases for lost, and then read the states in which their objects are now."""
+        lost = collections.defaultdict(list)
         for lease in leases:
             if not lease.is_over:
-                lease._lose(lease._revoked(states.get(lease.key[1])))
+                lease._lose(lease._revoked(None))
+                lost[lease.key[0]].append(lease)
+        for name, some in lost.items():
+            with suppress(exception.WatcherException):
+                states = self._states(name, [lease.object.uuid for lease in some])
+                for lease in some:
+                    lease._lost = lease._revoked(states.get(lease.object.uuid))
 
     def _give_back_strays(self, rows: set[Key]) -> None:
         under_way = frozenset(self._claims)

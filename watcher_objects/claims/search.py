@@ -65,9 +65,11 @@ class Search:
             leases.reverse()
             try:
                 while leases and not self.worker.stopping:
-                    lease = leases.pop()
-                    if not lease.is_over:
-                        yield lease
+                    if leases[-1].is_over:
+                        leases.pop()
+                    else:
+                        # No name refers to it here: a caller that drops it gives it back.
+                        yield leases.pop()
             finally:
                 for lease in reversed(leases):
                     lease._give_back_uncounted()
