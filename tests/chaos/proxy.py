@@ -107,15 +107,15 @@ class Proxy:
                     self._deliver()
                 if self._is_cut():
                     self._discarded.add(server)
-                    self._cut(client, server, message)
-                    return
+                    if not self.done:
+                        self._cut(client, server, message)
+                        return
+                # Of a long message the rest follows.
                 server.sendall(message)
         self._hang_up(client, server)
 
     def _cut(self, client: socket.socket, server: socket.socket, message: bytes) -> None:
-        if self.done:
-            server.sendall(message)
-        elif self.late:
+        if self.late:
             self._held = server, message
             self._hang_up(client)
         else:
