@@ -3,7 +3,7 @@
 
 import sqlalchemy as sa
 
-from tests.population import run
+from tests.population import FOREIGN_HEAD, run
 from watcher_objects import db
 
 #: The releases whose tables differ from those before, and the revision that each one stamps.
@@ -19,7 +19,7 @@ REVISIONS = {
     "2.0": "4b16194c56bc",
     "3.0": "609bec748f2a",
     "15.0": "7150a7d8f228",
-    "17.0": "f56ba02662b4",
+    "17.0": FOREIGN_HEAD,
 }
 _RELEASES = [*REVISIONS]
 

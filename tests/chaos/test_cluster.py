@@ -18,14 +18,13 @@ from tests.chaos.harness import Run
 from tests.chaos.instances import Need
 from tests.chaos.scenarios import SCENARIOS, needing
 from tests.chaos.tiers import LONG, long
-from tests.population import differences, run, tables
+from tests.population import FOREIGN_HEAD, differences, run, tables
 from watcher_objects import db, exception
 from watcher_objects.db import migration, models
 from watcher_objects.db.backend import database as backend
 from watcher_objects.db.migration import cluster
 from watcher_objects.db.migration.lock import migration_lock
 
-FOREIGN_HEAD = "f56ba02662b4"
 ROWS = 20_000 if LONG else 600
 #: Seconds after which an upgrade, or a writer, is regarded as hung.
 PATIENCE = 120

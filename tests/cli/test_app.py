@@ -15,7 +15,7 @@ from cliff.lister import Lister
 
 from tests import fingerprints
 from tests.cli.conftest import one_line
-from tests.population import HEAD
+from tests.population import FOREIGN_HEAD, HEAD
 from tests.servers import CANARY, UNREACHABLE
 from watcher_objects import Audit, db, exception, versions
 from watcher_objects.cli import columns
@@ -278,14 +278,14 @@ def test_without_cliff_one_line_says_how_to_get_it():
 
 
 def test_a_schema_goes_down_and_up_and_says_so(on):
-    down = on("db", "downgrade", "--revision", "f56ba02662b4")
-    assert (down.code, down.out) == (0, f"{HEAD} -> f56ba02662b4\n")
+    down = on("db", "downgrade", "--revision", FOREIGN_HEAD)
+    assert (down.code, down.out) == (0, f"{HEAD} -> {FOREIGN_HEAD}\n")
     planned = on("db", "upgrade", "--dry-run")
     revisions = [line.split()[0] for line in planned.out.splitlines()]
     assert (revisions[0], revisions[-1]) == ("0001_repair_schema", HEAD)
     written = on("db", "upgrade", "--sql")
     assert "CREATE INDEX ix_audits_state" in written.out
-    assert on("db", "version", "-f", "value").out.startswith("f56ba02662b4")
+    assert on("db", "version", "-f", "value").out.startswith(FOREIGN_HEAD)
     assert on("db", "upgrade").code == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos import instances
 from tests.deployment import comparison, report
-from tests.deployment.deployment import Deployment
+from tests.deployment.deployment import RELEASE, Deployment
 
 _TABLES = pytest.StashKey[list[str]]()
 
@@ -60,7 +60,7 @@ def compared(request):
         both = [{"ours": ours, **options} for ours in (False, True)]
         with ThreadPoolExecutor() as pool:
             reports = comparison.Comparison(*pool.map(_reported, both))
-        title = ", ".join(options.values())
+        title = f"Watcher {RELEASE}, {', '.join(options.values())}"
         request.config.stash[_TABLES].append(f"{title}\n{reports.table()}")
         return reports
 

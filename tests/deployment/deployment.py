@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import requests
 from requests import get
@@ -16,12 +17,20 @@ from requests import get
 from tests.broker import Broker
 from tests.chaos import instances
 from tests.deployment.client import Client
+from tests.old_schemas import REVISIONS
 from watcher_objects.testing.database import admin
 
 #: The Python whose environment has Watcher's programs: this one, or that of another release.
 PYTHON = os.environ.get("WATCHER_OBJECTS_TEST_PYTHON", sys.executable)
+_VERSION = "from importlib.metadata import version; print(version('python-watcher'))"
+#: The release of Watcher in that environment.
+RELEASE = int(subprocess.check_output([PYTHON, "-c", _VERSION]).partition(b".")[0])  # noqa: S603
+#: Before 17, the threading mode of Watcher is an experiment: it forgets the host's name at times.
+MODE = "threading" if RELEASE >= 17 else "eventlet"
 #: Seconds that a process may take to start.
 PATIENCE = 60
+#: How often a process that ends is started again.
+FAILURES = 5
 TOPIC = "watcher_notifications"
 _HERE = Path(__file__).parent
 #: The account and the driver of a database, of Watcher's own objects and of ours. With psycopg,
@@ -30,8 +39,14 @@ _DATABASES = {
     "mariadb": ("root", {False: "mysql+pymysql", True: "mysql+pymysql"}),
     "postgresql": ("postgres", {False: "postgresql+psycopg2", True: "postgresql+psycopg"}),
 }
+#: The jobs that services schedule at the end of their start.
+_LAST_JOBS = {
+    "decision-engine": 'Added job "ContinuousAuditHandler.launch_audits_periodically"',
+    "applier": 'Added job "ServiceHeartbeat.send_beat"',
+}
 _CONFIGURATION = """
 [DEFAULT]
+default_log_levels = apscheduler=WARN,apscheduler.scheduler=INFO
 enable_authentication = false
 host = {name}
 transport_url = {broker}
@@ -42,13 +57,15 @@ connection = {database}
 [collector]
 collector_plugins = compute
 [watcher_clients_auth]
-auth_type = none
+auth_type = admin_token
+endpoint = {cloud}
+token = any
 [nova]
 auth_type = none
-endpoint_override = {nova}/v2.1
+endpoint_override = {cloud}
 [placement]
 auth_type = none
-endpoint_override = {placement}
+endpoint_override = {cloud}
 [oslo_messaging_notifications]
 driver = messagingv2
 topics = {topic}
@@ -58,24 +75,30 @@ continuous_audit_interval = 1
 
 
 class Process:
-    """A program with its log, which a text in the log or an answer shows to be ready."""
+    """A program with its log, which is started again if it ends, as by systemd.
+
+    ``ready`` is a text that the log has, or a function that returns true, once it can be used.
+    """
 
     def __init__(self, name, folder, command, *, ready, environment):
         self.name, self.command, self.ready = name, command, ready
         self.environment = environment
-        self.failed_starts = 0
+        self.failures = 0
         self.log = folder / f"{name}.log"
         self.log.touch()
 
     def start(self):
-        """Start it, and once more if it ends at once, as systemd does; wait until it is ready."""
-        if not self._starts():
-            self.failed_starts += 1
-            if not self._starts():
-                raise RuntimeError(f"{self.name} did not start: {self.recent()[-3000:]}")
-
-    def _starts(self):
+        """Start it, and wait until it is ready."""
         self._begin = self.log.stat().st_size
+        self._is_wanted = True
+        self._launch()
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_ready():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} does not start: {self._recent()[-3000:]}")
+            time.sleep(0.1)
+
+    def _launch(self):
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603
                 self.command,
@@ -85,26 +108,28 @@ class Process:
                 cwd=self.log.parent,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + PATIENCE
-        while not (is_ready := self._is_ready()) and self._popen.poll() is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} does not start: {self.recent()[-3000:]}")
-            time.sleep(0.1)
-        return is_ready
+        Thread(target=self._supervise, args=(self._popen,), daemon=True).start()
+
+    def _supervise(self, popen):
+        popen.wait()
+        if self._is_wanted and self.failures < FAILURES:
+            self.failures += 1
+            self._launch()
 
     def _is_ready(self):
-        if callable(self.ready):
-            with suppress(requests.ConnectionError):
-                return self.ready()
-            return False
-        return self.ready in self.recent()
+        if not callable(self.ready):
+            return self.ready in self._recent()
+        with suppress(requests.ConnectionError):
+            return self.ready()
+        return False
 
-    def recent(self):
-        """Return what it has logged since its last start."""
+    def _recent(self):
+        """Return what it has logged since it was started."""
         return self.log.read_bytes()[self._begin :].decode(errors="replace")
 
     def stop(self):
         """End it as an operator does, or kill it if it does not end."""
+        self._is_wanted = False
         self._popen.terminate()
         try:
             self._popen.wait(20)
@@ -113,6 +138,7 @@ class Process:
 
     def kill(self):
         """End it and what it has started, as a power failure does."""
+        self._is_wanted = False
         self._signal(signal.SIGKILL)
         self._popen.wait()
 
@@ -138,7 +164,7 @@ class Process:
 class Deployment:
     """A private database server, broker and cloud, and Watcher's services, in a folder."""
 
-    def __init__(self, folder, *, ours, database="mariadb", mode="threading", engines=1):
+    def __init__(self, folder, *, ours, database="mariadb", mode=MODE, engines=1):
         self.folder, self.ours, self.kind = folder, ours, database
         self.environment = os.environ | {
             "OS_WATCHER_DISABLE_EVENTLET_PATCHING": "no" if mode == "eventlet" else "yes",
@@ -146,14 +172,14 @@ class Deployment:
         }
         self.server = instances.KINDS[database](folder / "server")
         self.broker = Broker(folder / "broker", {})
-        self.nova, self.placement = (f"http://127.0.0.1:{instances.free_port()}" for _ in "12")
+        port = instances.free_port()
+        self.endpoint = f"http://127.0.0.1:{port}/v2.1"
         self.client = Client()
-        ports = [url.rpartition(":")[2] for url in (self.nova, self.placement)]
         self.cloud = Process(
             "cloud",
             folder,
-            [sys.executable, str(_HERE / "cloud.py"), *ports],
-            ready=lambda: all(get(url, timeout=5).ok for url in (self.nova, self.placement)),
+            [sys.executable, str(_HERE / "cloud.py"), str(port)],
+            ready=lambda: get(f"{self.endpoint}/", timeout=5).ok,
             environment=self.environment,
         )
         names = ["api", *(f"engine-{n}" for n in range(1, engines + 1)), "applier"]
@@ -175,7 +201,7 @@ class Deployment:
             name,
             self.folder,
             [*launcher, f"watcher-{program}", *settings],
-            ready=f"Starting service monitoring service for watcher-{program}",
+            ready=_LAST_JOBS[program],
             environment=self.environment,
         )
 
@@ -223,8 +249,7 @@ class Deployment:
                 name=name,
                 broker=self.broker.address(),
                 database=f"{drivers[ours]}://{account}@127.0.0.1:{self.server.port}/watcher",
-                nova=self.nova,
-                placement=self.placement,
+                cloud=self.endpoint,
                 topic=TOPIC,
             )
         )
@@ -256,8 +281,15 @@ class Deployment:
 
     def upgrade(self):
         """Upgrade the database of Watcher for our objects."""
-        configuration = self.configuration("upgrade", ours=True)
-        self.run("watcher-objects", "--config-file", str(configuration), "db", "upgrade")
+        self._migrate("upgrade")
+
+    def downgrade(self):
+        """Downgrade the database to what Watcher has created."""
+        self._migrate("downgrade", "--revision", REVISIONS["17.0" if RELEASE >= 17 else "15.0"])
+
+    def _migrate(self, *words):
+        configuration = self.configuration("migration", ours=True)
+        self.run("watcher-objects", "--config-file", str(configuration), "db", *words)
 
     def announce(self, *uuids):
         """Announce audits to the engines once more."""

@@ -39,7 +39,7 @@ class Report(NamedTuple):
     run_twice: dict[str, int]
     calls: int
     failed_calls: int
-    failed_starts: int
+    failures: int
     memory: dict[str, int]
     latency: dict[str, tuple[int, float, float]]
 
@@ -56,7 +56,7 @@ def of(deployment):
         run_twice=run_twice(sent),
         calls=calls,
         failed_calls=failed_calls,
-        failed_starts=sum(s.failed_starts for s in deployment.services.values()),
+        failures=sum(s.failures for s in deployment.services.values()),
         memory={name: service.memory() for name, service in deployment.services.items()},
         latency=deployment.client.latency(),
     )

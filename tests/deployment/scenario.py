@@ -14,6 +14,8 @@ from tests.deployment.rejections import UNKNOWN
 
 #: What the applier changes in a plan that is being started.
 BY_APPLIER = ("hostname", "state", "updated_at")
+#: Seconds in which a service has sent the notifications of what it has just stored.
+NOTIFIED = 2
 #: The audits that run several times, and the beginning of the names of those whose number varies.
 CONTINUOUS, EVENT, DURING_RESTART = "continuous", "event", "restart-"
 #: The engine asks Nova for aggregates during such an audit, so a frozen Nova suspends it.
@@ -171,6 +173,7 @@ def audit_cancelled(deployment):
     deployment.cloud.freeze()
     path = client.scoped("cancelled", EVERY_AGGREGATE)
     client.reach(path, "ONGOING")
+    time.sleep(NOTIFIED)
     client.ask("DELETE", path)
     client.patch(path, state="CANCELLED")
     deployment.cloud.thaw()
@@ -185,6 +188,7 @@ def engine_killed(deployment):
     deployment.cloud.freeze()
     path = client.scoped("interrupted", EVERY_AGGREGATE)
     client.reach(path, "ONGOING")
+    time.sleep(NOTIFIED)
     deployment.engine.kill()
     deployment.cloud.thaw()
     deployment.engine.start()

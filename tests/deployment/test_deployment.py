@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watcher in processes of its own, on its objects and on ours."""
 
+import itertools
+
 import pytest
 
 from tests import documents
 from tests.chaos.tiers import long
 from tests.deployment.comparison import DIFFERENCES
+from tests.deployment.deployment import MODE
 
-MODES = [
-    ("mariadb", "threading"),
-    pytest.param(("mariadb", "eventlet"), marks=long),
-    pytest.param(("postgresql", "threading"), marks=long),
-    pytest.param(("postgresql", "eventlet"), marks=long),
-]
+SHORT = ("mariadb", MODE)
+ALL = itertools.product(("mariadb", "postgresql"), sorted({MODE, "eventlet"}))
+MODES = [pytest.param(one, marks=() if one == SHORT else long) for one in ALL]
 
 
 @pytest.fixture(scope="module", params=MODES, ids="-".join)

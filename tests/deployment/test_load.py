@@ -80,6 +80,15 @@ def traffic(client):
         thread.join()
 
 
+def check_work(client, continuous, name):
+    """Check that an audit goes on running, and that a plan is executed."""
+    runs = len(client.plans(continuous))
+    client.until(lambda: len(client.plans(continuous)) > runs + 1, f"runs on: {name}")
+    plan = client.planned(f"plan-{name}", parameters={"para1": 1.0}, force=True)
+    client.patch(plan, state="PENDING")
+    client.reach(plan, "SUCCEEDED")
+
+
 def test_services_are_replaced_one_by_one_and_back(deployed, kind):
     with deployed(ours=False, database=kind, engines=2) as deployment:
         client = deployment.client
@@ -92,15 +101,9 @@ def test_services_are_replaced_one_by_one_and_back(deployed, kind):
             for ours in (True, False):
                 for name in deployment.services:
                     deployment.replace(name, ours=ours)
-                    runs = len(client.plans(uuid))
-                    client.until(
-                        lambda r=runs: len(client.plans(uuid)) > r + 1, f"runs on: {name}"
-                    )
-                    plan = client.planned(
-                        f"plan-{name}-{ours}", parameters={"para1": 1.0}, force=True
-                    )
-                    client.patch(plan, state="PENDING")
-                    client.reach(plan, "SUCCEEDED")
+                    check_work(client, uuid, f"{name}-{ours}")
+            deployment.downgrade()
+            check_work(client, uuid, "downgraded")
         assert {status for status, _ in answers} == {201}
         assert {client.reach(path, *ENDED) for _, path in answers} == {"SUCCEEDED"}
         assert {n for name, n in begun(deployment).items() if name != "continuous"} == {1}

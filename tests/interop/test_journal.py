@@ -11,8 +11,6 @@ from tests.interop import serving
 from watcher_objects import ActionPlan, Audit, Transition
 from watcher_objects.db import migration
 
-FOREIGN_HEAD = "f56ba02662b4"
-
 
 def steps(context, uuid):
     """Return the history of an object, the first step first: number, states, kind and gap."""
@@ -135,7 +133,7 @@ def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call_alone, c
         found = sa.inspect(population.db.get_engine())
         return {t: {c["name"] for c in found.get_columns(t)} for t in found.get_table_names()}
 
-    migration.downgrade(FOREIGN_HEAD)
+    migration.downgrade(population.FOREIGN_HEAD)
     before = tables()
     migration.upgrade()
     migration.watch_foreign(True)
@@ -144,10 +142,10 @@ def test_watchers_schema_is_its_own_again_after_a_downgrade(build, call_alone, c
     ours.state = "ONGOING"
     ours.save()
     assert len(steps(context, audit)) == 2
-    migration.downgrade(FOREIGN_HEAD)
+    migration.downgrade(population.FOREIGN_HEAD)
     assert tables() == before
     # Watcher's own alembic knows the revision, and has nothing to do.
-    assert theirs.version() == FOREIGN_HEAD
+    assert theirs.version() == population.FOREIGN_HEAD
     build("head")
     assert tables() == before
     assert call_alone("move", "Audit", audit, "SUCCEEDED") == ["SUCCEEDED"]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests import documents, servers
+from tests.population import FOREIGN_HEAD
 from watcher_objects.db import migration
 
 PAGE = documents.PAGES["watcher-services.rst"]
-FOREIGN_HEAD = "f56ba02662b4"
 CONFIG = "--config-file /etc/watcher/watcher.conf"
 #: The commands of the page that run a program, in their order.
 CHECK, UPGRADE, CAN_START, DOWNGRADE = re.findall(r"^ +(watcher-\S+ .*)$", PAGE, re.MULTILINE)

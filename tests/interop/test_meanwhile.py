@@ -13,7 +13,6 @@ from tests.interop import process
 from tests.interop.conftest import MODELS
 from watcher_objects.db import migration
 
-FOREIGN_HEAD = "f56ba02662b4"
 ROWS = 2000
 #: How often Watcher, which does not try again, may lose to a lock. MariaDB ends a transaction that
 #: writes what it has read, if a step waits for its table by then; on SQLite an upgrade is one
@@ -85,10 +84,10 @@ def works(request, empty, build, monkeypatch):
     """What Watcher can do on a configured database at its head: on PostgreSQL not create."""
     kind = sa.make_url(empty).get_backend_name()
     if request.param == "our chain":
-        migration.upgrade(FOREIGN_HEAD)
+        migration.upgrade(population.FOREIGN_HEAD)
     else:
         # Its chain does not come that far on SQLite.
-        build(MODELS if kind == "sqlite" else FOREIGN_HEAD)
+        build(MODELS if kind == "sqlite" else population.FOREIGN_HEAD)
     fill()
     # So that it takes seconds.
     monkeypatch.setattr(session, "BATCH", 20)
@@ -101,7 +100,7 @@ def test_watcher_goes_on_without_an_error_and_loses_nothing(empty, works):
     assert started.stdout.readline() == "ready\n"
     time.sleep(0.5)
     migration.upgrade()
-    migration.downgrade(FOREIGN_HEAD)
+    migration.downgrade(population.FOREIGN_HEAD)
     migration.upgrade()
     time.sleep(0.5)
     told = process.ended(started)

@@ -54,7 +54,7 @@ def test_watcher_reads_and_writes_our_schema_and_what_we_hand_back(empty, handed
     goal.create()
     Audit(context, name="ours", audit_type="ONESHOT", goal=goal, parameters={"b": 1}).create()
     if handed_back:
-        migration.downgrade("f56ba02662b4")
+        migration.downgrade(population.FOREIGN_HEAD)
     assert process.ended(process.start(CHANGE_AND_CREATE, empty)) == ["ours"]
     migration.upgrade()
     ours, theirs = Audit.list(context)

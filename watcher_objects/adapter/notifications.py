@@ -2,8 +2,6 @@
 """The versioned notifications that Watcher's own objects send."""
 
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,23 +12,18 @@ from watcher_objects import events
 #: The resources about which Watcher sends notifications.
 RESOURCES = ("action", "action_plan", "audit")
 
-_only_changes: ContextVar[bool] = ContextVar("only_changes", default=False)
+#: The uuid and the state of the last claim, unless what follows from it has been skipped.
+_claimed: ContextVar[tuple[str, str] | None] = ContextVar("claimed", default=None)
 
 
-@contextmanager
-def only_changes() -> Iterator[None]:
-    """Send no notifications of writes that change nothing, in this block and thread."""
-    token = _only_changes.set(True)
-    try:
-        yield
-    finally:
-        _only_changes.reset(token)
+def skip_repeated(obj: Any) -> None:
+    """Send nothing when Watcher writes in this thread once more what a claim has written."""
+    _claimed.set((obj.uuid, obj.state))
 
 
 def notify_unchanged(obj: Any) -> None:
     """Send what Watcher sends about a write that changes nothing."""
-    if not _only_changes.get():
-        notify(events.Event(obj.resource, "update", obj._context, obj))
+    notify(events.Event(obj.resource, "update", obj._context, obj))
 
 
 def notify(event: events.Event) -> None:
@@ -40,6 +33,9 @@ def notify(event: events.Event) -> None:
     without the old state.
     """
     if event.resource not in RESOURCES or not cfg.CONF.notification_level:
+        return
+    if event.kind == "update" and _claimed.get() == (event.obj.uuid, event.obj.state):
+        _claimed.set(None)
         return
     send: Any = getattr(importlib.import_module("watcher.notifications"), event.resource)
     about = (event.context, event.obj)

@@ -50,7 +50,10 @@ def claim_audits(module: ModuleType) -> None:
         try:
             write(audit, state)
         except exception.InvalidStateTransition as error:
-            LOG.info("Audit %s does not become %s: %s", audit.uuid, state, error)
+            # Else the next save of the object would be rejected as well.
+            audit.refresh(eager=True)
+            if audit.state != state:
+                LOG.info("Audit %s does not become %s: %s", audit.uuid, state, error)
 
     handler.execute = execute
     handler.update_audit_state = staticmethod(update_audit_state)
@@ -68,10 +71,11 @@ def claim_plans(module: ModuleType) -> None:
     def execute(self: Any) -> None:
         states, read = watcher.objects.action_plan.State, watcher.objects.ActionPlan.get_by_uuid
         plan = read(self.ctx, self.action_plan_uuid, eager=True)
-        if plan.state == states.CANCELLED or _claim(plan, states.ONGOING):
-            # It writes ONGOING again.
-            with notifications.only_changes():
-                execute_anyway(self)
+        if plan.state == states.CANCELLED:
+            execute_anyway(self)
+        elif _claim(plan, states.ONGOING):
+            notifications.skip_repeated(plan)
+            execute_anyway(self)
 
     handler.execute = execute
 
