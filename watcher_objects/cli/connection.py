@@ -125,21 +125,17 @@ def _named(app: Any, conf: cfg.ConfigOpts) -> str | None:
     """Return the first database that is named, and reject an empty name."""
     places = {
         "--database": app.options.database,
-        "connection in [database]": _of_file(conf.database.connection),
+        # Watcher's may name psycopg2.
+        "connection in [database]": conf.database.connection
+        and urls.with_driver(conf.database.connection),
         VARIABLE: os.environ.get(VARIABLE),
     }
     for place, named in places.items():
         if named is not None and not named.strip():
             raise exception.DatabaseNotConfigured(f"No database: {place} is empty; name one")
         if named is not None:
-            return str(named)
+            return named
     return None
-
-
-def _of_file(connection: str | None) -> str | None:
-    """Return a URL with a supported driver: the file may be Watcher's, with psycopg2."""
-    made = connection and urls.with_driver(connection)
-    return made.render_as_string(hide_password=False) if isinstance(made, sa.URL) else made
 
 
 def _use_own(app: Any, options: dict[str, Any]) -> str:

@@ -63,14 +63,15 @@ def of_file(path: str) -> str:
     return sa.URL.create("sqlite", database=path).render_as_string()
 
 
-def with_driver(url: str | sa.URL) -> str | sa.URL:
-    """Return a URL with a supported driver for its database, if there is one."""
+def with_driver(url: str | sa.URL) -> str:
+    """Return a URL, password included, with a supported driver for its database, if any."""
     try:
         made = sa.make_url(url)
     except (exc.ArgumentError, ValueError):
-        return url
+        return str(url)
     usual = _DRIVERS.get(made.get_backend_name(), made.drivername)
-    return made.set(drivername=_DRIVERS.get(made.drivername, usual))
+    made = made.set(drivername=_DRIVERS.get(made.drivername, usual))
+    return made.render_as_string(hide_password=False)
 
 
 def secrets(url: sa.URL) -> dict[str, Any]:
