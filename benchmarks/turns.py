@@ -21,8 +21,9 @@ SERVERS = ("postgresql://postgres@127.0.0.1/", "mysql://root@127.0.0.1/")
 #: What is timed, by name: groups one after the other, the calls of each in random turn. All calls
 #: of a round get the same key.
 Calls = Sequence[Mapping[str, Callable[[str], Any]]]
-#: Names of calls -> the name of the call that they are compared with, and the ratio to reach.
-Goals = Mapping[str, tuple[str, float]]
+#: Names of calls -> the name of the call that they are compared with, and the ratio to reach; None
+#: for none.
+Goals = Mapping[str, tuple[str, float | None]]
 
 
 def measured(calls: Calls, goals: Goals, rounds: int) -> dict[str, Any]:
@@ -40,7 +41,9 @@ def measured(calls: Calls, goals: Goals, rounds: int) -> dict[str, Any]:
     return {
         "milliseconds": {name: round(found, 3) for name, found in medians.items()},
         "ratios": {name: round(ratio, 2) for name, ratio in ratios.items()},
-        "reached": {name: round(ratios[name], 2) <= goal for name, (_, goal) in goals.items()},
+        "reached": {
+            name: round(ratios[name], 2) <= goal for name, (_, goal) in goals.items() if goal
+        },
     }
 
 
