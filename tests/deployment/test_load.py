@@ -9,6 +9,7 @@ import pytest
 from tests.chaos.tiers import long
 from tests.deployment import report
 from tests.deployment.client import ENDED
+from tests.deployment.deployment import RELEASE
 
 pytestmark = long
 AUDITS = 40
@@ -105,5 +106,7 @@ def test_services_are_replaced_one_by_one_and_back(deployed, kind):
         deployment.downgrade()
         check_work(client, uuid, "downgraded")
         assert {status for status, _ in answers} == {201}
-        assert {client.reach(path, *ENDED) for _, path in answers} == {"SUCCEEDED"}
+        # An engine of earlier releases loses what it has received when it is stopped.
+        if RELEASE >= 17:
+            assert {client.reach(path, *ENDED) for _, path in answers} == {"SUCCEEDED"}
         assert {n for name, n in begun(deployment).items() if name != "continuous"} == {1}
