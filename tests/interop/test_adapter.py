@@ -80,6 +80,20 @@ def test_an_audit_that_is_announced_twice_runs_once(watcher, handler, kind, read
     assert objects.Audit.get(watcher.context, first.id).state == "SUCCEEDED"
 
 
+def test_an_engine_leaves_an_audit_alone_that_was_deleted(watcher, handler):
+    audit = audit_of(watcher)
+
+    def delete():
+        other = objects.Audit.get(watcher.context, audit.id)
+        other.state = "CANCELLED"
+        other.save()
+        other.soft_delete()
+
+    assert handler(audit, delete) == [audit.uuid]
+    watcher.context.show_deleted = True
+    assert objects.Audit.get(watcher.context, audit.id).state == "DELETED"
+
+
 @pytest.mark.parametrize("state", ["CANCELLED", "SUSPENDED"])
 def test_an_engine_that_ends_too_late_leaves_the_state_alone(watcher, handler, state):
     audit = audit_of(watcher)

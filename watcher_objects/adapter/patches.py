@@ -16,6 +16,7 @@ from watcher_objects.adapter import notifications
 from watcher_objects.states import AuditType
 
 LOG = log.getLogger("watcher_on_objects")
+_TOO_LATE = "Audit %s does not become %s: %s"
 
 
 def claim_audits(module: ModuleType) -> None:
@@ -49,11 +50,13 @@ def claim_audits(module: ModuleType) -> None:
     def update_audit_state(audit: Any, state: str) -> None:
         try:
             write(audit, state)
+        except exception.AuditNotFound as error:
+            LOG.info(_TOO_LATE, audit.uuid, state, error)
         except exception.InvalidStateTransition as error:
             # Else the next save of the object would be rejected as well.
             audit.refresh(eager=True)
             if audit.state != state:
-                LOG.info("Audit %s does not become %s: %s", audit.uuid, state, error)
+                LOG.info(_TOO_LATE, audit.uuid, state, error)
 
     handler.execute = execute
     handler.update_audit_state = staticmethod(update_audit_state)
