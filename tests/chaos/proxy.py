@@ -181,14 +181,13 @@ def _has_ended_on_mariadb(answer: bytes) -> bool:
             return False
         if packet[:1] == _ERROR:
             break
-        if awaited:
-            # The columns end with such a packet, and then the rows.
-            awaited -= packet[:1] == _END and len(packet) < _SHORTEST_ROW
-            flags = packet[3]
-        elif packet[:1] == _DONE:
+        if not awaited and packet[:1] == _DONE:
             flags = _flags(packet)
-        else:
+        elif not awaited:
             awaited = 2
+        elif packet[:1] == _END and len(packet) < _SHORTEST_ROW:
+            # The columns end with such a packet, and then the rows.
+            awaited, flags = awaited - 1, packet[3]
         if not awaited and not flags & _MORE_RESULTS:
             break
     else:
