@@ -5,6 +5,8 @@
 executed.
 """
 
+import functools
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -47,19 +49,21 @@ def claim_audits(module: ModuleType) -> None:
                 return
         execute_anyway(self, audit, request_context)
 
-    def update_audit_state(audit: Any, state: str) -> None:
-        try:
-            write(audit, state)
-        except exception.AuditNotFound as error:
-            LOG.info(_TOO_LATE, audit.uuid, state, error)
-        except exception.InvalidStateTransition as error:
-            # Else the next save of the object would be rejected as well.
-            audit.refresh(eager=True)
-            if audit.state != state:
-                LOG.info(_TOO_LATE, audit.uuid, state, error)
-
     handler.execute = execute
-    handler.update_audit_state = staticmethod(update_audit_state)
+    handler.update_audit_state = staticmethod(functools.partial(_write_unless_late, write))
+
+
+def _write_unless_late(write: Callable[[Any, str], None], audit: Any, state: str) -> None:
+    """Write the state of an audit as Watcher does; only log it if others have ended the audit."""
+    try:
+        write(audit, state)
+    except exception.AuditNotFound as error:
+        LOG.info(_TOO_LATE, audit.uuid, state, error)
+    except exception.InvalidStateTransition as error:
+        # Else the next save of the object would be rejected as well.
+        audit.refresh(eager=True)
+        if audit.state != state:
+            LOG.info(_TOO_LATE, audit.uuid, state, error)
 
 
 def claim_plans(module: ModuleType) -> None:
