@@ -30,9 +30,10 @@ WATCHER = Implementation("watcher", "python-watcher 17", ("python-watcher==17.*"
 DJANGO = Implementation("django_orm", "Django 5.2", ("Django==5.2.*", *DRIVERS))
 ORM = Implementation("sqlalchemy_orm", "SQLAlchemy ORM", ("SQLAlchemy>=2.0.43", *DRIVERS))
 DRIVER = Implementation("driver", "bare driver", DRIVERS)
+BY_HAND = Implementation("skip_locked", "SKIP LOCKED by hand", DRIVERS)
 #: What does jobs: two job queues, and a loop without a library.
 JOB_QUEUES = (
-    Implementation("skip_locked", "SKIP LOCKED by hand", DRIVERS),
+    BY_HAND,
     Implementation("procrastinate_jobs", "procrastinate", ("procrastinate==3.*", *DRIVERS)),
     Implementation("pgqueuer_jobs", "PgQueuer", ("pgqueuer==1.*", *DRIVERS)),
 )

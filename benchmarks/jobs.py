@@ -10,19 +10,11 @@ from typing import Any
 
 from benchmarks import claims, gates, tables
 from benchmarks.bench import Bench
-from benchmarks.environments import JOB_QUEUES, OURS, Implementation
+from benchmarks.environments import JOB_QUEUES, OURS
 from benchmarks.processes import Process
 
 JOBS = 1000
 HOWS = {"single": "one by one", "batches": "10 at once"}
-
-
-def _started(bench: Bench, stack: contextlib.ExitStack, base: str, one: Implementation) -> Any:
-    """Return processes that work on a new database."""
-    url = bench.database(stack, base, one, claims.ENDED + JOBS, shape="ended")
-    module = claims.MODULE if one is OURS else None
-    start = range(claims.PROCESSES)
-    return [stack.enter_context(bench.process(one, url, module)) for _ in start]
 
 
 def _measured(workers: list[Process], how: str) -> float:
@@ -40,7 +32,10 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
     for one in JOB_QUEUES:
         bench.environments.python(one)
     with contextlib.ExitStack() as stack:
-        started = {one: _started(bench, stack, base, one) for one in (OURS, *JOB_QUEUES)}
+        started = {}
+        for one in (OURS, *JOB_QUEUES):
+            url = bench.database(stack, base, one, claims.ENDED + JOBS, shape="ended")
+            started[one] = claims.started(bench, stack, url, one)
         ways = [(one, how) for one in started for how in HOWS if how in gates.JOBS[one.name]]
         rates: dict[Any, list[float]] = {way: [] for way in ways}
         for _ in range(options.rounds):
