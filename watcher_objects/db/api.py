@@ -118,7 +118,7 @@ def prepare(
         bound |= state_guard.ended_claim(table, bound["state"])
         if bound["state"] == DELETED:
             bound |= state_guard.marks_of_deletion(table)
-    computed = tuple(name for name in given if expressions.is_expression(given[name]))
+    computed = tuple(n for n, value in given.items() if isinstance(value, sa.ColumnElement))
     write = Write(table, key, bound, known, *_judged(table, bound, context, kind))
     return write._replace(expected=expected, computed=computed)
 

@@ -24,6 +24,9 @@ FEW = 100
 #: The values of a row in the order of its table's columns, as the driver gives them.
 Cells = Sequence[Any]
 
+#: Runs a statement with its ``values``, and returns its rows and how many rows it matched.
+Run = Callable[..., tuple[Sequence[Cells], int]]
+
 
 class Statement:
     """A text for the driver, and how the values that it names are bound."""
@@ -31,7 +34,7 @@ class Statement:
     #: Whether it is a transaction of its own, which an error leaves open.
     is_transaction = False
 
-    #: What :func:`run_each` runs next if it matched no row.
+    #: What :class:`Steps` run next if it matched no row.
     otherwise: Sequence["Statement"] = ()
 
     def __init__(
@@ -107,16 +110,43 @@ class Joined(Statement):
         return (), cursor.rowcount
 
 
-class Compound(Statement):
-    """A statement that writes and, if it matched, others, in one round trip.
+class Steps(Statement):
+    """A statement that writes and, if it matched, others that follow it, as a transaction."""
 
-    The last of them is a SELECT: this is for databases that have no UPDATE ... RETURNING.
+    is_transaction = returns_rows = True
+    reads_only = False
+    #: What does the same as a part of a transaction, in one round trip; None: there is nothing.
+    part: Statement | None = None
+
+    def __init__(self, write: Statement, others: Sequence[Statement]) -> None:
+        self._write, self._others, self.text = write, others, write.text
+
+    def run_each(self, run: Run, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
+        """Run the statements one after the other, in a transaction that has begun.
+
+        :returns: the rows of the last one that returned any, and how many the first one matched
+        """
+        rows, matched = run(self._write, values=values)
+        if rows or (matched and not self._write.returns_rows):
+            rows = self._run_others(run, values) or rows
+        return rows, matched
+
+    def _run_others(self, run: Run, values: Mapping[str, Any]) -> Sequence[Cells]:
+        rows: Sequence[Cells] = ()
+        for other in self._others:
+            found, number = run(other, values=values)
+            rows = found or rows
+            if not number:
+                for instead in other.otherwise:
+                    run(instead, values=values)
+        return rows
+
+
+class Compound(Steps):
+    """Steps in one round trip, for databases that have no UPDATE ... RETURNING.
 
     :param is_transaction: whether it is a transaction, or a part of one
     """
-
-    returns_rows = True
-    reads_only = False
 
     def __init__(
         self,
@@ -125,10 +155,12 @@ class Compound(Statement):
         dialect: sa.Dialect,
         is_transaction: bool = True,
     ) -> None:
-        self._parts = write, *others
+        super().__init__(write, others)
         self.is_transaction = is_transaction
-        texts = [part.text for part in others]
+        texts = [other.text for other in others]
         self.text = self._joined(dialects.of(dialect))(write.text, texts, is_transaction)
+        if is_transaction:
+            self.part = type(self)(write, others, dialect, is_transaction=False)
 
     def _joined(self, backend: Backend) -> Callable[[str, Sequence[str], bool], str]:
         """Return what makes one text of those of the statements."""
@@ -136,7 +168,7 @@ class Compound(Statement):
 
     def bound(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of all of them."""
-        return [value for part in self._parts for value in part.bound(values)]
+        return [value for one in (self._write, *self._others) for value in one.bound(values)]
 
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run it as above."""
@@ -151,7 +183,7 @@ class Loop(Compound):
     """A SELECT and, for each of its rows, other statements, in one round trip.
 
     The last of those is a SELECT, too, which returns one row. The others call the row of the
-    first ``picked``.
+    first ``picked``, and so can't be run one after the other.
     """
 
     def _joined(self, backend: Backend) -> Callable[[str, Sequence[str], bool], str]:
@@ -170,36 +202,19 @@ class Loop(Compound):
                 return rows, len(rows)
 
 
-class Chain(Statement):
-    """What :class:`Compound` is to servers, for a database that needs no round trips.
-
-    Its statements return what they write.
-    """
-
-    is_transaction = returns_rows = True
-    reads_only = False
+class Chain(Steps):
+    """Steps that return what they write, for a database that needs no round trips."""
 
     def __init__(self, write: Statement, others: Sequence[Statement], dialect: sa.Dialect) -> None:
-        self._write, self._others, self.text = write, others, write.text
+        super().__init__(write, others)
         self._begin = dialects.of(dialect).begin
 
     def execute(self, cursor: Any, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run the statements one after the other, as a transaction."""
         cursor.execute(self._begin)
-        done = self.run(lambda one, values: one.execute(cursor, values), values)
+        done = self.run_each(functools.partial(Statement.execute, cursor=cursor), values)
         cursor.execute("COMMIT")
         return done
-
-    def run(
-        self,
-        run: Callable[..., tuple[Sequence[Cells], int]],
-        values: Mapping[str, Any],
-    ) -> tuple[Sequence[Cells], int]:
-        """Run the statements in a transaction that has begun.
-
-        :param run: runs one of them with its ``values``
-        """
-        return run_each(self._write, self._others, functools.partial(run, values=values))
 
 
 class ChainOfEach(Chain):
@@ -218,49 +233,13 @@ class ChainOfEach(Chain):
         super().__init__(write, others, dialect)
         self._key = key
 
-    def run(
-        self,
-        run: Callable[..., tuple[Sequence[Cells], int]],
-        values: Mapping[str, Any],
-    ) -> tuple[Sequence[Cells], int]:
+    def run_each(self, run: Run, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
         """Run the statements as above."""
         rows, matched = run(self._write, values=values)
         name, index = self._key
         for row in rows:
-            of_row = {**values, name: row[index]}
-            run_others(self._others, functools.partial(run, values=of_row))
+            self._run_others(run, {**values, name: row[index]})
         return rows, matched
-
-
-def run_each(
-    write: Statement,
-    others: Sequence[Statement],
-    run: Callable[[Statement], tuple[Sequence[Cells], int]],
-) -> tuple[Sequence[Cells], int]:
-    """Run a statement that writes and, if it matched, others one after the other.
-
-    :param run: runs one of them
-    :returns: the rows of the last one that returned any, and how many the first one matched
-    """
-    rows, matched = run(write)
-    if rows or (matched and not write.returns_rows):
-        rows = run_others(others, run) or rows
-    return rows, matched
-
-
-def run_others(
-    others: Sequence[Statement],
-    run: Callable[[Statement], tuple[Sequence[Cells], int]],
-) -> Sequence[Cells]:
-    """Run the statements that follow a write, and return the rows of the last that has some."""
-    rows: Sequence[Cells] = ()
-    for other in others:
-        found, number = run(other)
-        rows = found or rows
-        if not number:
-            for instead in other.otherwise:
-                run(instead)
-    return rows
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -313,8 +292,13 @@ def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Sequence[Cells
 def run_on(
     connection: sa.Connection, statement: Statement, values: Mapping[str, Any]
 ) -> tuple[Sequence[Cells], int]:
-    """Run a statement on a connection, and return as above."""
-    if not is_listened_to(connection.engine):
+    """Run a statement on a connection, in a transaction if it has begun one; return as above."""
+    is_silent = not is_listened_to(connection.engine)
+    if isinstance(statement, Steps):
+        if statement.part is None or not is_silent:
+            return statement.run_each(functools.partial(run_on, connection), values)
+        statement = statement.part
+    if is_silent:
         return _run(connection.connection, connection.engine, statement, values)
     with errors.translated(connection.engine), sessions.used(connection):
         result = connection.exec_driver_sql(statement.text, tuple(statement.bound(values)))

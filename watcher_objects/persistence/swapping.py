@@ -7,10 +7,12 @@ They are made in this process, and are not remotable.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
+import sqlalchemy as sa
+
 from watcher_objects import exception
 from watcher_objects.db import api
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import expectations, expressions
+from watcher_objects.db.sql import expectations
 from watcher_objects.db.sql.expectations import Expected
 from watcher_objects.db.sql.write_outcome import Update
 from watcher_objects.fields import coercion
@@ -119,10 +121,10 @@ class Swappable(Readable, Writable):
         """Return the columns of values that were given by field, coerced unless computed."""
         if not isinstance(values, Mapping) or not values:
             raise coercion.refuse("values", values, "must be a mapping of at least one field")
-        given = {}
+        given: dict[str, Any] = {}
         for name, value in values.items():
             self._check_column(name)
-            if expressions.is_expression(value):
+            if isinstance(value, sa.ColumnElement):
                 given[name] = value
             else:
                 given[name] = self.fields[name].coerce(self, name, value)

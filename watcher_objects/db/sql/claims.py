@@ -173,29 +173,22 @@ def _write_locked(
 ) -> Sequence[Cells]:
     """Lock rows and write them in one transaction, and return them as they are now."""
     source = database.current()
-    names = tuple(bound), entry is not None
+    shape_of = source.dialect, shape, tuple(bound), entry is not None
     if source.backend.writes_in_with:
-        return transactions.run(_write_in_with(source.dialect, shape, *names), values).rows
-    if not source.backend.skips_locked:
-        return _write_alone(_write_in_chain(source.dialect, shape, *names), values)
-    if is_listened_to(source.engine):
+        write = _write_in_with(*shape_of)
+    elif not source.backend.skips_locked:
+        write = _write_in_chain(*shape_of)
+    elif is_listened_to(source.engine):
         return _write_each(shape, values, bound, entry)
-    loop = _write_in_loop(source.dialect, shape, *names, transactions.in_transaction())
-    return transactions.run(loop, values).rows
-
-
-def _write_alone(chain: ChainOfEach, values: Row) -> Sequence[Cells]:
-    """Do the same by a transaction that excludes all other writers."""
-    if not transactions.in_transaction() and not is_listened_to(database.get_engine()):
-        return transactions.run(chain, values).rows
-    with transactions.ensure_transaction():
-        return chain.run(transactions.run, values)[0]
+    else:
+        write = _write_in_loop(*shape_of)
+    return transactions.run(write, values).rows
 
 
 def _write_each(
     shape: Shape | LeaseShape, values: Row, bound: Row, entry: journal.Entry | None
 ) -> Sequence[Cells]:
-    """Do the same by a transaction of several statements."""
+    """Do the same by statements that a listener sees, one after the other."""
     table = shape.table
     with transactions.ensure_transaction():
         select = _locked(database.current().dialect, shape)
@@ -211,11 +204,11 @@ def claim_candidate(
 ) -> Cells | None:
     """Claim a row if it is as it was read, and may still be claimed; else return None."""
     dialect = database.current().dialect
-    plan = _claim_candidate(
+    write = _claim_candidate(
         dialect, wanted.shape, tuple(bound), entry is not None, candidate.moves is None
     )
     values = {**wanted.values, **_values(wanted.from_state, bound, entry)}
-    return dml.write_row(plan, {**values, "id": candidate.id, "read_moves": candidate.moves})
+    return dml.write_row(write, {**values, "id": candidate.id, "read_moves": candidate.moves})
 
 
 def shuffled(found: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
@@ -377,17 +370,13 @@ def _write_in_with(
     idents = sa.func.array(shape.locked(dialect).scalar_subquery())
     write = sa.update(table).where(table.c.id == sa.func.any(idents)).values(_new(table, names))
     if is_recorded:
-        return dml.recorded(dialect, table, write, ()).write
+        return dml.recorded(dialect, table, write, ())
     return Statement(write.returning(*table.columns), dialect)
 
 
 @functools.lru_cache(maxsize=SHAPES)
 def _write_in_loop(
-    dialect: sa.Dialect,
-    shape: Shape | LeaseShape,
-    names: Sequence[str],
-    is_recorded: bool,
-    in_transaction: bool,
+    dialect: sa.Dialect, shape: Shape | LeaseShape, names: Sequence[str], is_recorded: bool
 ) -> Statement:
     table = shape.table
     is_picked = table.c.id == sa.literal_column("picked.id")
@@ -396,13 +385,13 @@ def _write_in_loop(
         others.append(journal.record(table, table, [is_picked]))
     others.append(sa.select(table).where(is_picked))
     each = [Statement(other, dialect) for other in others]
-    return Loop(_locked(dialect, shape), each, dialect, not in_transaction)
+    return Loop(_locked(dialect, shape), each, dialect)
 
 
 @functools.lru_cache(maxsize=SHAPES)
 def _write_in_chain(
     dialect: sa.Dialect, shape: Shape | LeaseShape, names: Sequence[str], is_recorded: bool
-) -> ChainOfEach:
+) -> Statement:
     table = shape.table
     idents = shape.locked(dialect).scalar_subquery()
     write = sa.update(table).where(table.c.id.in_(idents)).values(_new(table, names))
@@ -418,7 +407,7 @@ def _claim_candidate(
     names: Sequence[str],
     is_recorded: bool,
     is_first: bool,
-) -> dml.Plan:
+) -> Statement:
     table = shape.table
     ident = sa.bindparam("id", type_=table.c.id.type)
     moves = None if is_first else sa.bindparam("read_moves", type_=table.c.moves.type)

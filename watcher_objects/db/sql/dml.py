@@ -4,14 +4,14 @@
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.sql import expressions, filters, journal, write_outcome
+from watcher_objects.db.sql import filters, journal, write_outcome
 from watcher_objects.db.sql.expectations import NOTHING, Expected
 from watcher_objects.db.sql.queries import (
     Key,
@@ -27,23 +27,8 @@ from watcher_objects.db.statements import (
     Chain,
     Compound,
     Statement,
-    is_listened_to,
-    run_each,
 )
 from watcher_objects.db.statements import cells as cells_of
-
-
-class Plan(NamedTuple):
-    """The statements for one row: one writes it and, if that matched, others follow.
-
-    The last of those reads the row if the first does not return it. ``joined`` is all of them
-    as a transaction; ``part`` is all of them as a part of one, in one round trip.
-    """
-
-    write: Statement
-    others: Sequence[Statement]
-    joined: Statement | None = None
-    part: Statement | None = None
 
 
 def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> Cells:
@@ -52,7 +37,7 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
     :param entry: what the journal is to say of it
     :raises WriteSuppressed: the database stored none
     """
-    plan = _insert(database.current().dialect, table, tuple(bound), entry is not None)
+    write = _insert(database.current().dialect, table, tuple(bound), entry is not None)
     values = {}
     for name, value in bound.items():
         values[f"new_{name}"] = value
@@ -61,7 +46,7 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
         values["uuid"] = bound["uuid"]
     try:
         with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
-            row = write_row(plan, values)
+            row = write_row(write, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise explained(table, bound, error) from error
     if row is None:
@@ -95,10 +80,12 @@ def insert_many(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | No
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def _insert(dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool) -> Plan:
+def _insert(
+    dialect: sa.Dialect, table: sa.Table, names: Sequence[str], is_recorded: bool
+) -> Statement:
     write = sa.insert(table).values(new_values(table, names))
     if not is_recorded:
-        return Plan(Statement(write.returning(*table.columns), dialect), ())
+        return Statement(write.returning(*table.columns), dialect)
     # Another row may have had the id: a caller gives it, or the database gives it again.
     is_new = "id" not in names and not dialects.of(dialect).reuses_ids
     return recorded(dialect, table, write, ("uuid",), releases_id=not is_new)
@@ -110,8 +97,8 @@ def recorded(
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
     releases_id: bool = False,
-) -> Plan:
-    """Return the statements that write a row and record that.
+) -> Statement:
+    """Return what writes a row and records that.
 
     :param key_names: the columns of a key of the row
     :param releases_id: whether the row is new, and another one may have had its id
@@ -120,7 +107,7 @@ def recorded(
     if backend.writes_in_with and not releases_id:
         rows = write.returning(*table.columns).cte("written")
         both = sa.select(rows).add_cte(journal.record(table, rows).cte("recorded"))
-        return Plan(Statement(both, dialect, reads_only=False), ())
+        return Statement(both, dialect, reads_only=False)
     if releases_id:
         release = Statement(journal.release(table, key_names), dialect)
         record = Statement(journal.record_of(table, key_names), dialect)
@@ -146,38 +133,19 @@ def followed(
     write: sa.Insert | sa.Update,
     key_names: Sequence[str],
     others: Sequence[Statement] = (),
-) -> Plan:
-    """Return the statements that write a row and return it, and others in between."""
+) -> Statement:
+    """Return what writes a row and returns it, and runs others in between."""
     if dialect.update_returning:
         first = Statement(write.returning(*table.columns), dialect)
-        return Plan(first, others, Chain(first, others, dialect) if others else None)
+        return Chain(first, others, dialect) if others else first
     following = [*others, lookup(dialect, table, key_names, show_deleted=True)]
-    first = Statement(write, dialect)
-    joined, part = (Compound(first, following, dialect, is_whole) for is_whole in (True, False))
-    return Plan(first, following, joined, part)
+    return Compound(Statement(write, dialect), following, dialect)
 
 
-def write_row(plan: Plan, values: Row) -> Cells | None:
+def write_row(write: Statement, values: Row) -> Cells | None:
     """Write a row, and return it; None where nothing was written."""
-    write, _, joined, part = plan
-    if joined is None:
-        rows = transactions.run(write, values).rows
-    elif is_listened_to(database.get_engine()):
-        rows = _run_each(plan, values)
-    elif not transactions.in_transaction():
-        rows = transactions.run(joined, values).rows
-    elif part is not None:
-        rows = transactions.run(part, values).rows
-    else:
-        rows = _run_each(plan, values)
+    rows = transactions.run(write, values).rows
     return rows[0] if rows else None
-
-
-def _run_each(plan: Plan, values: Row) -> Sequence[Cells]:
-    """Run the statements one after the other, and return the row, or none."""
-    with transactions.ensure_transaction():
-        run = functools.partial(transactions.run, values=values)
-        return run_each(plan.write, plan.others, run)[0]
 
 
 def new_values(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
@@ -211,7 +179,7 @@ def update(
         values[f"old_{name}"] = value
     names, copied = [], []
     for name, value in bound.items():
-        if expressions.is_expression(value):
+        if isinstance(value, sa.ColumnElement):
             copied.append((name, value))
         else:
             names.append(name)
@@ -221,10 +189,10 @@ def update(
     shape = tuple(conditions), tuple(names), tuple(copied), expected.asked
     # An expression that is more than a column is another with each call.
     is_kept = not copied or all(isinstance(value, sa.Column) for _, value in copied)
-    plan = _update if is_kept else _update.__wrapped__
+    build = _update if is_kept else _update.__wrapped__
     recording = tuple(key), entry is not None
     try:
-        return write_row(plan(database.current().dialect, table, *shape, *recording), values)
+        return write_row(build(database.current().dialect, table, *shape, *recording), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
         raise explained(table, bound, error) from error
 
@@ -239,7 +207,7 @@ def _update(
     expected: Sequence[filters.Filter],
     key_names: Sequence[str],
     is_recorded: bool,
-) -> Plan:
+) -> Statement:
     key = {n: None if is_null else _named(table, n) for n, is_null in conditions}
     # MariaDB assigns from left to right: a copy is computed before its column is changed.
     computed = sorted(copied, key=lambda one: "copy_of" not in table.columns[one[0]].info)

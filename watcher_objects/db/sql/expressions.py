@@ -18,11 +18,6 @@ from watcher_objects.db.statements import column_index
 from watcher_objects.fields import coercion
 
 
-def is_expression(value: Any) -> bool:
-    """Return whether the database has to compute a value."""
-    return isinstance(value, sa.ColumnElement)
-
-
 def check(column: sa.Column[Any], given: Mapping[str, Any]) -> None:
     """Check that the expression that is given for a column can be written.
 

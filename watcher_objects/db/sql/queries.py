@@ -33,6 +33,7 @@ class RowSet(NamedTuple):
     related: Mapping[str, Mapping[int, Cells]] = {}
 
 
+@functools.cache
 def column(table: sa.Table, name: str) -> sa.Column[Any]:
     """Return a column by its name.
 

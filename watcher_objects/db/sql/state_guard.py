@@ -38,12 +38,11 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
     """
     bound = Row()
     for name, value in given.items():
-        known = column(table, name)
-        if expressions.is_expression(value):
-            expressions.check(known, given)
+        if isinstance(value, sa.ColumnElement):
+            expressions.check(column(table, name), given)
             bound[name] = value
         else:
-            bound[name] = values.storable(known, value)
+            bound[name] = values.storable(column(table, name), value)
     states = table.info["state_machine"] and table.info["state_machine"].TRANSITIONS
     if states and "state" in bound and bound["state"] not in states:
         raise exception.InvalidState(state=given["state"], allowed=", ".join(states))

@@ -27,6 +27,7 @@ MAX_TEXT = 2**16 - 1
 _TOO_LONG = f"takes at most {MAX_DOCUMENT} bytes of JSON"
 
 
+@functools.cache
 def largest(column: sa.Column[Any]) -> int:
     """Return the largest whole number that a column can hold."""
     return MAX_BIG_INTEGER if isinstance(column.type, sa.BigInteger) else MAX_INTEGER

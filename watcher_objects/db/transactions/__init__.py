@@ -45,10 +45,14 @@ def _run(
 def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
     """Run a statement that was compiled before, where :func:`execute` would."""
     current = levels.current()
-    if current is None:
-        levels.refuse_deadlock(statement.reads_only)
-        return Result(*statements.run(statement, values))
-    return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
+    if current is not None:
+        return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
+    levels.refuse_deadlock(statement.reads_only)
+    if statement.is_transaction and statements.is_listened_to(database.get_engine()):
+        # A listener is to see each of its statements.
+        with transaction():
+            return run(statement, values)
+    return Result(*statements.run(statement, values))
 
 
 @contextlib.contextmanager
