@@ -86,7 +86,7 @@ def test_the_page_shows_the_statements_of_claims():
     alone = excerpt("sqlite").split(";")[1]
     shown = {
         excerpt("postgresql"): sql._write_in_with(postgresql, waiting, names, True),
-        excerpt("mariadb"): sql._write_in_loop(mariadb, waiting, names, True).part,
+        excerpt("mariadb"): sql._write_in_loop(mariadb, waiting, names, True),
         alone.replace("OFFSET 0", "OFFSET ..."): sql._write_in_chain(sqlite, waiting, names, True),
         excerpt("finish"): sql._locked(postgresql, sql.LeaseShape(table, 2)),
         excerpt("takeover"): sql._claim_candidate(sqlite, abandoned, names, True, False),
