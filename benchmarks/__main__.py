@@ -84,10 +84,10 @@ def _measured(bench: Bench, bases: Sequence[str], options: Any) -> dict[str, Any
     if options.imports:
         found["imports"] = imports.run(bench)
     for base in filter(bench.is_reachable, bases if asked else ()):
-        told = found["databases"].setdefault(bench.kind(base), {})
+        measured = found["databases"].setdefault(bench.kind(base), {})
         for name, run in asked.items():
             print(f"== {bench.kind(base)}: {name}", flush=True)
-            told[name] = run(bench, base, options)
+            measured[name] = run(bench, base, options)
     return found
 
 

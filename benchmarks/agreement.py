@@ -33,11 +33,11 @@ def check(workers: dict[str, Process]) -> int:
     """
     answers = {name: worker.ask("answers") for name, worker in workers.items()}
     found = []
-    for op in {op: None for told in answers.values() for op in told}:
+    for op in {op: None for answer in answers.values() for op in answer}:
         first, *others = [name for name in answers if op in answers[name]]
         for other in others:
             where = f"{first} and {other}, {op}"
             found += differences(answers[first][op], answers[other][op], where)
     if found:
         raise Disagreement("\n".join([*found[:TOLD], f"{len(found)} differences"]))
-    return max((len(told) for told in answers.values()), default=0)
+    return max((len(answer) for answer in answers.values()), default=0)

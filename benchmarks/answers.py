@@ -36,11 +36,11 @@ def _time(value: Any) -> str:
     return str(value.isoformat("T", "microseconds"))
 
 
-def normal(told: dict[str, Any]) -> dict[str, Any]:
+def normal(values: dict[str, Any]) -> dict[str, Any]:
     """Return an audit's columns, and those of goal and strategy, in such values."""
     return {
         name: normal(value) if name in ("goal", "strategy") else plain(name, value)
-        for name, value in told.items()
+        for name, value in values.items()
     }
 
 
@@ -69,21 +69,21 @@ class Answers:
             found |= self._primitives()
         return found
 
-    def _told(self, audit: Any, eager: bool = False) -> dict[str, Any]:
-        return normal(self.implementation.told(audit, eager))
+    def _as_dict(self, audit: Any, eager: bool = False) -> dict[str, Any]:
+        return normal(self.implementation.as_dict(audit, eager))
 
     def _reads(self) -> dict[str, Any]:
         get, idents = self.implementation.get, [rows.ident(n) for n in SAMPLE]
         return {
-            "get": [self._told(get(ident)) for ident in idents],
-            "get_eager": [self._told(get(ident, eager=True), True) for ident in idents],
+            "get": [self._as_dict(get(ident)) for ident in idents],
+            "get_eager": [self._as_dict(get(ident, eager=True), True) for ident in idents],
         }
 
     def _lists(self) -> dict[str, Any]:
         pages = {"list100": (100, "PENDING", False), "list1000": (1000, None, False)}
         pages["list1000_eager"] = (1000, None, True)
         return {
-            op: [self._told(audit, eager) for audit in self.implementation.list(*page, eager)]
+            op: [self._as_dict(audit, eager) for audit in self.implementation.list(*page, eager)]
             for op, (*page, eager) in pages.items()
         }
 
@@ -100,11 +100,11 @@ class Answers:
         values = rows.values(7) | {"name": "created"}
         audit = self.operations.new(values)
         created = self.implementation.create(audit) or audit
-        told = self._told(created)
+        values = self._as_dict(created)
         ((number,),) = self.database.run("SELECT max(id) FROM audits")
         found = self._row(number)
         self.operations.clear()
-        assert told["id"] == number, "create() does not set the id"  # noqa: S101 - a check
+        assert values["id"] == number, "create() does not set the id"  # noqa: S101 - a check
         return found
 
     def _written(self, op: str) -> Any:
@@ -119,17 +119,17 @@ class Answers:
         """Return a row as it is in the database."""
         statement = f"SELECT {sql.names(rows.AUDIT)} FROM audits WHERE id = %s"
         for row in self.database.run(statement, number):
-            told = normal(dict(zip(rows.AUDIT, row, strict=True)))
-            return {n: (v not in (None, 0)) if n in OWN else v for n, v in told.items()}
+            values = normal(dict(zip(rows.AUDIT, row, strict=True)))
+            return {n: (v not in (None, 0)) if n in OWN else v for n, v in values.items()}
         return None
 
     def _refresh(self) -> Any:
         (audit,) = self.operations.spare(1)
         statement = "UPDATE audits SET status_message = %s WHERE id = %s"
         self.database.run(statement, TEXT, rows.SPARE)
-        told = self._told(self.implementation.refresh(audit) or audit)
+        values = self._as_dict(self.implementation.refresh(audit) or audit)
         self.operations.clear()
-        return told
+        return values
 
     def _primitives(self) -> dict[str, Any]:
         eager = self.implementation.get(rows.ident(rows.RICH), eager=True)
@@ -138,5 +138,5 @@ class Answers:
         again = [self.implementation.from_primitive(primitive) for primitive in primitives]
         return {
             "to_primitive": [without_fractions(primitive) for primitive in primitives],
-            "from_primitive": [without_fractions(self._told(audit)) for audit in again],
+            "from_primitive": [without_fractions(self._as_dict(audit)) for audit in again],
         }

@@ -20,9 +20,9 @@ def _measured(bench: Bench, one: Implementation, url: str, number: int) -> dict[
             worker.ask("hold", first=1 + place * SAVES, count=SAVES)
         for worker in workers:
             worker.send("save_held")
-        told = [worker.receive() for worker in workers]
-    errors: Counter[str] = sum((Counter(one["errors"]) for one in told), Counter())
-    took = max(one["ended"] for one in told) - min(one["begun"] for one in told)
+        counts = [worker.receive() for worker in workers]
+    errors: Counter[str] = sum((Counter(one["errors"]) for one in counts), Counter())
+    took = max(one["ended"] for one in counts) - min(one["begun"] for one in counts)
     done = number * SAVES - errors.total()
     return {"saves per second": round(done / took, 1), "errors": dict(errors)}
 

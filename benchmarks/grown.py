@@ -109,8 +109,8 @@ class Grown:
             took.append(time.perf_counter() - begun)
             marker, seen = found[-1], seen + len(found)
         chunk = pages // 10
-        told = {"pages": pages, "chunk": chunk, "size": size, "rows": seen}
-        return {**told, "first": sum(took[:chunk]), "last": sum(took[-chunk:])}
+        measured = {"pages": pages, "chunk": chunk, "size": size, "rows": seen}
+        return {**measured, "first": sum(took[:chunk]), "last": sum(took[-chunk:])}
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
             workers[size] = stack.enter_context(bench.process(OURS, url, MODULE))
         returned = [worker.ask("returned") for worker in workers.values()]
         times = _timed(workers, options.rounds)
-        body = [_line(call, by, [told[call] for told in returned]) for call, by in times.items()]
+        body = [
+            _line(call, by, [answers[call] for answers in returned]) for call, by in times.items()
+        ]
         head = ["call", "rows", f"µs at {FEW}", f"µs at {options.rows}", "ratio", "gate"]
         print(tables.text(head, body), flush=True)
         walk = _walk(workers[options.rows])

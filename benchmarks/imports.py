@@ -42,8 +42,12 @@ def run(bench: Bench) -> dict[str, Any]:
         took, peak = zip(*(_once(bench, one, statement) for _ in range(TIMES)), strict=True)
         found[name] = {"seconds": tables.summary(took), "KiB at peak": tables.summary(peak)}
     body = [
-        [name, tables.spread(told["seconds"], 1e3), tables.spread(told["KiB at peak"], 1 / 1024)]
-        for name, told in found.items()
+        [
+            name,
+            tables.spread(figures["seconds"], 1e3),
+            tables.spread(figures["KiB at peak"], 1 / 1024),
+        ]
+        for name, figures in found.items()
     ]
     print(tables.text(["import", "ms", "peak RSS, MiB"], body), end="\n\n", flush=True)
     return found

@@ -32,7 +32,7 @@ def _share(found: dict[str, Any], how: str, what: str, most: float) -> str:
     return f"{what} {share:.2f} of Watcher's, {gates.verdict(share, most=most)}"
 
 
-def _told(iterated: dict[str, float] | None) -> str:
+def _iteration(iterated: dict[str, float] | None) -> str:
     if iterated is None:
         return "Audit.iterate is not there yet: skipped"
     peak, number = iterated["peak"], iterated["objects"]
@@ -51,9 +51,9 @@ def run(bench: Bench, base: str, options: Any) -> dict[str, Any]:
     ]
     print(tables.text([f"bytes per object of {ROWS}, kept / peak", *HOW], body))
     for how, (kept, peak) in gates.MEMORY.items():
-        told = _share(found, how, "kept", kept), _share(found, how, "peak", peak)
-        print(*filter(None, (how, *told)), sep="; ")
+        shares = _share(found, how, "kept", kept), _share(found, how, "peak", peak)
+        print(*filter(None, (how, *shares)), sep="; ")
     if OURS.name in found:
-        print(_told(found[OURS.name]["iterate"]))
+        print(_iteration(found[OURS.name]["iterate"]))
     print(flush=True)
     return found

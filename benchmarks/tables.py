@@ -29,11 +29,11 @@ def ratios(times: Times) -> dict[str, dict[str, dict[str, float]]]:
     """Return how many times as fast as Watcher ours is, and how many times the driver's time."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for op, by in times.items():
-        ours, told = by.get(OURS.name), found.setdefault(op, {})
+        ours, of_op = by.get(OURS.name), found.setdefault(op, {})
         if ours and WATCHER.name in by:
-            told[WATCHER.name] = paired(by[WATCHER.name], ours)
+            of_op[WATCHER.name] = paired(by[WATCHER.name], ours)
         if ours and DRIVER.name in by:
-            told[DRIVER.name] = paired(ours, by[DRIVER.name])
+            of_op[DRIVER.name] = paired(ours, by[DRIVER.name])
     return found
 
 
@@ -76,10 +76,10 @@ def medians(times: Times) -> str:
 def judged(times: Times, kind: str) -> str:
     """Return the table of ratios, each next to its goal."""
     body = []
-    for op, told in ratios(times).items():
+    for op, of_op in ratios(times).items():
         gate, line = gates.of(op, kind), [op]
         for name, bound in ((WATCHER.name, "least"), (DRIVER.name, "most")):
-            found = told.get(name)
+            found = of_op.get(name)
             value, limit = found and found["median"], getattr(gate, name)
             line += [spread(found), gates.verdict(value, **{bound: limit})]
         body.append(line)

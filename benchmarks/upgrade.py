@@ -121,8 +121,8 @@ def measure(url, options):
             begun = time.monotonic()
             migration.upgrade(step.revision)
             took[step.revision] = round(time.monotonic() - begun, 1)
-    told = {"revisions": took, "longest": round(others.longest, 2), "writes": others.writes}
-    return {**told, "errors": others.errors, "differences": len(population.differences())}
+    measured = {"revisions": took, "longest": round(others.longest, 2), "writes": others.writes}
+    return {**measured, "errors": others.errors, "differences": len(population.differences())}
 
 
 def main():

@@ -61,7 +61,7 @@ class Implementation(Protocol):
     def destroy(self, audit: Any) -> None:
         """Remove an audit's row."""
 
-    def told(self, audit: Any, eager: bool = False) -> dict[str, Any]:
+    def as_dict(self, audit: Any, eager: bool = False) -> dict[str, Any]:
         """Return every column of an audit as it is read, and those of goal and strategy."""
 
 

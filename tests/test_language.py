@@ -27,6 +27,8 @@ FILLERS = {
     r"parted|parts (?:them|it)": "split, rename",
 }
 FILLER = re.compile(rf"\b(?:{'|'.join(FILLERS)})\b", re.IGNORECASE)
+#: Names that say nothing of what they name.
+VAGUE = re.compile(r"\b_?(?:told|tellers?)\b")
 #: The findings of ``db check``, which docs/check.rst repeats.
 QUOTED = re.compile(r"^``[^`]*``$|``run db upgrade[^`]*``", re.MULTILINE)
 FILES = [
@@ -62,6 +64,7 @@ def test_no_filler_words(file):
     assert fillers(text, file.suffix == ".py") == []
     names = re.findall(r"def (test_\w+)", text)
     assert [name for name in names if FILLER.search(name.replace("_", " "))] == []
+    assert VAGUE.findall(text) == []
 
 
 def test_identifiers_are_not_prose():

@@ -567,7 +567,7 @@ class OutcomeUnknown(DatabaseUnavailable):
         super().__init__(message, **kwargs)
         #: The result and the callbacks of the transaction, in case it was committed.
         self.answer: Any = None
-        self.untold: Collection[Callable[[], None]] = ()
+        self.not_run: Collection[Callable[[], None]] = ()
 
     def nothing_happened(self) -> None:
         """Do nothing: a lost COMMIT may have taken effect."""

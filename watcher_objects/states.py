@@ -6,7 +6,7 @@
 
 import enum
 
-from watcher_objects.transitions import ConditionalMove, StateTransitionManager
+from watcher_objects.transitions import GuardedTransition, StateTransitionManager
 
 
 class State:
@@ -89,7 +89,7 @@ class AuditStateTransitionManager(StateTransitionManager):
     }
     INACTIVE_STATES = (State.CANCELLED, State.DELETED, State.FAILED, State.SUSPENDED)
     CONDITIONAL_MOVES = (
-        ConditionalMove(State.SUCCEEDED, State.ONGOING, {"audit_type": AuditType.EVENT.value}),
+        GuardedTransition(State.SUCCEEDED, State.ONGOING, {"audit_type": AuditType.EVENT.value}),
     )
     WATCHER_MOVES = {
         # It failed, or its end time passed, before ONGOING was saved.

@@ -19,7 +19,7 @@ PROFILES = ("strict", "watcher")
 DELETED = "DELETED"
 
 
-class ConditionalMove(NamedTuple):
+class GuardedTransition(NamedTuple):
     """A transition that is legal only for rows with these values."""
 
     initial: str
@@ -62,7 +62,7 @@ class StateTransitionManager:
     #: The states in which an object is neither running nor waiting to run.
     INACTIVE_STATES: ClassVar[tuple[str, ...]]
     #: Further transitions that are legal for some rows.
-    CONDITIONAL_MOVES: ClassVar[tuple[ConditionalMove, ...]] = ()
+    CONDITIONAL_MOVES: ClassVar[tuple[GuardedTransition, ...]] = ()
     #: The transitions that the profile ``watcher`` adds.
     WATCHER_MOVES: ClassVar[Mapping[str, frozenset[str]]] = {}
     #: Whether self-transitions are no-ops in the profile ``watcher``.

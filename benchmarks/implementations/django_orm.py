@@ -22,12 +22,12 @@ with contextlib.suppress(ImportError):
 def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     kind = sql.kind(url)
-    told = {"ENGINE": f"django.db.backends.{kind.replace('sqlite', 'sqlite3')}"}
+    settings_of = {"ENGINE": f"django.db.backends.{kind.replace('sqlite', 'sqlite3')}"}
     if kind == "sqlite":
         options = {"init_command": PRAGMAS, "timeout": 30}
-        return {**told, "NAME": sql.path(url), "OPTIONS": options}
+        return {**settings_of, "NAME": sql.path(url), "OPTIONS": options}
     return {
-        **told,
+        **settings_of,
         "NAME": parts.path.strip("/"),
         "HOST": parts.hostname,
         "PORT": parts.port or "",

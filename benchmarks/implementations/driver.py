@@ -137,7 +137,7 @@ class Driver:
         """Remove."""
         self._run("destroy", audit[IDENT])
 
-    def told(self, audit: tuple[Any, ...], eager: bool = False) -> dict[str, Any]:
+    def as_dict(self, audit: tuple[Any, ...], eager: bool = False) -> dict[str, Any]:
         """Return the columns."""
         values = iter(audit)
         found = _shown(rows.AUDIT, values)

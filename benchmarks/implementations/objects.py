@@ -19,7 +19,7 @@ class Objects:
             for name in rows.STRATEGY_FIELDS:
                 getattr(audit.strategy, name)
 
-    def told(self, audit: Any, eager: bool = False) -> dict[str, Any]:
+    def as_dict(self, audit: Any, eager: bool = False) -> dict[str, Any]:
         """Return the fields."""
         found = {name: getattr(audit, name) for name in rows.FIELDS}
         if eager:

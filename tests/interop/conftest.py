@@ -207,14 +207,14 @@ def call(served, context, notified):
 
 @pytest.fixture
 def notified(monkeypatch):
-    """The notifications that Watcher has sent: their types, and the states that they tell."""
-    told = []
+    """The notifications that Watcher has sent: their types, and the states in them."""
+    events = []
 
     def note(self, context, event_type, publisher_id, payload):
         data = payload["watcher_object.data"]
         change = data.get("state_update", {}).get("watcher_object.data", {})
-        told.append((event_type, change.get("old_state"), data.get("state")))
+        events.append((event_type, change.get("old_state"), data.get("state")))
 
     monkeypatch.setattr(notifications.NotificationBase, "_emit", note)
     monkeypatch.setattr(notifications.NotificationBase, "_should_notify", lambda self: True)
-    return told
+    return events

@@ -8,7 +8,7 @@ from watcher.decision_engine.audit import continuous
 
 def of_audit(notified):
     names = ("audit.create", "audit.update", "audit.delete")
-    return [told for told in notified if told[0] in names]
+    return [event for event in notified if event[0] in names]
 
 
 def plans_of(watcher, audit):

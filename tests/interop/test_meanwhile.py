@@ -20,7 +20,7 @@ ROWS = 2000
 LOST = {"postgresql": 0, "mysql": 20}
 
 WORK = """
-told = {"written": {}, "deleted": [], "refused": 0, "longest": 0}
+report = {"written": {}, "deleted": [], "refused": 0, "longest": 0}
 stop = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
 goal = objects.Goal.list(context)[0]
@@ -34,7 +34,7 @@ def work(number):
         audit.create()
     audit.status_message = str(number)
     audit.save()
-    told["written"][audit.uuid] = audit.status_message
+    report["written"][audit.uuid] = audit.status_message
     listed = objects.Audit.list(context, eager=True, limit=5, sort_key="id", sort_dir="desc")
     assert len(listed) == 5
     if number % 10 == 0 and number < 1000:
@@ -42,7 +42,7 @@ def work(number):
         gone.state = "CANCELLED"
         gone.save()
         gone.soft_delete()
-        told["deleted"].append(gone.uuid)
+        report["deleted"].append(gone.uuid)
 
 number = 0
 while not stop.is_set():
@@ -53,12 +53,12 @@ while not stop.is_set():
     except Exception as error:
         if not any(lost in str(error) for lost in ("database is locked", "(1213, ")):
             raise
-        told["refused"] += 1
-    told["longest"] = max(told["longest"], time.monotonic() - begun)
+        report["refused"] += 1
+    report["longest"] = max(report["longest"], time.monotonic() - begun)
     if number == 10:
         # It has also deleted.
         print("ready", flush=True)
-print(json.dumps(told))
+print(json.dumps(report))
 """
 
 
@@ -103,12 +103,12 @@ def test_watcher_goes_on_without_an_error_and_loses_nothing(empty, works):
     migration.downgrade(population.FOREIGN_HEAD)
     migration.upgrade()
     time.sleep(0.5)
-    told = process.ended(started)
-    assert told["written"]
-    assert told["deleted"]
+    report = process.ended(started)
+    assert report["written"]
+    assert report["deleted"]
     assert population.differences() == []
     audits = {row.uuid: row for row in population.run(sa.text("SELECT * FROM audits"))}
-    assert {key: audits[key].status_message for key in told["written"]} == told["written"]
-    assert all(audits[key].state == "DELETED" and audits[key].deleted for key in told["deleted"])
-    assert told["refused"] <= LOST.get(sa.make_url(empty).get_backend_name(), told["refused"])
-    assert told["longest"] < 5
+    assert {key: audits[key].status_message for key in report["written"]} == report["written"]
+    assert all(audits[key].state == "DELETED" and audits[key].deleted for key in report["deleted"])
+    assert report["refused"] <= LOST.get(sa.make_url(empty).get_backend_name(), report["refused"])
+    assert report["longest"] < 5

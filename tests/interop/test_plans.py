@@ -28,7 +28,7 @@ def states_of_actions(watcher, plan):
 
 def of_plan(notified):
     names = ("action_plan.create", "action_plan.update", "action_plan.delete")
-    return [told for told in notified if told[0] in names]
+    return [event for event in notified if event[0] in names]
 
 
 def test_plan_of_a_nop_and_a_sleep_succeeds(watcher, notified):
@@ -37,7 +37,7 @@ def test_plan_of_a_nop_and_a_sleep_succeeds(watcher, notified):
     assert watcher.reaches(plan, "SUCCEEDED")
     assert states_of_actions(watcher, plan) == ["SUCCEEDED", "SUCCEEDED"]
     assert watcher.api.delete(plan).status_code == 204
-    changes = [told for told in of_plan(notified) if told[1]]
+    changes = [event for event in of_plan(notified) if event[1]]
     assert of_plan(notified)[0] == ("action_plan.create", None, "RECOMMENDED")
     assert changes == [
         ("action_plan.update", "RECOMMENDED", "PENDING"),

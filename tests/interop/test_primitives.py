@@ -21,21 +21,21 @@ print("null")
 
 @pytest.fixture(scope="module")
 def through_watcher():
-    """A function that lets Watcher's class of an object read it, and tell it again."""
+    """A function that returns what Watcher's class of an object reads and serializes again."""
     started = process.start(ECHO, "sqlite://")
 
-    def told(primitive):
+    def answer(primitive):
         started.stdin.write(json.dumps(primitive) + "\n")
         started.stdin.flush()
         return json.loads(started.stdout.readline())
 
-    yield told
+    yield answer
     assert process.ended(started) is None
 
 
 def plain(obj):
     """The fields as both keep them: Watcher's times have whole seconds, and no document is {}."""
-    told = {}
+    values = {}
     for name in obj:
         value, field = obj[name], obj.fields[name]
         if name in obj.object_fields:
@@ -44,8 +44,8 @@ def plain(obj):
             value = value.replace(microsecond=0)
         elif value is None and type(field).__name__.startswith("Flexible"):
             value = field.coerce(obj, name, "[]" if "List" in type(field).__name__ else "{}")
-        told[name] = value
-    return told
+        values[name] = value
+    return values
 
 
 @pytest.mark.parametrize("filled", [True, False])
@@ -56,10 +56,10 @@ def test_both_read_what_the_other_serializes(cls, filled, through_watcher):
     def check(obj):
         if cls is Action and "input_parameters" in obj:
             assume(None not in (obj.input_parameters or {}).values())  # what Watcher can't read
-        is_clean, told = through_watcher(obj.obj_to_primitive())
+        is_clean, answer = through_watcher(obj.obj_to_primitive())
         assert is_clean
-        assert told["watcher_object.version"] == cls.VERSION
-        back = cls.obj_from_primitive(told, generated.context)
+        assert answer["watcher_object.version"] == cls.VERSION
+        back = cls.obj_from_primitive(answer, generated.context)
         missing = set(back) - set(obj)
         assert missing <= {"force", "state"}  # which Watcher's objects always tell of
         assert {n: v for n, v in plain(back).items() if n not in missing} == plain(obj)
@@ -70,6 +70,6 @@ def test_both_read_what_the_other_serializes(cls, filled, through_watcher):
 @pytest.mark.parametrize("cls", factory.CLASSES, ids=lambda cls: cls.__name__)
 def test_what_has_changed_is_reported_to_both(cls, through_watcher):
     obj = cls(generated.context, id=7)
-    is_clean, told = through_watcher(obj.obj_to_primitive())
+    is_clean, answer = through_watcher(obj.obj_to_primitive())
     assert not is_clean
-    assert "id" in cls.obj_from_primitive(told, generated.context).obj_what_changed()
+    assert "id" in cls.obj_from_primitive(answer, generated.context).obj_what_changed()

@@ -9,7 +9,7 @@ from watcher_objects import base, exception, fields
 from watcher_objects.db import claims, models, work
 from watcher_objects.db.claims import Claimant, Held, Kind, Request
 from watcher_objects.db.sql.queries import Key
-from watcher_objects.db.sql.write_outcome import Update
+from watcher_objects.db.sql.write_outcome import WriteResult
 from watcher_objects.db.statements import column_index
 from watcher_objects.fields import coercion
 from watcher_objects.persistence.reading import Readable
@@ -210,7 +210,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         token, attempts = (cells[column_index(cls.table, name)] for name in ("moves", "attempts"))
         return [self._published(cls, cells, old_state), token, attempts, old_state]
 
-    def _written(self, cls: Any, key: Key, done: Update | None) -> list[Any]:
+    def _written(self, cls: Any, key: Key, done: WriteResult | None) -> list[Any]:
         """Return what was written through a lease, and publish the change."""
         if done is None:
             raise _lost(cls, key, "it is gone", None)
@@ -218,7 +218,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             return [None, done.old_state]
         return [self._published(cls, done.cells, done.old_state), done.old_state]
 
-    def _ended(self, cls: Any, key: Key, done: Update | Exception | None) -> list[Any]:
+    def _ended(self, cls: Any, key: Key, done: WriteResult | Exception | None) -> list[Any]:
         """Return what became of one of several leases."""
         try:
             with self._lease_errors(cls, key):

@@ -25,7 +25,7 @@ from watcher_objects.db.sql import (
     write_outcome,
 )
 from watcher_objects.db.sql.queries import Key, Row
-from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update, Write
+from watcher_objects.db.sql.write_outcome import ChangedRow, RowVersion, Write, WriteResult
 from watcher_objects.db.statements import Cells, row_to_dict
 from watcher_objects.db.transactions import retries
 from watcher_objects.transitions import DELETED
@@ -82,7 +82,7 @@ def update(
     known: RowVersion = UNKNOWN,
     expected: expectations.Expected = expectations.NOTHING,
     context: Any = None,
-) -> Update | None:
+) -> WriteResult | None:
     """Change a row that is not deleted; None where there is no such row.
 
     Its table's rules for a new ``state`` are part of the UPDATE. To go to DELETED is to be
@@ -119,11 +119,11 @@ def prepare(
         if bound["state"] == DELETED:
             bound |= state_guard.marks_of_deletion(table)
     computed = tuple(n for n, value in given.items() if isinstance(value, sa.ColumnElement))
-    write = Write(table, key, bound, known, *_judged(table, bound, context, kind))
+    write = Write(table, key, bound, known, *_rules_and_entry(table, bound, context, kind))
     return write._replace(expected=expected, computed=computed)
 
 
-def apply(write: Write) -> Update | None:
+def apply(write: Write) -> WriteResult | None:
     """Make a write that was prepared; see :func:`update`."""
     if write.computed:
         return _computed(write)
@@ -136,17 +136,18 @@ def soft_delete(
     given: Mapping[str, Any] | None = None,
     known: RowVersion = UNKNOWN,
     context: Any = None,
-) -> Update | None:
+) -> WriteResult | None:
     """Mark a row as deleted, with whatever else is to be written, in one UPDATE as above.
 
     The rows that it owns go with it, in the same transaction.
     """
     bound = {**state_guard.storable(table, given or {}), **state_guard.marks_of_deletion(table)}
-    return _deleted(Write(table, key, bound, known, *_judged(table, bound, context, "delete")))
+    rules, entry = _rules_and_entry(table, bound, context, "delete")
+    return _deleted(Write(table, key, bound, known, rules, entry))
 
 
-@retries.looking(write_outcome.destroyed)
-def destroy(table: sa.Table, key: Key, context: Any = None) -> Sequence[Change] | None:
+@retries.retry_write(write_outcome.destroyed)
+def destroy(table: sa.Table, key: Key, context: Any = None) -> Sequence[ChangedRow] | None:
     """Remove a row, deleted or not, and those that it owns; None where there is none.
 
     :param context: the caller's, for the journal
@@ -164,12 +165,12 @@ def destroy(table: sa.Table, key: Key, context: Any = None) -> Sequence[Change] 
         return _destroyed_with_owned(table, key, entry)
 
 
-_inserted = retries.looking(write_outcome.inserted)(dml.insert)
+_inserted = retries.retry_write(write_outcome.inserted)(dml.insert)
 
 
 def _destroyed_with_owned(
     table: sa.Table, key: Key, entry: journal.Entry | None
-) -> Sequence[Change] | None:
+) -> Sequence[ChangedRow] | None:
     owned = bulk.destroy_owned(table, key, entry)
     return owned if _destroyed(table, key) else None
 
@@ -188,7 +189,7 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
     return False
 
 
-def _judged(
+def _rules_and_entry(
     table: sa.Table, bound: Row, context: Any, kind: str
 ) -> tuple[state_guard.Rules, journal.Entry | None]:
     """Return the rules of a new state, and what the journal is to say of it."""
@@ -197,27 +198,27 @@ def _judged(
     return rules, journal.entry(table, context, kind) if rules else None
 
 
-@retries.looking(write_outcome.written)
-def _deleted(write: Write) -> Update | None:
+@retries.retry_write(write_outcome.written)
+def _deleted(write: Write) -> WriteResult | None:
     if not bulk.owned(write.table):
         return _moved(write)
     return transactions.atomic(lambda: _deleted_with_owned(write))
 
 
-def _deleted_with_owned(write: Write) -> Update | None:
+def _deleted_with_owned(write: Write) -> WriteResult | None:
     owned = bulk.soft_delete_owned(write.table, write.key, write.entry)
     done = _moved(write)
     return done and done._replace(owned=owned)
 
 
-@retries.looking(write_outcome.written)
-def _computed(write: Write) -> Update | None:
+@retries.retry_write(write_outcome.written)
+def _computed(write: Write) -> WriteResult | None:
     plain = functools.partial(apply, write._replace(computed=()))
     return transactions.atomic(lambda: expressions.checked(write.table, write.computed, plain))
 
 
-@retries.looking(write_outcome.written)
-def _moved(write: Write) -> Update | None:
+@retries.retry_write(write_outcome.written)
+def _moved(write: Write) -> WriteResult | None:
     """Write the row, and its state only from a state that leads there.
 
     The UPDATE asks for the state that is known, so that its success reveals the true old
@@ -235,7 +236,7 @@ def _moved(write: Write) -> Update | None:
     return transactions.atomic(lambda: _moved_while_locked(write))
 
 
-def _moved_while_locked(write: Write) -> Update | None:
+def _moved_while_locked(write: Write) -> WriteResult | None:
     table, key = write.table, write.key
     # A policy may hide the row from this, and not from a SELECT.
     bulk.locked(table, queries.identity_conditions(table, key, show_deleted=False))
@@ -273,7 +274,7 @@ def _version(row: Row) -> RowVersion:
     return RowVersion(row.get("state"), row["updated_at"])
 
 
-def _from_state(write: Write, known: RowVersion) -> Update | None:
+def _from_state(write: Write, known: RowVersion) -> WriteResult | None:
     """Write the row if it is in the known state, and that leads to the new one; else None."""
     table, key, bound, rules = write.table, write.key, write.bound, write.rules
     guard = Row()
@@ -291,4 +292,4 @@ def _from_state(write: Write, known: RowVersion) -> Update | None:
         return None
     write_outcome.check(table, key, bound, cells)
     left = guard.get("state")
-    return Update(cells, None if left == bound.get("state") else left)
+    return WriteResult(cells, None if left == bound.get("state") else left)

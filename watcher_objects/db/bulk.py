@@ -13,7 +13,7 @@ from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
 from watcher_objects.db.sql import dml, filters, journal, state_guard, values, write_outcome
 from watcher_objects.db.sql.queries import Key, Row, identity_conditions
-from watcher_objects.db.sql.write_outcome import Change
+from watcher_objects.db.sql.write_outcome import ChangedRow
 from watcher_objects.db.statements import Cells
 from watcher_objects.db.transactions import retries
 
@@ -34,7 +34,7 @@ def create(
     return _inserted(table, bound, journal.entry(table, context, "create")) if bound else []
 
 
-@retries.looking(write_outcome.inserted_all)
+@retries.retry_write(write_outcome.inserted_all)
 def _inserted(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | None) -> list[Cells]:
     try:
         return transactions.atomic(lambda: _inserted_in_batches(table, bound, entry))
@@ -84,7 +84,7 @@ def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
 
 def update(
     table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any], context: Any = None
-) -> list[Change]:
+) -> list[ChangedRow]:
     """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
 
     :param context: the caller's, for the journal
@@ -103,10 +103,10 @@ def update(
     return _updated(table, conditions, bound, entry)
 
 
-@retries.looking(write_outcome.changed_all)
+@retries.retry_write(write_outcome.changed_all)
 def _updated(
     table: sa.Table, conditions: Any, bound: Row, entry: journal.Entry | None
-) -> list[Change]:
+) -> list[ChangedRow]:
     return transactions.atomic(lambda: _change(table, conditions, bound, entry))
 
 
@@ -117,13 +117,13 @@ def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
     return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 
-def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[Change]:
+def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[ChangedRow]:
     """Soft-delete what goes with a row; the transaction around this keeps that row locked.
 
     :raises InvalidStateTransition: the state of one of them does not allow it
     """
     ident = locked(table, identity_conditions(table, key, show_deleted=False))
-    changed: list[Change] = []
+    changed: list[ChangedRow] = []
     for other, column in owned(table) if ident else ():
         conditions = [column == ident, *identity_conditions(other, {}, show_deleted=False)]
         changed += _change(
@@ -132,19 +132,19 @@ def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) ->
     return changed
 
 
-def destroy_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[Change]:
+def destroy_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[ChangedRow]:
     """Remove what goes with a row, deleted or not; it is locked as above.
 
     That the row itself is to go is recorded, too.
     """
-    changed: list[Change] = []
+    changed: list[ChangedRow] = []
     for owner in _rows(table, identity_conditions(table, key, show_deleted=True)):
         for other, column in owned(table):
             rows = _rows(other, [column == owner["id"]])
             if rows:
                 dml.delete_many(other, [column == owner["id"]], len(rows))
             _record_destroyed(other, rows, entry)
-            changed += [Change(other, row) for row in rows]
+            changed += [ChangedRow(other, row) for row in rows]
         _record_destroyed(table, [owner], entry)
     return changed
 
@@ -192,7 +192,7 @@ def _change(
     bound: Row,
     entry: journal.Entry | None,
     with_owner: bool = False,
-) -> list[Change]:
+) -> list[ChangedRow]:
     rows = _rows(table, conditions)
     if "state" in bound:
         for row in rows:
@@ -203,8 +203,8 @@ def _change(
     return [_changed(table, row, now[row["id"]], bound) for row in rows]
 
 
-def _changed(table: sa.Table, row: Row, now: Row, bound: Row) -> Change:
+def _changed(table: sa.Table, row: Row, now: Row, bound: Row) -> ChangedRow:
     name = "uuid" if "uuid" in row else "id"
     write_outcome.check(table, {name: row[name]}, bound, [*now.values()])
     left = row["state"] if "state" in bound and row["state"] != bound["state"] else None
-    return Change(table, now, left, row["updated_at"])
+    return ChangedRow(table, now, left, row["updated_at"])

@@ -31,10 +31,10 @@ from watcher_objects.db.sql.claims import Kind as Kind
 from watcher_objects.db.sql.claims import Wanted
 from watcher_objects.db.sql.expectations import Not
 from watcher_objects.db.sql.queries import Key, Row
-from watcher_objects.db.sql.write_outcome import RowVersion, Update, Write
+from watcher_objects.db.sql.write_outcome import RowVersion, Write, WriteResult
 from watcher_objects.db.statements import Cells, column_index
 from watcher_objects.db.transactions import retries
-from watcher_objects.db.transactions.retries import Found
+from watcher_objects.db.transactions.retries import Outcome
 from watcher_objects.transitions import StateTransitionManager
 
 #: The maximum number of rows of a claim, and of seconds for which a row can be given back.
@@ -66,10 +66,10 @@ def register(given: Mapping[str, Any]) -> Cells:
 
 def _found_worker(lost: exception.DatabaseUnavailable, bound: Mapping[str, Any]) -> Any:
     found = api.get(_workers, {"uuid": bound["uuid"]})
-    return Found.NOTHING if found is None else found
+    return Outcome.NOT_APPLIED if found is None else found
 
 
-@retries.looking(_found_worker)
+@retries.retry_write(_found_worker)
 def _registered(bound: Mapping[str, Any]) -> Any:
     moments = {"started_at": times.now(), "alive_until": times.later(bound["ttl"])}
     insert = sa.insert(_workers).values(**bound, **moments)
@@ -184,7 +184,7 @@ class Takeover(NamedTuple):
     """The rows that were taken over, and those that were ended as no attempt was left."""
 
     claimed: Sequence[Cells] = ()
-    ended: Sequence[Update] = ()
+    ended: Sequence[WriteResult] = ()
 
 
 def take_over(request: Request, attempts: int, then: str) -> Takeover:
@@ -205,7 +205,7 @@ def take_over(request: Request, attempts: int, then: str) -> Takeover:
         bound = _end(table, made, then) if is_last else _bound(table, request.claimant, made + 1)
         row = _claimed_candidate(wanted, candidate, bound, entry)
         if row is not None and is_last:
-            ended.append(Update(row, wanted.from_state))
+            ended.append(WriteResult(row, wanted.from_state))
         elif row is not None:
             claimed.append(row)
     return Takeover(claimed, ended)
@@ -220,16 +220,16 @@ def _lost_claim(
     wanted: Wanted,
     bound: Row,
     entry: journal.Entry | None,
-) -> Sequence[Cells] | Found:
+) -> Sequence[Cells] | Outcome:
     """Return the rows that were claimed, although the answer to that was lost.
 
     What is claimed after this look, the worker gives back with a heartbeat.
     """
     rows = claims.written(request.table, "worker_id", request.claimant.id, bound, entry)
-    return rows or Found.NOTHING
+    return rows or Outcome.NOT_APPLIED
 
 
-@retries.looking(_lost_claim)
+@retries.retry_write(_lost_claim)
 def _claimed(
     request: Request, wanted: Wanted, bound: Row, entry: journal.Entry | None
 ) -> Sequence[Cells] | None:
@@ -243,13 +243,13 @@ def _lost_candidate(
     candidate: claims.Candidate,
     bound: Row,
     entry: journal.Entry | None,
-) -> Cells | Found:
+) -> Cells | Outcome:
     rows = claims.written(wanted.shape.table, "id", candidate.id, bound, entry)
-    return rows[0] if rows else Found.NOTHING
+    return rows[0] if rows else Outcome.NOT_APPLIED
 
 
 # One by one: what was claimed is kept if the next one fails.
-_claimed_candidate = retries.looking(_lost_candidate)(claims.claim_candidate)
+_claimed_candidate = retries.retry_write(_lost_candidate)(claims.claim_candidate)
 
 
 @retries.retried
@@ -284,7 +284,9 @@ def _bound(table: sa.Table, claimant: Claimant, attempts: int) -> dict[str, Any]
     }
 
 
-def claim_one(table: sa.Table, key: Key, claimant: Claimant, context: Any = None) -> Update | None:
+def claim_one(
+    table: sa.Table, key: Key, claimant: Claimant, context: Any = None
+) -> WriteResult | None:
     """Claim a row that waits, or may run again; None where there is no such row.
 
     :param context: the caller's, for the journal
@@ -314,7 +316,7 @@ def write(
     token: int,
     given: Mapping[str, Any],
     context: Any = None,
-) -> Update | None:
+) -> WriteResult | None:
     """Change a row that a worker has claimed; None where there is no such row.
 
     :param token: the number of the transition that claimed it
@@ -338,7 +340,7 @@ class Held(NamedTuple):
 
 def finish_many(
     table: sa.Table, leases: Sequence[Held], given: Mapping[str, Any], context: Any = None
-) -> list[Update | Exception | None]:
+) -> list[WriteResult | Exception | None]:
     """Change rows that a worker has claimed, in one transaction.
 
     Rows that change alike take one statement together, the others one each.
@@ -391,24 +393,24 @@ def _lost_finish(
     common: Write,
     alike: Sequence[Held],
     others: Sequence[Write],
-) -> Mapping[str, Update] | Found:
+) -> Mapping[str, WriteResult] | Outcome:
     """Return the rows that were written, although the answer to that was lost."""
-    found: dict[str, Update] = {}
+    found: dict[str, WriteResult] = {}
     for write in (*(_of_lease(common, lease) for lease in alike), *others):
         of_row = exception.DatabaseUnavailable(reason=str(lost))
         of_row.expected = write.known
         update = write_outcome.written(of_row, write)
-        if update is Found.OTHERS:
+        if update is Outcome.SUPERSEDED:
             return update
-        if isinstance(update, Update):
+        if isinstance(update, WriteResult):
             found[write.key["uuid"]] = update
-    return found or Found.NOTHING
+    return found or Outcome.NOT_APPLIED
 
 
-@retries.looking(_lost_finish)
+@retries.retry_write(_lost_finish)
 def _finished_many(
     common: Write, alike: Sequence[Held], others: Sequence[Write]
-) -> Mapping[str, Update] | None:
+) -> Mapping[str, WriteResult] | None:
     """Write rows whose claims were not revoked, and return them by uuid; None if none was."""
     if not others and len(alike) <= TOGETHER:
         return _finished_alike(common, alike) or None
@@ -417,8 +419,8 @@ def _finished_many(
 
 def _finished_in_turn(
     common: Write, alike: Sequence[Held], others: Sequence[Write]
-) -> Mapping[str, Update]:
-    found: dict[str, Update] = {}
+) -> Mapping[str, WriteResult]:
+    found: dict[str, WriteResult] = {}
     for begin in range(0, len(alike), TOGETHER):
         found |= _finished_alike(common, alike[begin : begin + TOGETHER])
     for write in others:
@@ -429,7 +431,7 @@ def _finished_in_turn(
     return found
 
 
-def _finished_alike(common: Write, leases: Sequence[Held]) -> dict[str, Update]:
+def _finished_alike(common: Write, leases: Sequence[Held]) -> dict[str, WriteResult]:
     """Write rows in which the same columns change to the same values."""
     table, bound, running = common.table, common.bound, common.known.state
     tokens = {lease.uuid: lease.token for lease in leases}
@@ -437,7 +439,7 @@ def _finished_alike(common: Write, leases: Sequence[Held]) -> dict[str, Update]:
     found = {}
     for cells in claims.write_leased(table, tokens, bound, common.entry):
         write_outcome.check(table, {"uuid": cells[uuid]}, bound, cells)
-        found[cells[uuid]] = Update(cells, running)
+        found[cells[uuid]] = WriteResult(cells, running)
     return found
 
 
@@ -478,7 +480,7 @@ def give_back(
     after: float = 0,
     counts: bool = True,
     context: Any = None,
-) -> Update | None:
+) -> WriteResult | None:
     """End a claim so that any worker may take the row over.
 
     :param after: seconds for which nobody may
@@ -502,7 +504,7 @@ def reschedule(
     token: int,
     given: Mapping[str, Any],
     context: Any = None,
-) -> Update | None:
+) -> WriteResult | None:
     """End the run of a continuous row, which is due again later.
 
     :param given: the columns that change, ``next_run_time`` among them
@@ -516,7 +518,7 @@ def reschedule(
 
 def _written_in_place(
     table: sa.Table, key: Key, token: int, bound: Mapping[str, Any], context: Any, kind: str
-) -> Update | None:
+) -> WriteResult | None:
     """Write a claimed row, which stays in its state and gets a new token."""
     rules = machine_of(table).under(database.get_profile())
     running = rules.RUNNING

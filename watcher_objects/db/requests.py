@@ -21,7 +21,7 @@ from watcher_objects.db.backend import database, errors
 from watcher_objects.db.sql import write_outcome
 from watcher_objects.db.statements import Joined, Statement, bind_value, is_listened_to
 from watcher_objects.db.transactions import levels, retries
-from watcher_objects.db.transactions.retries import Found
+from watcher_objects.db.transactions.retries import Outcome
 
 _requests = models.rpc_requests
 #: What the tokens of keys begin with; those of requests over RPC are uuids.
@@ -164,16 +164,16 @@ def _refuse_nesting(slot: Slot) -> None:
         level = level.parent
 
 
-def _known(lost: Any, token: str, run: Any, fingerprint: str | None = None) -> str | Found:
+def _known(lost: Any, token: str, run: Any, fingerprint: str | None = None) -> str | Outcome:
     """Find the answer if it is not known whether it was stored, and publish what was."""
     slot = Slot(token, fingerprint, token)
     if not slot.load():
-        return Found.NOTHING
-    transactions.run_callbacks(lost.untold)
+        return Outcome.NOT_APPLIED
+    transactions.run_callbacks(lost.not_run)
     return slot.answer or ""
 
 
-@retries.looking(_known)
+@retries.retry_write(_known)
 def execute_once(token: str, run: Callable[[], str], fingerprint: str | None = None) -> str:
     """Return the answer to a request: what was answered before, or else what ``run`` returns.
 

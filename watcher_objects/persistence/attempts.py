@@ -13,7 +13,7 @@ from watcher_objects.db import api, bulk, transactions
 from watcher_objects.db.backend import budget
 from watcher_objects.db.sql import expectations, queries, state_guard, write_outcome
 from watcher_objects.db.sql.queries import Key
-from watcher_objects.db.sql.write_outcome import RowVersion, Update, Write
+from watcher_objects.db.sql.write_outcome import RowVersion, Write, WriteResult
 from watcher_objects.db.statements import Cells, row_to_dict
 from watcher_objects.db.transactions import retries
 from watcher_objects.persistence import merging
@@ -34,7 +34,7 @@ class _Attempts:
         """Make one attempt, and return what the call returns."""
         raise NotImplementedError
 
-    def found(self, done: Update) -> Any:
+    def found(self, done: WriteResult) -> Any:
         """Return what the call returns if the lost write took effect."""
         return done
 
@@ -42,7 +42,7 @@ class _Attempts:
         """Make attempts until one succeeds or the deadline passes."""
         return _run(self)
 
-    def _send(self, obj: Any, given: Any, base: Any, known: RowVersion) -> Update | None:
+    def _send(self, obj: Any, given: Any, base: Any, known: RowVersion) -> WriteResult | None:
         """Write values if the row holds what was read.
 
         :raises UnexpectedValues: it holds something else
@@ -60,16 +60,16 @@ class _Attempts:
 def _look(error: exception.DatabaseUnavailable, attempts: _Attempts) -> Any:
     if attempts.lost is None:
         # What was lost was an answer to a SELECT.
-        return retries.Found.NOTHING
+        return retries.Outcome.NOT_APPLIED
     found = write_outcome.written(error, attempts.lost)
-    if found is retries.Found.OTHERS and attempts.repeatable:
+    if found is retries.Outcome.SUPERSEDED and attempts.repeatable:
         attempts.is_doubtful = True
         anyway = attempts.lost._replace(expected=expectations.NOTHING)
         found = write_outcome.written(error, anyway)
-    return attempts.found(found) if isinstance(found, Update) else found
+    return attempts.found(found) if isinstance(found, WriteResult) else found
 
 
-@retries.looking(_look)
+@retries.retry_write(_look)
 def _run(attempts: _Attempts) -> Any:
     return attempts.attempt()
 
@@ -93,7 +93,7 @@ class Merge(_Attempts):
         #: What the next attempt writes, expects, and knows of the row.
         self.next = given, base, obj._known_version()
 
-    def attempt(self) -> Update | None:
+    def attempt(self) -> WriteResult | None:
         """Write as if nobody else had; if others have, merge and write again."""
         for _ in range(2):
             try:
@@ -105,10 +105,10 @@ class Merge(_Attempts):
                 return self._needless(unmet)
         raise _overtaken(unmet) from unmet
 
-    def _needless(self, unmet: exception.UnexpectedValues) -> Update:
+    def _needless(self, unmet: exception.UnexpectedValues) -> WriteResult:
         # After a lost answer it may have been this call that wrote them.
         self.is_needless = self.lost is None
-        return Update(unmet.cells, None)
+        return WriteResult(unmet.cells, None)
 
     def _merged(self, cells: Cells) -> tuple[dict[str, Any], dict[str, Any], RowVersion]:
         """Return what has to be written over a row, and what it holds."""
@@ -199,7 +199,7 @@ class Modification(_Attempts):
         except exception.UnexpectedValues as unmet:
             raise _overtaken(unmet) from unmet
 
-    def found(self, done: Update) -> Any:
+    def found(self, done: WriteResult) -> Any:
         """Return the object whose write took effect, and what was written."""
         return self.sender, done, True
 

@@ -17,7 +17,7 @@ from watcher_objects.db.sql import values
 from watcher_objects.db.sql.queries import Key
 from watcher_objects.db.transactions import levels
 from watcher_objects.fields import coercion
-from watcher_objects.persistence.lazy_json import Unchanged
+from watcher_objects.persistence.lazy_json import LazyChangeSet
 from watcher_objects.persistence.registry import Relations
 from watcher_objects.versions.primitives import Versioned
 
@@ -47,7 +47,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     # ``_row_...`` is what the row said of documents, which may be changed inside, and of the
     # state, whose stored value decides what may follow.
     _old_state: str | None = None
-    _changed_fields = Unchanged()
+    _changed_fields = LazyChangeSet()
     # What other fields held before they were changed, as far as that is known. The mapping is
     # replaced, not changed: copies of an object share it.
     _base: Mapping[str, Any] = {}
@@ -127,8 +127,8 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
 
     def __repr__(self) -> str:
         shown = (name for name in ("id", "uuid", "state") if name in self.fields)
-        told = (f"{n}={getattr(self, n) if self.obj_attr_is_set(n) else '?'}" for n in shown)
-        return f"{self.obj_name()}({', '.join(told)})"
+        parts = (f"{n}={getattr(self, n) if self.obj_attr_is_set(n) else '?'}" for n in shown)
+        return f"{self.obj_name()}({', '.join(parts)})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         copy = super().__deepcopy__(memo)

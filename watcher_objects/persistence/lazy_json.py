@@ -18,7 +18,7 @@ DOCUMENTS = {
 _decode: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 
 
-class Unchanged:
+class LazyChangeSet:
     """The set of changed fields of an object that has none: it is made when it is asked for."""
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:

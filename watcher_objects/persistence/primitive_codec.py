@@ -35,26 +35,26 @@ def encoder(cls: Any) -> Callable[[Any], dict[str, Any]]:
     lines = [
         "d = self.__dict__",
         "try:",
-        f"    data = {{{', '.join(f'{name!r}: {_told(cls, name)}' for name in own)}}}",
+        f"    data = {{{', '.join(f'{name!r}: {_encode(cls, name)}' for name in own)}}}",
         "except KeyError:",
         "    data = {}",
-        *(f"    {_told_if_set(cls, name)}" for name in own),
-        *(_told_if_set(cls, name) for name in cls.object_fields),
+        *(f"    {_encode_if_set(cls, name)}" for name in own),
+        *(_encode_if_set(cls, name) for name in cls.object_fields),
         "return data",
     ]
     reads = {f"read_{name}": getattr(cls, f"_obj_{name}").read for name in cls._json_fields()}
-    told: Callable[[Any], dict[str, Any]] = compile_function(
+    encode: Callable[[Any], dict[str, Any]] = compile_function(
         cls, "encode(self)", lines, fields=cls.fields, utc=datetime.UTC, **reads
     )
-    return told
+    return encode
 
 
-def _told_if_set(cls: Any, name: str) -> str:
+def _encode_if_set(cls: Any, name: str) -> str:
     waits = f" or '_row_{name}' in d" if name in cls._json_fields() else ""
-    return f"if '_obj_{name}' in d{waits}: data[{name!r}] = {_told(cls, name)}"
+    return f"if '_obj_{name}' in d{waits}: data[{name!r}] = {_encode(cls, name)}"
 
 
-def _told(cls: Any, name: str) -> str:
+def _encode(cls: Any, name: str) -> str:
     """Return the expression for what a primitive has of a field that is set."""
     field, value = cls.fields[name], f"d['_obj_{name}']"
     if name in cls._json_fields():
@@ -63,11 +63,11 @@ def _told(cls: Any, name: str) -> str:
         value = f"({value} if '_obj_{name}' in d else {read})"
     if type(field) in (*PLAIN, fields.BooleanField, *JSON):
         return value
-    told = f"fields[{name!r}].to_primitive(self, {name!r}, "
+    call = f"fields[{name!r}].to_primitive(self, {name!r}, "
     if type(field) is fields.DateTimeField:
         text = "v.isoformat()[:-6] + 'Z' if v.tzinfo is utc else " if is_aware(field) else ""
-        return f"None if (v := {value}) is None else {text}{told}v)"
-    return f"{told}{value})"
+        return f"None if (v := {value}) is None else {text}{call}v)"
+    return f"{call}{value})"
 
 
 @functools.lru_cache(maxsize=SHAPES)

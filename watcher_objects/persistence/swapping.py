@@ -14,7 +14,7 @@ from watcher_objects.db import api
 from watcher_objects.db.backend import database
 from watcher_objects.db.sql import expectations
 from watcher_objects.db.sql.expectations import Expected
-from watcher_objects.db.sql.write_outcome import Update
+from watcher_objects.db.sql.write_outcome import WriteResult
 from watcher_objects.fields import coercion
 from watcher_objects.persistence import attempts
 from watcher_objects.persistence.finding import shows_deleted
@@ -168,7 +168,7 @@ class Swappable(Readable, Writable):
 
         return expectations.parse(self.table, expected, coerce)
 
-    def _update_if(self, given: dict[str, Any], expected: Expected) -> Update | None:
+    def _update_if(self, given: dict[str, Any], expected: Expected) -> WriteResult | None:
         """Write values if the row is as expected; without values only compare it."""
         key = self._key()
         if given:

@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from watcher_objects import events, exception
 from watcher_objects.db import api, bulk, wakeups
 from watcher_objects.db.sql import filters
-from watcher_objects.db.sql.write_outcome import Change, RowVersion, Update
+from watcher_objects.db.sql.write_outcome import ChangedRow, RowVersion, WriteResult
 from watcher_objects.db.statements import Cells, column_index
 from watcher_objects.db.statements import cells as cells_of
 from watcher_objects.db.transactions import levels
@@ -140,7 +140,7 @@ class Writable(RowMapped):
         if owned is None:
             raise self._not_found(key)
         self._refresh_from_write()
-        _told(self._context, "destroy", owned)
+        _publish_changes(self._context, "destroy", owned)
         self._publish("destroy")
 
     def _to_create(self) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Writable(RowMapped):
     def _known_version(self) -> RowVersion:
         return RowVersion(*map(vars(self).get, ("_row_state", "_obj_updated_at")))
 
-    def _finish_update(self, done: Update | None) -> None:
+    def _finish_update(self, done: WriteResult | None) -> None:
         """Become what was written, and publish it.
 
         :raises ResourceNotFound: there was no row to write
@@ -186,7 +186,7 @@ class Writable(RowMapped):
             raise self._not_found(self._key())
         self._refresh_from_write(done.cells, done.old_state)
         if done.owned:
-            _told(self._context, "delete", done.owned)
+            _publish_changes(self._context, "delete", done.owned)
         is_deleted = done.cells and done.cells[column_index(self.table, "deleted")] != 0
         self._publish("delete" if is_deleted else "update", done.old_state)
 
@@ -195,7 +195,7 @@ class Writable(RowMapped):
         """Change all rows that meet the filters, and return them as objects."""
         if context is None:
             raise missing_context()
-        return _told(context, "update", bulk.update(cls.table, wanted, given, context))
+        return _publish_changes(context, "update", bulk.update(cls.table, wanted, given, context))
 
     def _refresh_from_write(self, row: Cells | None = None, old_state: str | None = None) -> None:
         """Become what was written; after a rollback be what it was."""
@@ -245,8 +245,8 @@ class Writable(RowMapped):
         except exception.MissingReference as error:
             raise self._missing(error) from error
         except exception.Referenced as error:
-            told = {"name": self.resource, self.resource: error.kwargs["id"]}
-            raise self.referenced(**{**error.kwargs, **told}) from error
+            named = {"name": self.resource, self.resource: error.kwargs["id"]}
+            raise self.referenced(**{**error.kwargs, **named}) from error
         except exception.InvalidStateTransition as error:
             events.publish(events.Event(self.resource, "refuse", self._context, self, error=error))
             raise
@@ -263,7 +263,7 @@ def _not_objects(cls: type[Writable]) -> exception.InvalidParameter:
     return exception.InvalidParameter(parameter="objects", parameter_type=allowed)
 
 
-def _told(context: Any, kind: str, changes: Sequence[Change]) -> list[Any]:
+def _publish_changes(context: Any, kind: str, changes: Sequence[ChangedRow]) -> list[Any]:
     """Publish the changes of several rows, and return the rows as objects."""
     objects = []
     for change in changes:

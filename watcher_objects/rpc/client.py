@@ -121,7 +121,7 @@ class Client(ovo.VersionedObjectIndirectionAPI):
     ) -> dict[str, Any]:
         token = uuidutils.generate_uuid()
         while True:
-            manifest = versions.sent_at(wire.supported_versions(), self._server or {})
+            manifest = versions.negotiate(wire.supported_versions(), self._server or {})
             message = {**request(manifest), "token": token, "versions": wire.supported_versions()}
             text = wire.write(message, wire.MAX_REQUEST)
             answer = wire.read(self.caller.call(context, verb, method, text))

@@ -205,4 +205,4 @@ def _manifest(body: Request) -> Manifest:
     for version in requested.values():
         if not (isinstance(version, str) and _VERSION.fullmatch(version)):
             raise exception.InvalidMessage(reason="invalid versions")
-    return versions.sent_at(wire.supported_versions(), requested)
+    return versions.negotiate(wire.supported_versions(), requested)

@@ -133,7 +133,7 @@ def pinned() -> str | None:
     return _pinned
 
 
-def sent_at(*known: Manifest) -> Manifest:
+def negotiate(*known: Manifest) -> Manifest:
     """Return the versions to send objects at: the oldest of those known, and of the pin's.
 
     :param known: what we know, and what others do who may know less
@@ -143,8 +143,8 @@ def sent_at(*known: Manifest) -> Manifest:
         known = ({name: known[0][name] for name in known[0].keys() & pinned}, *known[1:], pinned)
     oldest = {}
     for name in known[0]:
-        told = (versions[name] for versions in known if name in versions)
-        oldest[name] = min(told, key=versionutils.convert_version_to_tuple)
+        known_versions = (versions[name] for versions in known if name in versions)
+        oldest[name] = min(known_versions, key=versionutils.convert_version_to_tuple)
     return oldest
 
 

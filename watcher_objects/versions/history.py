@@ -148,8 +148,8 @@ def to_older(objname: str, changes: Sequence[Change], data: Data, version: str) 
         try:
             change.to_older(data)
         except ValueError as error:
-            told = {"objname": objname, "field": change.field, "version": version}
-            raise exception.NoOlderForm(reason=str(error), **told) from error
+            where = {"objname": objname, "field": change.field, "version": version}
+            raise exception.NoOlderForm(reason=str(error), **where) from error
 
 
 def to_newer(changes: Sequence[Change], data: Data) -> None:

@@ -156,8 +156,8 @@ class Versioned(ovo.VersionedObject):
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
         if not cls.history:
             return super()._obj_from_primitive(context, objver, primitive)
-        *_, told, changes = cls._primitive_keys()
-        data = sent = primitive[told]
+        *_, data_key, changes = cls._primitive_keys()
+        data = sent = primitive[data_key]
         left: Mapping[str, Any] = {}
         if objver != cls.VERSION:
             data = dict(sent)

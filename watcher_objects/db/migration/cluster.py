@@ -181,5 +181,5 @@ class _Lock:
             self._renew()
             self.connection.execute(DropTable(_lock))
         except Exception as error:
-            told = "the migration lock can't be released, and expires in %d seconds: %s"
-            LOG.warning(told, LEASE, type(error).__name__)
+            message = "the migration lock can't be released, and expires in %d seconds: %s"
+            LOG.warning(message, LEASE, type(error).__name__)

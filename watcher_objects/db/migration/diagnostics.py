@@ -93,11 +93,11 @@ def of_schema() -> Iterator[Finding]:
         options = {"compare_type": True, "include_name": lambda name, *_: name != cluster.TABLE}
         context = MigrationContext.configure(connection, opts=options)
         for difference in compare_metadata(context, models.metadata):
-            told = difference[0] if isinstance(difference, list) else difference
-            what = " ".join(str(part) for part in told[:4] if isinstance(part, str))
-            item = next((p for p in told if isinstance(p, sa.schema.SchemaItem)), None)
+            step = difference[0] if isinstance(difference, list) else difference
+            what = " ".join(str(part) for part in step[:4] if isinstance(part, str))
+            item = next((p for p in step if isinstance(p, sa.schema.SchemaItem)), None)
             named = f"{what} {getattr(item, 'name', '') or ''}".strip()
-            if (harmless := _harmless(told[0], item)) is not None:
+            if (harmless := _harmless(step[0], item)) is not None:
                 yield from harmless
                 continue
             advice = "somebody changed the schema by hand: compare it with the models"
@@ -197,14 +197,14 @@ def _keys(table: sa.Table, shape: _Shape) -> Iterator[Finding]:
         same = sa.select(*key.columns, number).where(*valued).group_by(*key.columns)
         rows = transactions.execute(same.having(number > 1).limit(SHOWN)).rows
         names = [column.name for column in key.columns]
-        told = "; ".join(f"{row[-1]} rows have {_named(names, row)}" for row in rows)
-        what = f"{table.name} lacks the unique key {key.name}{told and ': ' + told}"
+        duplicates = "; ".join(f"{row[-1]} rows have {_named(names, row)}" for row in rows)
+        what = f"{table.name} lacks the unique key {key.name}{duplicates and ': ' + duplicates}"
         yield Finding(Need.UPGRADE, what, "run db upgrade, which renames them and reports how")
 
 
 def _named(names: list[str], row: Any) -> str:
-    told = (f"{name} {value!r}" for name, value in zip(names, row, strict=False))
-    return exception.escape_control(", ".join(told))
+    shown = (f"{name} {value!r}" for name, value in zip(names, row, strict=False))
+    return exception.escape_control(", ".join(shown))
 
 
 def _orphans(table: sa.Table, shapes: Mapping[sa.Table, _Shape]) -> Iterator[Finding]:

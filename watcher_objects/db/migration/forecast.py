@@ -62,12 +62,12 @@ def obstacles(connection: sa.Connection, steps: Sequence[Any]) -> Iterator[Findi
         return
     forbidden = dialects.of(connection).catalog.triggers_forbidden
     if forbidden and connection.exec_driver_sql(forbidden).scalar():
-        told = "this account may create no triggers, since there is a binary log"
+        problem = "this account may create no triggers, since there is a binary log"
         remedy = "set log_bin_trust_function_creators = ON, on each node of a cluster, and upgrade"
-        yield Finding(Need.PERSON, told, remedy)
+        yield Finding(Need.PERSON, problem, remedy)
     for what, columns in users_of_changed_columns(connection).items():
-        told = f"{what} uses {', '.join(columns)}, whose type db upgrade changes"
-        yield Finding(Need.PERSON, told, "drop it, run db upgrade, and create it again")
+        problem = f"{what} uses {', '.join(columns)}, whose type db upgrade changes"
+        yield Finding(Need.PERSON, problem, "drop it, run db upgrade, and create it again")
 
 
 def of_schema(
@@ -82,5 +82,5 @@ def of_schema(
     if query := dialects.of(connection).catalog.old_row_formats:
         old = connection.exec_driver_sql(query).scalars()
         if names := sorted(models.metadata.tables.keys() & set(old)):
-            told = f"the row format is Compact or Redundant of {', '.join(names)}"
-            yield Finding(Need.UPGRADE, told, "run db upgrade; it writes these tables anew")
+            problem = f"the row format is Compact or Redundant of {', '.join(names)}"
+            yield Finding(Need.UPGRADE, problem, "run db upgrade; it writes these tables anew")

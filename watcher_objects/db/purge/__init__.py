@@ -44,7 +44,7 @@ from watcher_objects.db.transactions import retries
 def count(selection: Selection, progress: Progress = ignore) -> list[Count]:
     """Return what :func:`remove` would if nobody else wrote; nothing is removed."""
     stuck: dict[sa.Table, set[Any]] = {table: set() for table in selection.leading}
-    told = []
+    counts = []
     for table in selection.leading:
         keys = [key for _, key in filters.relations(table) if filters.target(key) in stuck]
         columns = [flag(selection.rows(table)), *map(selection.target, keys)]
@@ -58,8 +58,8 @@ def count(selection: Selection, progress: Progress = ignore) -> list[Count]:
                 for key, target in zip(keys, targets, strict=True):
                     stuck[filters.target(key)].add(target)
         if table in selection.tables:
-            told.append(Count(table.name, found, found - kept, kept))
-    return told
+            counts.append(Count(table.name, found, found - kept, kept))
+    return counts
 
 
 def remove(
@@ -74,7 +74,7 @@ def remove(
         before that stay removed
     """
     refuse_transaction()
-    told = []
+    counts = []
     for table in selection.tables:
         wanted = selection.rows(table)
         found = kept = 0
@@ -84,8 +84,8 @@ def remove(
             left = _kept(table, wanted, ids)
             found, kept = found + len(ids), kept + left
             pace.wait(begun, len(ids) - left)
-        told.append(Count(table.name, found, found - kept, kept))
-    return told
+        counts.append(Count(table.name, found, found - kept, kept))
+    return counts
 
 
 def _kept(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:

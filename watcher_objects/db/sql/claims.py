@@ -162,7 +162,7 @@ def write_leased(
     try:
         return _write_locked(LeaseShape(table, len(leases)), values, bound, entry)
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise dml.explained(table, bound, error) from error
+        raise dml.with_column_names(table, bound, error) from error
 
 
 def _write_locked(

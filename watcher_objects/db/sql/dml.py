@@ -45,10 +45,10 @@ def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> C
         values |= journal.values(entry, None)
         values["uuid"] = bound["uuid"]
     try:
-        with _numbered(table, bound["id"]) if "id" in bound else nullcontext():
+        with _advance_sequence(table, bound["id"]) if "id" in bound else nullcontext():
             row = write_row(write, values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise explained(table, bound, error) from error
+        raise with_column_names(table, bound, error) from error
     if row is None:
         ident = bound.get("uuid", "a row")
         raise write_outcome.suppressed(table, ident, "the INSERT returned no row")
@@ -62,10 +62,10 @@ def insert_many(table: sa.Table, bound: Sequence[Row], entry: journal.Entry | No
     """
     statement = sa.insert(table).returning(*table.columns)
     try:
-        with _numbered(table, max(row.get("id", 0) for row in bound)):
+        with _advance_sequence(table, max(row.get("id", 0) for row in bound)):
             rows = transactions.execute(statement, bound).rows
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise explained(table, bound[0], error) from error
+        raise with_column_names(table, bound[0], error) from error
     names = [column.name for column in identity(table)]
     stored = {tuple(row._mapping[n] for n in names): row._mapping for row in rows}
     found = [stored.get(tuple(row[n] for n in names)) for row in bound]
@@ -194,7 +194,7 @@ def update(
     try:
         return write_row(build(database.current().dialect, table, *shape, *recording), values)
     except (exception.DuplicateKey, exception.MissingReference) as error:
-        raise explained(table, bound, error) from error
+        raise with_column_names(table, bound, error) from error
 
 
 @functools.lru_cache(maxsize=SHAPES)
@@ -278,7 +278,7 @@ def _delete(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> State
 
 
 @contextmanager
-def _numbered(table: sa.Table, ident: int) -> Iterator[None]:
+def _advance_sequence(table: sa.Table, ident: int) -> Iterator[None]:
     """Make PostgreSQL's sequence go on after an id that is given, as other databases do.
 
     Before the row is stored: a skipped number does no harm, an error afterwards would.
@@ -294,7 +294,7 @@ def _numbered(table: sa.Table, ident: int) -> Iterator[None]:
         yield
 
 
-def explained(table: sa.Table, bound: Row, error: Any) -> exception.WatcherException:
+def with_column_names(table: sa.Table, bound: Row, error: Any) -> exception.WatcherException:
     """Return an error of the database with the names of the columns that it is about."""
     if isinstance(error, exception.DuplicateKey):
         return exception.DuplicateKey(columns=_taken(table, bound, error))

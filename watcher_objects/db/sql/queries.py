@@ -161,8 +161,8 @@ def page(query: ListQuery, limit: int | None, eager: Sequence[str]) -> RowSet:
     source = database.current()
     # PostgreSQL plans a statement anew for each call if it does not know how many rows it is for;
     # with filters it should, since a rare state needs another plan than a common one.
-    told = limit if source.backend.plans_by_text and not shape.filters else limit and ANY_LIMIT
-    statement = build(source.dialect, shape, told)
+    in_shape = limit if source.backend.plans_by_text and not shape.filters else limit and ANY_LIMIT
+    statement = build(source.dialect, shape, in_shape)
     rows = transactions.run(statement, {**query.values, "limit": limit}).rows
     return _load_relations(shape.table, eager, rows) if eager else RowSet(rows)
 

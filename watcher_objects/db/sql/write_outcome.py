@@ -3,7 +3,8 @@
 
 A transition is in the journal, with the uuid of the call that made it. Without a journal, and for
 all other writes, the time of a row's last write, or of its creation, shows whose that was: it is
-exact to the microsecond. What each look takes is the error, and what the write got.
+exact to the microsecond. Each of these checks takes the error
+and the arguments of the write.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from watcher_objects.db.sql import expectations, journal, queries, state_guard
 from watcher_objects.db.sql.queries import Key, Row
 from watcher_objects.db.statements import Cells, bind_value, cells, column_index, row_to_dict
 from watcher_objects.db.transactions import levels
-from watcher_objects.db.transactions.retries import Found
+from watcher_objects.db.transactions.retries import Outcome
 from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown, WriteSuppressed
 
 
@@ -59,7 +60,7 @@ class Write(NamedTuple):
         return not (self.rules or is_conditional or self.computed)
 
 
-class Change(NamedTuple):
+class ChangedRow(NamedTuple):
     """A row of a table as it is now, or was last, and the state that it left if it left one.
 
     ``written`` is when it had been written before.
@@ -71,7 +72,7 @@ class Change(NamedTuple):
     written: Any = None
 
 
-class Update(NamedTuple):
+class WriteResult(NamedTuple):
     """A row after an update, and the state that it left; None if it left none.
 
     ``cells`` are None where the row has been destroyed since. ``owned`` are the rows that were
@@ -80,7 +81,7 @@ class Update(NamedTuple):
 
     cells: Cells | None
     old_state: str | None
-    owned: Sequence[Change] = ()
+    owned: Sequence[ChangedRow] = ()
 
 
 def suppressed(table: sa.Table, ident: Any, observed: str) -> WriteSuppressed:
@@ -117,11 +118,13 @@ def check(table: sa.Table, key: Key, bound: Row, row: Cells) -> None:
 
 def inserted(
     lost: DatabaseUnavailable, table: sa.Table, bound: Row, entry: journal.Entry | None
-) -> Cells | Found:
+) -> Cells | Outcome:
     """Find the row that was to be stored, whatever has become of it since."""
     if entry is not None:
         created = journal.find(table, entry, {"uuid": bound["uuid"]})
-        return Found.NOTHING if created is None else _created(table, bound, created["object_id"])
+        if created is None:
+            return Outcome.NOT_APPLIED
+        return _created(table, bound, created["object_id"])
     same = [
         column == bound.get(column.name)
         for column in queries.identity(table)
@@ -130,7 +133,7 @@ def inserted(
     found = sa.select(table.c.id).where(*same, table.c.created_at == bound["created_at"])
     for row in transactions.execute(found).rows:
         return _created(table, bound, row.id)
-    return Found.NOTHING
+    return Outcome.NOT_APPLIED
 
 
 def _created(table: sa.Table, bound: Row, ident: int) -> Cells:
@@ -142,29 +145,29 @@ def inserted_all(
     table: sa.Table,
     bound: Sequence[Row],
     entry: journal.Entry | None,
-) -> Sequence[Cells] | Found:
+) -> Sequence[Cells] | Outcome:
     """Find the rows that were to be stored, all or none."""
-    if inserted(lost, table, bound[0], entry) is Found.NOTHING:
-        return Found.NOTHING
+    if inserted(lost, table, bound[0], entry) is Outcome.NOT_APPLIED:
+        return Outcome.NOT_APPLIED
     answer: Sequence[Cells] = _answer(lost)
     return answer
 
 
-def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
+def written(lost: DatabaseUnavailable, write: Write) -> WriteResult | Outcome:
     """Find out whether the row was written; a deletion is known by itself, as it stays."""
     table, key, bound, known, _, entry, *_ = write
     row = queries.first(table, key, show_deleted=True)
     if entry is not None:
         recorded = journal.find(table, entry, key)
-        return Found.NOTHING if recorded is None else _transition(lost, write, row, recorded)
+        return Outcome.NOT_APPLIED if recorded is None else _transition(lost, write, row, recorded)
     if row is None:
-        return Found.OTHERS
+        return Outcome.SUPERSEDED
     left, before, _ = lost.expected or RowVersion()
     at = row[column_index(table, "updated_at")]
     if at == _stored(table, bound["updated_at"]):
         check(table, key, bound, row)
         old_state = left if "state" in bound and left != bound["state"] else None
-        return _answer(lost) or Update(row, old_state)
+        return _answer(lost) or WriteResult(row, old_state)
     is_live = row[column_index(table, "deleted")] == 0
     if (
         "deleted" in bound
@@ -172,13 +175,13 @@ def written(lost: DatabaseUnavailable, write: Write) -> Update | Found:
         or (is_live and write.may_repeat)
         or (known.moves is not None and row[column_index(table, "moves")] == known.moves)
     ):
-        return Found.NOTHING
-    return Found.OTHERS
+        return Outcome.NOT_APPLIED
+    return Outcome.SUPERSEDED
 
 
 def _transition(
     lost: DatabaseUnavailable, write: Write, row: Cells | None, recorded: Mapping[str, Any]
-) -> Update:
+) -> WriteResult:
     """Return a transition that is in the journal, with the row as the write has left it."""
     table, bound, old_state = write.table, write.bound, recorded["from_state"]
     if row is not None and row[column_index(table, "moves")] != recorded["seq"]:
@@ -193,16 +196,16 @@ def _transition(
         row = [*(row_to_dict(table, row) | written).values()]
     elif row is not None:
         check(table, write.key, bound, row)
-    return _answer(lost) or Update(row, None if old_state == bound["state"] else old_state)
+    return _answer(lost) or WriteResult(row, None if old_state == bound["state"] else old_state)
 
 
 def destroyed(
     lost: DatabaseUnavailable, table: sa.Table, key: Key, context: Any = None
-) -> Sequence[Change] | Found:
+) -> Sequence[ChangedRow] | Outcome:
     """Find out whether the row is gone, no matter which call removed it."""
     if queries.first(table, key, show_deleted=True) is None:
         return _answer(lost) or ()
-    return Found.NOTHING
+    return Outcome.NOT_APPLIED
 
 
 def changed_all(
@@ -211,20 +214,20 @@ def changed_all(
     conditions: Any,
     bound: Row,
     entry: journal.Entry | None,
-) -> Sequence[Change] | Found:
+) -> Sequence[ChangedRow] | Outcome:
     """Find out whether rows were changed that met some filters, all or none."""
-    changes: Sequence[Change] = _answer(lost)
+    changes: Sequence[ChangedRow] = _answer(lost)
     for change in changes:
         if entry is not None:
             recorded = journal.find(table, entry, {"uuid": change.row["uuid"]})
-            return Found.NOTHING if recorded is None else changes
+            return Outcome.NOT_APPLIED if recorded is None else changes
         now = sa.select(table.c.updated_at).where(table.c.id == change.row["id"])
         for (at,) in transactions.execute(now).rows:
             if at == bound["updated_at"]:
                 return changes
             if at == change.written:
-                return Found.NOTHING
-    return Found.OTHERS if changes else changes
+                return Outcome.NOT_APPLIED
+    return Outcome.SUPERSEDED if changes else changes
 
 
 def _answer(lost: DatabaseUnavailable) -> Any:

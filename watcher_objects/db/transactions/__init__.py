@@ -105,12 +105,12 @@ def atomic(work: Callable[[], R]) -> R:
     return answer
 
 
-def run_callbacks(tellers: Collection[Callable[[], None]]) -> None:
+def run_callbacks(callbacks: Collection[Callable[[], None]]) -> None:
     """Run what has waited for a commit; each callback has a deadline of its own."""
-    if tellers:
+    if callbacks:
         with budget.no_deadline():
-            for teller in tellers:
-                teller()
+            for callback in callbacks:
+                callback()
 
 
 def _begin(level: Transaction) -> None:

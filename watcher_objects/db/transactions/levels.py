@@ -132,7 +132,7 @@ class Transaction:
             elif error.is_lost:
                 reason = error.kwargs["reason"]
                 unknown = exception.OutcomeUnknown(reason=reason, is_lost=True)
-                unknown.untold = self.after_commit
+                unknown.not_run = self.after_commit
                 raise unknown from error
             raise
         self._end()

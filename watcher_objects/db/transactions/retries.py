@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that are tried again: at once where nothing has happened, else after a look.
+"""Calls that are retried: at once where nothing has happened, else after a check.
 
-A connection that dies before the answer leaves open whether a write has happened. The row shows
+A connection that dies before the answer leaves open whether a write took effect. The row shows
 that, mostly: by the time that was written with it, which no other write has to the microsecond.
 """
 
@@ -19,31 +19,31 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Found(enum.Enum):
-    """What a look finds where it does not find that the write has happened."""
+class Outcome(enum.Enum):
+    """What a check finds of a lost write, other than that it took effect."""
 
-    #: It has not.
-    NOTHING = enum.auto()
+    #: It did not.
+    NOT_APPLIED = enum.auto()
     #: Others have written since, and may have written over it.
-    OTHERS = enum.auto()
+    SUPERSEDED = enum.auto()
 
 
-#: Gets the error, and what the call got; returns what the call would have, or one of the above.
-Look = Callable[..., Any]
+#: Takes the error and the arguments of the call; returns what the call would have, or an outcome.
+OutcomeCheck = Callable[..., Any]
 
 
 def retried(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a call that may as well happen twice try again until it is answered.
+    """Retry a call that may as well happen twice until it is answered.
 
-    It does so for the time given to :func:`watcher_objects.db.configure`. Inside a
-    transaction it does not: the whole of that is lost, and its owner's to repeat.
+    It is retried for the time given to :func:`watcher_objects.db.configure`. Inside a
+    transaction it is not: the whole of that is lost, and its owner's to repeat.
     """
     return _retried(function, None)
 
 
-def looking(look: Look) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a write try again as :func:`retried` does, and look first if it may have happened."""
-    return lambda function: _retried(function, look)
+def retry_write(verify: OutcomeCheck) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Retry a write as :func:`retried` does, and first verify that it did not take effect."""
+    return lambda function: _retried(function, verify)
 
 
 def transactional(function: Callable[P, R]) -> Callable[P, R]:
@@ -62,8 +62,8 @@ def transactional(function: Callable[P, R]) -> Callable[P, R]:
     return _retried(run, None)
 
 
-def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
-    inner = function if look else _harmless(function)
+def _retried(function: Callable[P, R], verify: OutcomeCheck | None) -> Callable[P, R]:
+    inner = function if verify else _harmless(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -74,7 +74,7 @@ def _retried(function: Callable[P, R], look: Look | None) -> Callable[P, R]:
         except exception.DatabaseUnavailable as error:
             if transactions.in_transaction():
                 raise
-            return _Repeated(functools.partial(function, *args, **kwargs), look).after(error)
+            return _RetriedCall(functools.partial(function, *args, **kwargs), verify).after(error)
         finally:
             budget.end()
 
@@ -94,12 +94,12 @@ def _harmless(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-class _Repeated:
+class _RetriedCall:
     """A call that has failed once, and what is known of it."""
 
-    def __init__(self, again: functools.partial[Any], look: Look | None) -> None:
-        self.again, self.look = again, look
-        #: The error that left open whether the write has happened.
+    def __init__(self, again: functools.partial[Any], verify: OutcomeCheck | None) -> None:
+        self.again, self.verify = again, verify
+        #: The error that left open whether the write took effect.
         self.open: exception.DatabaseUnavailable | None = None
 
     def after(self, error: exception.DatabaseUnavailable) -> Any:
@@ -113,7 +113,7 @@ class _Repeated:
             raise exception.OutcomeUnknown(reason=last.kwargs["reason"]) from last
 
     def _attempt(self) -> Any:
-        if self.open and (found := self._look()) is not Found.NOTHING:
+        if self.open and (found := self._outcome()) is not Outcome.NOT_APPLIED:
             return found
         try:
             done = self.again()
@@ -121,27 +121,27 @@ class _Repeated:
             self._note(error)
             raise
         except exception.WatcherException:
-            # What was sent first may have come later than the look.
-            if self.open is None or (found := self._look()) is Found.NOTHING:
+            # What was sent first may have come later than the check.
+            if self.open is None or (found := self._outcome()) is Outcome.NOT_APPLIED:
                 raise
             return found
-        if done is None and self.open and (found := self._look()) is not Found.NOTHING:
+        if done is None and self.open and (found := self._outcome()) is not Outcome.NOT_APPLIED:
             return found
         return done
 
     def _note(self, error: exception.DatabaseUnavailable) -> None:
-        if self.look and error.is_lost:
+        if self.verify and error.is_lost:
             self.open = error
 
-    def _look(self) -> Any:
-        look: Any = self.look
-        found = look(self.open, *self.again.args, **self.again.keywords)
-        if found is Found.OTHERS:
+    def _outcome(self) -> Any:
+        verify: Any = self.verify
+        found = verify(self.open, *self.again.args, **self.again.keywords)
+        if found is Outcome.SUPERSEDED:
             raise exception.OutcomeUnknown(reason="others have written since") from self.open
         return found
 
     def _may_go_on(self, error: BaseException) -> bool:
-        if isinstance(error, exception.OutcomeUnknown) and not (self.look and error.is_lost):
+        if isinstance(error, exception.OutcomeUnknown) and not (self.verify and error.is_lost):
             return False
         return isinstance(error, exception.DatabaseUnavailable) and (
             error.may_retry or error.is_lost
