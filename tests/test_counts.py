@@ -55,15 +55,15 @@ def test_ranges_are_counted_as_python_does(filled):
 
 
 def test_a_filter_narrows_what_is_counted(filled):
-    assert count(AUDITS, "state", wanted={"state__in": ["FAILED"], "goal_id": 2}) == {"FAILED": 2}
-    assert count(AUDITS, "hostname", wanted={"hostname": None, "state": "PENDING"}) == {None: 1}
+    assert count(AUDITS, "state", filters={"state__in": ["FAILED"], "goal_id": 2}) == {"FAILED": 2}
+    assert count(AUDITS, "hostname", filters={"hostname": None, "state": "PENDING"}) == {None: 1}
     name = f"{population.TEXT} 1"
-    assert count(AUDITS, "id", wanted={"goal_name": name}) == {1: 1}
+    assert count(AUDITS, "id", filters={"goal_name": name}) == {1: 1}
 
 
 def test_a_count_is_one_statement_that_groups(filled, statements):
     statements.clear()
-    count(AUDITS, "hostname", wanted={"state": "FAILED"})
+    count(AUDITS, "hostname", filters={"state": "FAILED"})
     (text,) = statements
     assert "GROUP BY" in text
 

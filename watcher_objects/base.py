@@ -146,15 +146,15 @@ class WatcherPersistentObject(Swappable, WatcherObject, WatcherObjectDictCompat)
         # Where there are related objects, one field decides about another.
         is_related = not self.object_fields.keys().isdisjoint(kwargs)
         made_of: Any = type(self)
-        usual = compiled.usual(made_of)
+        fast_types = compiled.fast_types(made_of)
         for name, value in {**self._defaults(), **kwargs}.items():
             if is_related and name in self._relation_names():
                 setattr(self, name, value)
                 continue
-            if name not in usual:
+            if name not in fast_types:
                 raise self._unknown(name)
             # A new object has no row yet that would forbid it.
-            attribute, kind, copied = usual[name]
+            attribute, kind, copied = fast_types[name]
             if type(value) is kind:
                 known[attribute] = copied(value) if copied else value
             else:

@@ -121,14 +121,14 @@ class Search:
 
     def claim(self, kind: Kind) -> list[Lease]:
         """Return leases on objects that wait or are due."""
-        after = self._place() if kind is Kind.WAITING else 0
+        after = self._position() if kind is Kind.WAITING else 0
         args = (self.name, kind.value, self.batch, self.filters, after)
         leases = self.worker._leases(self.name, lambda: self.worker.claim(*args))
         if kind is Kind.WAITING:
             self._after = max((lease.object.id for lease in leases), default=0)
         return leases
 
-    def _place(self) -> int:
+    def _position(self) -> int:
         """Return the id after which to look.
 
         PostgreSQL would read all that was claimed lately again while an old snapshot is open.

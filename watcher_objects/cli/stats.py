@@ -54,7 +54,7 @@ def rows(by: str, **options: Any) -> Iterator[Row]:
     :param options: for :func:`watcher_objects.db.counts.count`
     """
     if by == "work":
-        yield from _work(options["wanted"])
+        yield from _work(options["filters"])
     elif by == "workers":
         found = work.count_workers()._asdict()
         yield from ((by, status, number) for status, number in found.items())
@@ -62,8 +62,8 @@ def rows(by: str, **options: Any) -> Iterator[Row]:
         yield from _numbers(by, options)
 
 
-def _work(wanted: Mapping[str, Any]) -> Iterator[Row]:
-    found = work.count(Audit.table, wanted)
+def _work(filters: Mapping[str, Any]) -> Iterator[Row]:
+    found = work.count(Audit.table, filters)
     seconds = None if found.oldest is None else round(found.oldest)
     yield "work", f"seconds of the oldest {MACHINE.WAITING}", seconds
     yield "work", f"due {MACHINE.RUNNING}", found.due
@@ -107,7 +107,7 @@ class Stats(Table):
         """Return a row for each value."""
         connection.use(self.app)
         options = {
-            "wanted": entity.filters(Audit, parsed_args),
+            "filters": entity.filters(Audit, parsed_args),
             "show_deleted": entity.shows_deleted(parsed_args),
         }
         asked = dict.fromkeys(parsed_args.by or KINDS)

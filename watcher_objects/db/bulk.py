@@ -11,7 +11,8 @@ from oslo_utils import timeutils
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
-from watcher_objects.db.sql import dml, filters, journal, state_guard, values, write_outcome
+from watcher_objects.db.sql import dml, journal, state_guard, values, write_outcome
+from watcher_objects.db.sql.filters import filter_conditions, parse_filters, referring
 from watcher_objects.db.sql.queries import Key, Row, identity_conditions
 from watcher_objects.db.sql.write_outcome import ChangedRow
 from watcher_objects.db.statements import Cells
@@ -83,9 +84,9 @@ def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
 
 
 def update(
-    table: sa.Table, wanted: Mapping[str, Any], given: Mapping[str, Any], context: Any = None
+    table: sa.Table, filters: Mapping[str, Any], given: Mapping[str, Any], context: Any = None
 ) -> list[ChangedRow]:
-    """Change all rows that are not deleted and meet the filters ``wanted``, in one UPDATE.
+    """Change all rows that are not deleted and match the filters, in one UPDATE.
 
     :param context: the caller's, for the journal
     :raises InvalidStateTransition: one of them may not go to the new state; then none does
@@ -94,9 +95,9 @@ def update(
     bound = {"updated_at": timeutils.utcnow(), **state_guard.storable(table, given)}
     if "state" in bound:
         bound |= state_guard.ended_claim(table, bound["state"])
-    asked, values_of = filters.parse_filters(table, wanted)
+    parsed, values_of = parse_filters(table, filters)
     conditions = [
-        *filters.where(table, asked, values_of),
+        *filter_conditions(table, parsed, values_of),
         *identity_conditions(table, {}, show_deleted=False),
     ]
     entry = journal.entry(table, context, "save") if "state" in bound else None
@@ -113,7 +114,7 @@ def _updated(
 @functools.cache
 def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
     """Return the tables whose rows go with a row of this one, and the keys that say with which."""
-    keys = filters.referring(table)
+    keys = referring(table)
     return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 

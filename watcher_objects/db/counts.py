@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from watcher_objects import exception
 from watcher_objects.db import transactions
-from watcher_objects.db.sql import filters, values
+from watcher_objects.db.sql import values
+from watcher_objects.db.sql.filters import filter_conditions, parse_filters
 from watcher_objects.db.sql.queries import identity_conditions
 from watcher_objects.db.transactions import retries
 
@@ -20,7 +21,7 @@ def count(
     by: str,
     *,
     marks: Sequence[Any] = (),
-    wanted: Mapping[str, Any] | None = None,
+    filters: Mapping[str, Any] | None = None,
     show_deleted: bool = False,
 ) -> dict[Any, int]:
     """Return how many rows there are of each value of a column, by the value; in one statement.
@@ -29,7 +30,7 @@ def count(
 
     :param by: the column's name
     :param marks: values in their order; rows are counted by how many of them are below theirs
-    :param wanted: the filters, as of a list
+    :param filters: those of a list
     :raises UnknownField: there is no such column, or it holds documents
     :raises InvalidParameter: the marks are not in their order
     :raises InvalidValue, InvalidFilter: the column can't hold a mark, or a filter can't be used
@@ -38,9 +39,9 @@ def count(
     if by not in names:
         hint = f" to count by; there are {', '.join(names)}"
         raise exception.UnknownField(objname=table.name, field=by, hint=hint)
-    asked, bound = filters.parse_filters(table, wanted)
+    parsed, bound = parse_filters(table, filters)
     conditions = [
-        *filters.where(table, asked, bound),
+        *filter_conditions(table, parsed, bound),
         *identity_conditions(table, {}, show_deleted),
     ]
     # By its label, since PostgreSQL takes values bound in two places for two expressions.

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from watcher_objects.db import models, transactions
-from watcher_objects.db.sql import claims, filters, times
+from watcher_objects.db.sql import claims, times
 from watcher_objects.db.sql.claims import Kind
+from watcher_objects.db.sql.filters import filter_conditions, parse_filters
 from watcher_objects.db.sql.queries import identity_conditions
 from watcher_objects.db.transactions import retries
 
@@ -71,16 +72,16 @@ def now() -> datetime.datetime:
 
 
 @retries.retried
-def count(table: sa.Table, wanted: Mapping[str, Any] | None = None) -> Work:
+def count(table: sa.Table, filters: Mapping[str, Any] | None = None) -> Work:
     """Return how many rows wait, run, are due or abandoned, in one statement.
 
-    :param wanted: the filters, as of a list
+    :param filters: those of a list
     :raises InvalidFilter: a filter can't be used
     """
-    asked, bound = filters.parse_filters(table, wanted)
+    parsed, bound = parse_filters(table, filters)
     conditions = (
         *identity_conditions(table, {}, show_deleted=False),
-        *filters.where(table, asked, bound),
+        *filter_conditions(table, parsed, bound),
     )
     # Of two states at once, MariaDB would read all rows.
     waiting = sa.select(*_of_waiting(table)).where(*conditions, _is_in(table, "WAITING"))

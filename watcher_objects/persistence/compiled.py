@@ -73,7 +73,7 @@ def row_loader(cls: Any, backend: Backend) -> Callable[[Any, Any], Any]:
     Where it can't, the class's ``_from_row_coerced`` does.
     """
     install_lazy_json(cls)
-    cells = ", ".join(f"c{place}" for place in range(len(cls.table.columns)))
+    cells = ", ".join(f"c{index}" for index in range(len(cls.table.columns)))
     needed, read, stores, coerced = _cells_read(cls, backend)
     lines = [
         f"{cells}, = cells",
@@ -107,8 +107,8 @@ def _cells_read(cls: Any, backend: Backend) -> tuple[list[str], ...]:
     read: list[str] = []
     stores: list[str] = []
     coerced: list[str] = []
-    for place, column in enumerate(cls.table.columns):
-        name, cell = column.name, f"c{place}"
+    for index, column in enumerate(cls.table.columns):
+        name, cell = column.name, f"c{index}"
         field = cls.fields.get(name)
         if name in cls._snapshot_fields():
             stores.append(f"self._row_{name} = {cell}")
@@ -148,7 +148,7 @@ def is_aware(field: Any) -> bool:
 
 
 @functools.lru_cache(maxsize=SHAPES)
-def usual(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]:
+def fast_types(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]:
     """Return of each field its attribute, and the type of the values that need no coercion.
 
     The last of the three makes the value that is to be kept, where that is not the given one.

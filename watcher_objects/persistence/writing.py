@@ -12,7 +12,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from watcher_objects import events, exception
 from watcher_objects.db import api, bulk, wakeups
-from watcher_objects.db.sql import filters
+from watcher_objects.db.sql.filters import target
 from watcher_objects.db.sql.write_outcome import ChangedRow, RowVersion, WriteResult
 from watcher_objects.db.statements import Cells, column_index
 from watcher_objects.db.statements import cells as cells_of
@@ -191,11 +191,11 @@ class Writable(RowMapped):
         self._publish("delete" if is_deleted else "update", done.old_state)
 
     @classmethod
-    def _bulk_update(cls, context: Any, wanted: Any, given: Any) -> list[Any]:
-        """Change all rows that meet the filters, and return them as objects."""
+    def _bulk_update(cls, context: Any, filters: Any, given: Any) -> list[Any]:
+        """Change all rows that match the filters, and return them as objects."""
         if context is None:
             raise missing_context()
-        return _publish_changes(context, "update", bulk.update(cls.table, wanted, given, context))
+        return _publish_changes(context, "update", bulk.update(cls.table, filters, given, context))
 
     def _refresh_from_write(self, row: Cells | None = None, old_state: str | None = None) -> None:
         """Become what was written; after a rollback be what it was."""
@@ -254,7 +254,7 @@ class Writable(RowMapped):
     def _missing(self, error: exception.MissingReference) -> Exception:
         if error.column not in self.table.columns:
             return error
-        related = class_of(filters.target(self.table.columns[error.column]))
+        related = class_of(target(self.table.columns[error.column]))
         return related._not_found({"id": error.value})
 
 

@@ -164,7 +164,7 @@ def _idents(relation: str, given: Any) -> list[int]:
 @retries.retried
 def _found(table: sa.Table, column: str, value: str) -> list[int]:
     with suppress(exception.InvalidFilter):
-        same = filters.where(table, *filters.parse_filters(table, {column: value}))
+        same = filters.filter_conditions(table, *filters.parse_filters(table, {column: value}))
         rows = transactions.execute(sa.select(table.c.id).where(*same)).rows
         return [ident for (ident,) in rows]
     # What can't be stored is not there.

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import models, transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.sql import dml, filters, journal, times
+from watcher_objects.db.sql import dml, journal, times
+from watcher_objects.db.sql.filters import Filter, filter_conditions, parse_filters
 from watcher_objects.db.sql.queries import Row, identity_conditions
 from watcher_objects.db.statements import (
     SHAPES,
@@ -52,9 +53,9 @@ class Shape(NamedTuple):
 
     table: sa.Table
     kind: Kind
-    asked: Sequence[filters.Filter]
+    filters: Sequence[Filter]
     #: Whether only rows after an id are looked at.
-    has_place: bool
+    has_position: bool
     #: How many rows are wanted; None: that is given with each call.
     limit: int | None = None
 
@@ -104,10 +105,10 @@ class Wanted:
     """
 
     def __init__(
-        self, table: sa.Table, kind: Kind, wanted: Mapping[str, Any] | None, after: int = 0
+        self, table: sa.Table, kind: Kind, filters: Mapping[str, Any] | None, after: int = 0
     ) -> None:
-        asked, bound = filters.parse_filters(table, wanted)
-        self.shape = Shape(table, kind, asked, after > 0)
+        parsed, bound = parse_filters(table, filters)
+        self.shape = Shape(table, kind, parsed, after > 0)
         self.from_state = _state(table, kind)
         #: The values that the statements name.
         self.values = {**bound, "claimable_state": self.from_state, "after": after}
@@ -118,7 +119,7 @@ class Wanted:
         PostgreSQL plans a statement anew for each call if it does not know how many rows it is
         for; with filters it should.
         """
-        is_fixed = database.current().backend.plans_by_text and not self.shape.asked
+        is_fixed = database.current().backend.plans_by_text and not self.shape.filters
         return self.shape._replace(limit=limit) if is_fixed else self.shape
 
 
@@ -266,9 +267,9 @@ def _conditions(dialect: sa.Dialect, shape: Shape) -> list[sa.ColumnElement[bool
         *_in_state(table, shape.kind),
         *identity_conditions(table, {}, show_deleted=False),
         *conditions(table, shape.kind),
-        *filters.where(table, shape.asked),
+        *filter_conditions(table, shape.filters),
     ]
-    return [*found, _after(dialect, table)] if shape.has_place else found
+    return [*found, _after(dialect, table)] if shape.has_position else found
 
 
 def _after(dialect: sa.Dialect, table: sa.Table) -> sa.ColumnElement[bool]:

@@ -186,7 +186,7 @@ def update(
             values[f"new_{name}"] = value
     if entry is not None:
         values |= journal.values(entry, (guard or {})["state"])
-    shape = tuple(conditions), tuple(names), tuple(copied), expected.asked
+    shape = tuple(conditions), tuple(names), tuple(copied), expected.filters
     # An expression that is more than a column is another with each call.
     is_kept = not copied or all(isinstance(value, sa.Column) for _, value in copied)
     build = _update if is_kept else _update.__wrapped__
@@ -214,7 +214,9 @@ def _update(
     new = {**new_values(table, names), **journal.counted(table, names)}
     write = (
         sa.update(table)
-        .where(*identity_conditions(table, key, False), *filters.where(table, expected))
+        .where(
+            *identity_conditions(table, key, False), *filters.filter_conditions(table, expected)
+        )
         .ordered_values(*computed, *new.items())
     )
     if not is_recorded:

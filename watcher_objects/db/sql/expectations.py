@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from watcher_objects import exception
-from watcher_objects.db.sql import filters, values
+from watcher_objects.db.sql import values
+from watcher_objects.db.sql.filters import Filter
 from watcher_objects.db.sql.queries import Row, column
 from watcher_objects.db.statements import Cells, row_to_dict
 from watcher_objects.fields import coercion
@@ -37,7 +38,7 @@ class Not:
 class Expected(NamedTuple):
     """Expectations, apart from their values, and the values as they are bound."""
 
-    asked: tuple[filters.Filter, ...] = ()
+    filters: tuple[Filter, ...] = ()
     bound: Mapping[str, Any] = {}
 
 
@@ -91,8 +92,8 @@ def check(table: sa.Table, cells: Cells, expected: Expected) -> None:
 
     :raises UnexpectedValues: it does not
     """
-    row = row_to_dict(table, cells) if expected.asked else {}
-    for number, one in enumerate(expected.asked):
+    row = row_to_dict(table, cells) if expected.filters else {}
+    for number, one in enumerate(expected.filters):
         held = _held(table.columns[one.field], row[one.field])
         choices: list[Any] = [expected.bound[name] for name in _names(number, one.values)]
         choices += [None] if one.takes_none else []
@@ -118,18 +119,18 @@ def _bound(known: sa.Column[Any], value: Any) -> Any:
     return values.storable(known, value)
 
 
-def _numbered(parsed: Sequence[tuple[str, str, Sequence[Any]]]) -> Expected:
+def _numbered(conditions: Sequence[tuple[str, str, Sequence[Any]]]) -> Expected:
     """Return expectations whose values have the names that filters give them."""
-    asked, bound = [], Row()
-    for number, (name, operator, given) in enumerate(parsed):
+    filters, bound = [], Row()
+    for number, (name, operator, given) in enumerate(conditions):
         some = [value for value in given if value is not None]
-        asked.append(filters.Filter(name, operator, len(some), len(some) < len(given)))
+        filters.append(Filter(name, operator, len(some), len(some) < len(given)))
         bound.update(zip(_names(number, len(some)), some, strict=True))
-    return Expected(tuple(asked), bound)
+    return Expected(tuple(filters), bound)
 
 
 def _names(number: int, count: int) -> Sequence[str]:
-    return [f"filter_{number}_{place}" for place in range(count)]
+    return [f"filter_{number}_{index}" for index in range(count)]
 
 
 def _held(known: sa.Column[Any], cell: Any) -> Any:

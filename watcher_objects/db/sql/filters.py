@@ -28,7 +28,7 @@ _NO_LIST = (str, bytes, bytearray, memoryview, Mapping)
 
 
 class Filter(NamedTuple):
-    """What is asked of a field, but for the values that it is compared with."""
+    """A parsed filter, without the values that the field is compared with."""
 
     field: str
     operator: str
@@ -47,7 +47,7 @@ class _Predicate(NamedTuple):
 def parse_filters(
     table: sa.Table, filters: Mapping[str, Any] | None
 ) -> tuple[tuple[Filter, ...], dict[str, Any]]:
-    """Return what is asked, and the values as they are bound, by the names in :func:`where`.
+    """Return parsed filters, and their values by the names in :func:`filter_conditions`.
 
     :param filters: field with operator -> value, or a collection of values for in and notin
     :raises InvalidFilter: there is no such field or operator, or the value does not fit
@@ -56,30 +56,30 @@ def parse_filters(
         return (), {}
     if not isinstance(filters, Mapping):
         raise exception.InvalidFilter(filter="filters", reason="a mapping is needed")
-    asked, bound = [], {}
+    parsed, bound = [], {}
     for number, (name, value) in enumerate(filters.items()):
         one, values_of = _parse_filter(table, name, value)
-        asked.append(one)
-        for place, bound_value in enumerate(values_of):
-            bound[f"filter_{number}_{place}"] = bound_value
-    return tuple(asked), bound
+        parsed.append(one)
+        for index, bound_value in enumerate(values_of):
+            bound[f"filter_{number}_{index}"] = bound_value
+    return tuple(parsed), bound
 
 
-def where(
-    table: sa.Table, asked: Sequence[Filter], bound: Mapping[str, Any] | None = None
+def filter_conditions(
+    table: sa.Table, parsed: Sequence[Filter], bound: Mapping[str, Any] | None = None
 ) -> list[Condition]:
     """Return the conditions that rows must meet; values that are not given come later."""
-    return [_condition(table, number, one, bound or {}) for number, one in enumerate(asked)]
+    return [_condition(table, number, one, bound or {}) for number, one in enumerate(parsed)]
 
 
-def leading(table: sa.Table, asked: Sequence[Filter]) -> sa.Column[Any] | None:
+def leading_column(table: sa.Table, parsed: Sequence[Filter]) -> sa.Column[Any] | None:
     """Return the column that the only filter compares with one value, if an index has its order.
 
     The rows that match are then in the order of their ids in an index of the column and the id.
     """
-    if len(asked) != 1 or (asked[0].operator, asked[0].values) != ("eq", 1):
+    if len(parsed) != 1 or (parsed[0].operator, parsed[0].values) != ("eq", 1):
         return None
-    path, column = resolve(table, asked[0].field)
+    path, column = resolve(table, parsed[0].field)
     orders = ([c.name for c in index.columns] for index in table.indexes)
     return column if not path and [column.name, "id"] in orders else None
 

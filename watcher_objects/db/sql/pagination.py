@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyset pages: rows in a total order, and the place in it where the next page begins.
+"""Keyset pages: rows in a total order, and the position in it where the next page begins.
 
 The order is the sort key, then the id. NULL is the least value, on every database. Rows may
 come and go between two pages: each row that stays is seen exactly once.
@@ -60,8 +60,8 @@ class Order(NamedTuple):
             key = key.nulls_last() if self.descending else key.nulls_first()
         return (key, *ident)
 
-    def place(self, marker: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
-        """Return what kind of place a marker is, and the values by which :meth:`ranges` names it.
+    def position(self, marker: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        """Return the kind of a marker's position, and its values by the names in :meth:`ranges`.
 
         :param marker: the row after which the list begins
         """
@@ -74,18 +74,18 @@ class Order(NamedTuple):
             return "keyless", values_of
         return "key", {**values_of, "marker": values.storable(self.key, marker[self.key.name])}
 
-    def ranges(self, place: str, backend: Backend) -> Sequence[Condition]:
+    def ranges(self, position: str, backend: Backend) -> Sequence[Condition]:
         """Return the conditions of the ranges of rows that come, one after the other, in a list.
 
         Each is a range of an index of the key and the id: rows of the marker's key, rows
         beyond it, rows without a key. Where there is none, an index has all in their order.
         """
-        if place == "first":
+        if position == "first":
             return self._from_the_first(backend)
         later_id = self._beyond(self.id, sa.bindparam("marker_id", type_=self.id.type))
-        if place == "id":
+        if position == "id":
             return [later_id]
-        if place == "keyless":
+        if position == "keyless":
             tied = sa.and_(self.key.is_(None), later_id)
             return [tied] if self.descending else [tied, self.key.is_not(None)]
         bound: sa.ColumnElement[Any] = sa.bindparam("marker", type_=self.key.type)

@@ -10,7 +10,17 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.sql import filters, pagination
+from watcher_objects.db.sql import pagination
+from watcher_objects.db.sql.filters import (
+    Filter,
+    filter_conditions,
+    leading_column,
+    parse_filters,
+    range_of,
+    referring,
+    relations,
+    target,
+)
 from watcher_objects.db.sql.pagination import Condition
 from watcher_objects.db.statements import SHAPES, Cells, Statement, column_index
 
@@ -27,7 +37,7 @@ Key = Mapping[str, Any]
 
 
 class RowSet(NamedTuple):
-    """Rows, and of each relation that was asked for those that it leads to, by their ids."""
+    """Rows, and the related rows of each relation that is loaded with them, by their ids."""
 
     rows: Sequence[Cells]
     related: Mapping[str, Mapping[int, Cells]] = {}
@@ -67,7 +77,7 @@ def referenced_by_live_row(table: sa.Table) -> Condition:
     """Return the condition on rows that are not deleted, and those that such rows lead to."""
     ways = (
         sa.exists().where(key == table.c.id, referenced_by_live_row(key.table))
-        for key in filters.referring(table)
+        for key in referring(table)
     )
     return sa.or_(table.c.deleted == 0, *ways)
 
@@ -117,16 +127,16 @@ class Shape(NamedTuple):
     """What the statement of a list is compiled from."""
 
     table: sa.Table
-    filters: Sequence[filters.Filter]
+    filters: Sequence[Filter]
     order: pagination.Order
-    place: str
+    position: str
     show_deleted: bool
 
 
 class ListQuery:
     """A list of the rows of a table: which ones, in which order, from where on.
 
-    :param wanted: the filters, see :mod:`watcher_objects.db.sql.filters`
+    :param filters: see :mod:`watcher_objects.db.sql.filters`
     :param marker: the row to begin after: its id and the value of its sort key
     :raises InvalidFilter, InvalidSortKey, InvalidParameter: one of them cannot be used
     """
@@ -134,18 +144,18 @@ class ListQuery:
     def __init__(
         self,
         table: sa.Table,
-        wanted: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | None = None,
         sort_key: str | None = None,
         sort_dir: str | None = None,
         marker: Mapping[str, Any] | None = None,
         show_deleted: bool = False,
     ) -> None:
         order = pagination.order_by(table, sort_key, sort_dir)
-        parsed, bound = filters.parse_filters(table, wanted)
-        place, placed = order.place(marker)
-        self.shape = Shape(table, parsed, order, place, show_deleted)
+        parsed, bound = parse_filters(table, filters)
+        position, of_position = order.position(marker)
+        self.shape = Shape(table, parsed, order, position, show_deleted)
         #: The values that the statement names.
-        self.values = {**bound, **placed}
+        self.values = {**bound, **of_position}
 
 
 def page(query: ListQuery, limit: int | None, eager: Sequence[str]) -> RowSet:
@@ -175,12 +185,12 @@ def _page(dialect: sa.Dialect, shape: Shape, most: int | str | None) -> Statemen
         limit = sa.bindparam("limit", type_=sa.Integer())
     backend = dialects.of(dialect)
     if backend.plans_by_text and most and order.is_by_id:
-        column = filters.leading(table, shape.filters)
+        column = leading_column(table, shape.filters)
         if column is not None:
             return Statement(_in_range(shape, column, limit), dialect)
-    conditions = [*filters.where(table, shape.filters)]
+    conditions = [*filter_conditions(table, shape.filters)]
     conditions += identity_conditions(table, {}, shape.show_deleted)
-    ranges = order.ranges(shape.place, backend)
+    ranges = order.ranges(shape.position, backend)
     rows: sa.FromClause = table
     # MariaDB reads one range after the other if they are joined in one condition.
     if len(ranges) > 1 and most and not backend.reads_ranges_in_order:
@@ -198,8 +208,8 @@ def _in_range(shape: Shape, column: sa.Column[Any], limit: Any) -> sa.Select[Any
     newest, it reads all others first, by the primary key. By the column and the id no index has
     the order but the one that leads straight to the rows.
     """
-    value, conditions = filters.range_of(column)
-    if shape.place == "id":
+    value, conditions = range_of(column)
+    if shape.position == "id":
         conditions = [*conditions, shape.order.after_id(column, value)]
     return (
         sa.select(shape.table)
@@ -210,14 +220,14 @@ def _in_range(shape: Shape, column: sa.Column[Any], limit: Any) -> sa.Select[Any
 
 
 def _joined(table: sa.Table, eager: Sequence[str]) -> dict[str, sa.Column[Any]]:
-    return {name: key for name, key in filters.relations(table) if name in eager}
+    return {name: key for name, key in relations(table) if name in eager}
 
 
 def _select(table: sa.Table, eager: Sequence[str]) -> sa.Select[Any]:
     source: sa.FromClause = table
     columns = [*table.columns]
     for key in _joined(table, eager).values():
-        other = filters.target(key).alias()
+        other = target(key).alias()
         source = source.outerjoin(other, key == other.c.id)
         columns += other.columns
     return sa.select(*columns).select_from(source)
@@ -237,7 +247,7 @@ def _offsets(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, 
     found = []
     begin = len(table.columns)
     for name, key in _joined(table, eager).items():
-        other = filters.target(key)
+        other = target(key)
         end = begin + len(other.columns)
         found.append((name, begin, end, begin + column_index(other, "id")))
         begin = end
@@ -248,7 +258,7 @@ def _load_relations(table: sa.Table, eager: Sequence[str], rows: Sequence[Cells]
     """Return the rows with those that relations lead to, each of which is read once."""
     related: dict[str, dict[int, Cells]] = {}
     for name, key in _joined(table, eager).items():
-        where, other = column_index(table, key.name), filters.target(key)
+        where, other = column_index(table, key.name), target(key)
         wanted = sorted({row[where] for row in rows} - {None})
         found = related[name] = {}
         for begin in range(0, len(wanted), MANY):
@@ -257,10 +267,10 @@ def _load_relations(table: sa.Table, eager: Sequence[str], rows: Sequence[Cells]
 
 
 def _by_id(table: sa.Table, idents: Sequence[int]) -> dict[int, Cells]:
-    # Few numbers of choices are few statements; what is asked for twice comes once.
+    # Few numbers of choices are few statements; an id that is given twice is found once.
     number = 1 << (len(idents) - 1).bit_length()
-    asked = [*idents, *[idents[-1]] * (number - len(idents))]
-    values = {f"id_{number}": ident for number, ident in enumerate(asked)}
+    padded = [*idents, *[idents[-1]] * (number - len(idents))]
+    values = {f"id_{number}": ident for number, ident in enumerate(padded)}
     rows = transactions.run(_choice(database.current().dialect, table, number), values).rows
     ident = column_index(table, "id")
     return {row[ident]: row for row in rows}

@@ -56,7 +56,7 @@ class Write(NamedTuple):
     @property
     def may_repeat(self) -> bool:
         """Whether it has the same effect if others have written the row since."""
-        is_conditional = self.expected.asked and self.known.moves is None
+        is_conditional = self.expected.filters and self.known.moves is None
         return not (self.rules or is_conditional or self.computed)
 
 
