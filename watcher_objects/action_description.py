@@ -10,7 +10,7 @@ from watcher_objects.versions.history import Released
 
 @base.WatcherObjectRegistry.register
 class ActionDescription(base.WatcherPersistentObject):
-    """What the actions of one type do; of each type there is one, deleted ones included."""
+    """What the actions of one type do; each type has one description, deleted ones included."""
 
     history = {"1.0": Released("pike")}
 
@@ -30,6 +30,6 @@ class ActionDescription(base.WatcherPersistentObject):
     def get_by_type(cls, context: Any, action_type: str) -> Self:
         """Return the description of this type of action; see :meth:`get`.
 
-        :raises InvalidValue: there can be no such type
+        :raises InvalidValue: the argument cannot be a type
         """
         return cls._get_by(context, "action_type", action_type)

@@ -14,7 +14,7 @@ __all__ = ["ActionPlan", "ActionPlanStateTransitionManager", "State"]
 
 
 def _only(efficacy: list[Any]) -> dict[str, Any]:
-    """Return the one indicator of a list, where there was room for one."""
+    """Return the only indicator of a list, for versions that hold a single one."""
     if len(efficacy) > 1 or not all(isinstance(one, dict) for one in efficacy):
         raise ValueError("there was room for one indicator")
     return efficacy[0] if efficacy else {}
@@ -28,7 +28,7 @@ def _listed(efficacy: dict[str, Any] | str) -> list[Any]:
 
 @base.WatcherObjectRegistry.register
 class ActionPlan(base.Identified, base.WatcherPersistentObject):
-    """The outcome of an audit: actions, and how much better that would be.
+    """The outcome of an audit: actions, and the improvement that they are expected to bring.
 
     Its actions and efficacy indicators go with it, when it is deleted and when it is destroyed.
     """
@@ -65,9 +65,9 @@ class ActionPlan(base.Identified, base.WatcherPersistentObject):
     @classmethod
     @base.remotable
     def supersede_expired(cls, context: Any, hours: float) -> list[Self]:
-        """Set all plans that are RECOMMENDED for longer than that to SUPERSEDED.
+        """Set plans that have been RECOMMENDED for longer than ``hours`` to SUPERSEDED.
 
-        :param hours: how long a recommendation holds, 0 or more; fractions count
+        :param hours: how long a recommendation is valid, a number of at least 0
         :returns: the plans that have been superseded
         :raises InvalidValue: there is no such time
         """

@@ -28,7 +28,7 @@ def _text(seconds: int) -> str:
 
 
 def _unnamed(data: Data) -> str:
-    """Return a name for an audit of somebody who knows no names: its uuid."""
+    """Return the name of an audit that was sent in a version without names: its uuid."""
     return str(data.get("uuid") or uuidutils.generate_uuid())
 
 

@@ -33,7 +33,7 @@ def get_attrname(name: str) -> str:
 
 
 class WatcherObjectRegistry(ovo.VersionedObjectRegistry):
-    """The register of the objects, by name and version; also a decorator for them."""
+    """The registry of object classes by name and version; also a class decorator."""
 
     #: The classes that are used in notifications only.
     notification_classes: ClassVar[list[type[ovo.VersionedObject]]] = []
@@ -100,7 +100,7 @@ class WatcherComparableObject(ovo.ComparableVersionedObject):
 
 
 class WatcherObjectSerializer(ovo.VersionedObjectSerializer):
-    """What sends objects over a message bus, as the release has them that is pinned."""
+    """A serializer for oslo.messaging that sends objects in the versions of the pinned release."""
 
     OBJ_BASE_CLASS = WatcherObject
 

@@ -126,8 +126,8 @@ def take_over(
 ) -> list[Lease]:
     """Claim what dead workers have left, and what others have given back.
 
-    The state of the objects does not change. What has been claimed so many times already is ended
-    instead.
+    The state of the objects does not change. An object that was claimed ``attempts`` times is
+    ended instead.
 
     :param attempts: how often an object is claimed before it ends
     :param then: the state in which it ends

@@ -59,7 +59,7 @@ def get(
 
 @retries.retried
 def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
-    """Return the row if it is not deleted, or what is not leads to it."""
+    """Return the row if it is not deleted, or if a row that is not deleted refers to it."""
     return queries.first(table, key, True, or_pointed_at=True)
 
 
@@ -67,7 +67,7 @@ def get_pointed_at(table: sa.Table, key: Key) -> Cells | None:
 def list(
     query: queries.ListQuery, limit: int | None = None, eager: Sequence[str] = ()
 ) -> queries.RowSet:
-    """Return rows in one statement, and those of each relation in ``eager`` in one more.
+    """Return rows with one statement, and one more for each relation in ``eager``.
 
     :param limit: the maximum number of rows; None for all
     :raises NegativeLimitError, InvalidParameter: the limit is not a number of rows
@@ -124,7 +124,7 @@ def prepare(
 
 
 def apply(write: Write) -> WriteResult | None:
-    """Make a write that was prepared; see :func:`update`."""
+    """Execute a prepared write; see :func:`update`."""
     if write.computed:
         return _computed(write)
     return _deleted(write) if "deleted" in write.bound else _moved(write)
@@ -192,7 +192,7 @@ def _destroyed(table: sa.Table, key: Key) -> bool:
 def _rules_and_entry(
     table: sa.Table, bound: Row, context: Any, kind: str
 ) -> tuple[state_guard.Rules, journal.Entry | None]:
-    """Return the rules of a new state, and what the journal is to say of it."""
+    """Return the rules for a new state, and its journal entry."""
     rules = state_guard.rules_of(table) if "state" in bound else None
     kind = "delete" if "deleted" in bound else kind
     return rules, journal.entry(table, context, kind) if rules else None
@@ -253,13 +253,13 @@ def _moved_while_locked(write: Write) -> WriteResult | None:
 
 
 def _movable(write: Write) -> Row | None:
-    """Return the row if it is there, is as expected, and its state leads to the new one."""
+    """Return the row if it exists, is as expected, and its state leads to the new one."""
     cells = get(write.table, write.key)
     return None if cells is None else check(write, cells)
 
 
 def check(write: Write, cells: Cells) -> Row:
-    """Check that a row is as expected, and its state leads to the new one, and return it.
+    """Return a row after checking that it is as expected and may go to the new state.
 
     :raises UnexpectedValues, InvalidStateTransition: as for :func:`update`
     """
@@ -275,7 +275,7 @@ def _version(row: Row) -> RowVersion:
 
 
 def _from_state(write: Write, known: RowVersion) -> WriteResult | None:
-    """Write the row if it is in the known state, and that leads to the new one; else None."""
+    """Write the row if it is in the known state and may go to the new one; else return None."""
     table, key, bound, rules = write.table, write.key, write.bound, write.rules
     guard = Row()
     if rules is not None:

@@ -62,7 +62,7 @@ def _created_at(index: int, table: sa.Table, bound: Row, entry: journal.Entry | 
 
 
 def _batches(bound: Sequence[Row]) -> Iterator[dict[int, Row]]:
-    """Yield rows, by their places, that one INSERT takes.
+    """Yield the rows of each INSERT, by their indexes.
 
     They have the same columns, and are together no longer than a long document.
     """
@@ -113,13 +113,13 @@ def _updated(
 
 @functools.cache
 def owned(table: sa.Table) -> Sequence[tuple[sa.Table, sa.Column[Any]]]:
-    """Return the tables whose rows go with a row of this one, and the keys that say with which."""
+    """Return the tables with rows that rows of this one own, and their foreign keys."""
     keys = referring(table)
     return tuple((key.table, key) for key in keys if key.info.get("owned"))
 
 
 def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[ChangedRow]:
-    """Soft-delete what goes with a row; the transaction around this keeps that row locked.
+    """Soft-delete the rows that a row owns; the transaction around this has locked that row.
 
     :raises InvalidStateTransition: the state of one of them does not allow it
     """
@@ -134,9 +134,9 @@ def soft_delete_owned(table: sa.Table, key: Key, entry: journal.Entry | None) ->
 
 
 def destroy_owned(table: sa.Table, key: Key, entry: journal.Entry | None) -> list[ChangedRow]:
-    """Remove what goes with a row, deleted or not; it is locked as above.
+    """Remove the rows that a row owns, deleted or not; that row is locked as above.
 
-    That the row itself is to go is recorded, too.
+    The removal of the row itself is recorded, too.
     """
     changed: list[ChangedRow] = []
     for owner in _rows(table, identity_conditions(table, key, show_deleted=True)):
@@ -181,7 +181,7 @@ def _number(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]], locke
 
 
 def locked(table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]) -> int | None:
-    """Let nobody else change a row, or refer to it, until the transaction ends."""
+    """Lock a row against changes and new references until the transaction ends; return its id."""
     statement = sa.select(table.c.id).where(*conditions).with_for_update()
     rows = transactions.execute(statement).rows
     return rows[0].id if rows else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of the objects, and under Watcher's names the types of theirs."""
+"""The fields of the objects, and the field types under Watcher's names."""
 
 import datetime
 from typing import Any
@@ -26,7 +26,7 @@ from watcher_objects.fields.field_types import String as String
 
 
 class _NullHandling(ovo.Field[Any]):
-    """What every field here does with None: the default, or a typed refusal."""
+    """The handling of None by every field: its default, or a typed error."""
 
     def _null(self, obj: Any, attr: str) -> Any:
         if not self.nullable and self.default is ovo.UnspecifiedDefault:

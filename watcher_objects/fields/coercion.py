@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a value of one kind may be given as, and what is made of it.
+"""The coercion of values: what is accepted for each kind, and what it becomes.
 
-What can't be taken without guessing is refused with
+A value that can't be coerced without guessing is rejected with
 :class:`~watcher_objects.exception.InvalidValue`.
 """
 
@@ -118,7 +118,7 @@ def _is_finer(value: Any) -> bool:
 
 
 def _in_utc(time: datetime.datetime) -> datetime.datetime:
-    """Return a plain datetime, of whatever subclass the time is."""
+    """Return a plain datetime in UTC, also for instances of subclasses."""
     offset = time.utcoffset() or datetime.timedelta()
     date, clock = (time.year, time.month, time.day), (time.hour, time.minute, time.second)
     return datetime.datetime(*date, *clock, time.microsecond, datetime.UTC) - offset
@@ -142,7 +142,7 @@ def is_uuid(text: str) -> bool:
 
 
 def to_uuid(field: str, value: Any) -> str:
-    """Return a uuid in its canonical spelling: 36 characters, lower case."""
+    """Return a uuid in its canonical form: 36 characters in lower case."""
     if type(value) is str and is_uuid(value):
         return value
     try:
@@ -162,7 +162,7 @@ def from_json(field: str, value: Any, allowed: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of a JSON text, unless a value would be lost to a key that is twice."""
+    """Return a decoded JSON object; reject duplicate keys, which would lose a value."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise ValueError("a key is there twice")
@@ -170,7 +170,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def sent_json(field: str, value: Any) -> Any:
-    """Return what a message has for a document; text of it is not to be too large to be read."""
+    """Return a document from a message; reject text that is too large to be decoded."""
     try:
         if isinstance(value, str):
             json_limits.check(value)
@@ -192,7 +192,7 @@ def to_json(field: str, value: Any) -> Any:
 
 
 def to_dict(field: str, value: Any) -> dict[str, Any]:
-    """Return a dict of its own, of a mapping or of JSON text."""
+    """Return a new dict from a mapping or from JSON text."""
     allowed = "takes a dict, or JSON text of one"
     made = from_json(field, value, allowed)
     if isinstance(made, Mapping):
@@ -201,7 +201,7 @@ def to_dict(field: str, value: Any) -> dict[str, Any]:
 
 
 def to_list(field: str, value: Any) -> list[Any]:
-    """Return a list of its own, of a list, a tuple or JSON text."""
+    """Return a new list from a list, a tuple or JSON text."""
     allowed = "takes a list, or JSON text of one"
     made = from_json(field, value, allowed)
     if isinstance(made, list | tuple):

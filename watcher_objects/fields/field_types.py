@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types of fields: what they accept, and what they make of it.
+"""The types of fields: which values they accept, and how they coerce them.
 
 Each type keeps the class name of the oslo.versionedobjects type whose place it takes, since
 that name is part of an object's fingerprint. What a field can't take without guessing, it

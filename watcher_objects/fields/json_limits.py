@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large, how deep and how dense JSON may be, and texts of it before anything is read."""
+"""Limits on the size, depth and density of JSON, checked before a text is decoded."""
 
 import itertools
 import re
@@ -24,7 +24,7 @@ _NO_SIGN = re.compile(r"[^\[\]{},:]+")
 
 
 def check(text: str, length: int = MAX_DOCUMENT, levels: int = MAX_DEPTH) -> None:
-    """Refuse a text that would take too long or too much memory to read.
+    """Reject a text that would take too long or too much memory to decode.
 
     :raises ValueError: a limit is exceeded; the message names it
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an object knows of its row, and what differs from it."""
+"""Dirty tracking: what an object knows of its row, and which fields differ."""
 
 import difflib
 import functools
@@ -26,7 +26,7 @@ READ_ONLY_FIELDS = frozenset({"id", "uuid", "created_at", "updated_at", "deleted
 
 
 class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
-    """A versioned object whose fields, related objects apart, are the columns of a table."""
+    """A versioned object whose fields, except related objects, are columns of a table."""
 
     #: The table; its columns have the names of the fields.
     table: ClassVar[sa.Table]
@@ -80,7 +80,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         return None
 
     def _assign(self, name: str, value: Any) -> None:
-        """Set a field, and keep in mind what it held if that was what the row said."""
+        """Set a field, and remember its previous value if that was the one of the row."""
         known = vars(self)
         was_changed = name in self._changed_fields
         before = known.get(f"_obj_{name}", self)
@@ -147,7 +147,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         return self._old_state
 
     def obj_what_changed(self) -> set[str]:
-        """Return the fields that differ from the row, also by a change inside a document.
+        """Return the fields that differ from the row, including JSON that was changed in place.
 
         Under ``strict`` any state that was assigned is one: it is a request, whatever was read.
         """
@@ -172,7 +172,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     @classmethod
     @functools.cache
     def _snapshots(cls) -> Sequence[tuple[str, str, str]]:
-        """Return each field of :meth:`_snapshot_fields`, and where its two values are kept."""
+        """Return each field of :meth:`_snapshot_fields`, and the attributes of its two values."""
         return [(name, f"_row_{name}", f"_obj_{name}") for name in cls._snapshot_fields()]
 
     def _json_equal(self, name: str, stored: str | None, value: Any) -> bool:
@@ -190,19 +190,21 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         return False
 
     def obj_reset_changes(self, fields: Any = None, recursive: bool = False) -> None:
-        """Take the fields as they are now for unchanged; all of them, or those named."""
+        """Mark fields as unchanged: all of them, or those named."""
         super().obj_reset_changes(fields, recursive)
         self._take_snapshot(fields or self.fields)
 
     @classmethod
     def _not_found(cls, key: Key) -> exception.ResourceNotFound:
-        """Return the error that says that there is no such row."""
+        """Return the error for a row that does not exist."""
         (value,) = key.values()
         return cls.not_found(**{cls.resource: value})
 
     @classmethod
     def _id_key(cls, ident: Any) -> Key:
-        """Return the key of the row with this id; there is none where no row can have it."""
+        """Return the key of the row with this id.
+
+        :raises ResourceNotFound: no row can have this id"""
         key = {"id": coercion.to_integer("id", ident)}
         if abs(key["id"]) > values.largest(cls.table.c.id):
             raise cls._not_found(key)
@@ -216,7 +218,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     @classmethod
     @functools.cache
     def _json_fields(cls) -> frozenset[str]:
-        """Return the names of the fields that hold documents."""
+        """Return the names of the JSON fields."""
         # A class that is none of ours may have no table.
         columns = cls.table.columns if hasattr(cls, "table") else ()
         documents = {column.name for column in columns if "json" in column.info}
@@ -225,11 +227,11 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
     @classmethod
     @functools.cache
     def _snapshot_fields(cls) -> frozenset[str]:
-        """Return the names of the fields whose stored value an object keeps in mind."""
+        """Return the names of the fields of which an object keeps the stored value."""
         return cls._json_fields() | (cls.fields.keys() & {"state"})
 
     def _take_snapshot(self, names: Iterable[str]) -> None:
-        """Take the values of these fields for what the row says."""
+        """Take the values of these fields as the stored ones."""
         known = vars(self)
         for name in self._snapshot_fields().intersection(names):
             if f"_obj_{name}" not in known and name in self._json_fields():
@@ -255,13 +257,13 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
                 vars(self).pop(f"_obj_{name}", None)
 
     def _expire_relations(self) -> None:
-        """Drop the related objects that are not those that their ids mean now."""
+        """Drop the related objects whose ids have changed."""
         for field in self.object_fields:
             if f"_obj_{field}" in vars(self):
                 self._expire_relation(field)
 
     def _expire_relation(self, field: str) -> None:
-        """Drop a related object that is not the one that its id means now."""
+        """Drop a related object if its id has changed."""
         related = getattr(self, field)
         if (related.id if related else None) != getattr(self, self.object_fields[field][1]):
             delattr(self, field)
@@ -280,7 +282,7 @@ class ChangeTracking(Versioned, ovo.VersionedObjectDictCompat):
         return {name: getattr(self, name) for name in named if self.obj_attr_is_set(name)}
 
     def _register_rollback(self) -> None:
-        """Be what it is now again if the transaction around this is rolled back."""
+        """Restore the current values if the current transaction is rolled back."""
         transaction = levels.current()
         if transaction is not None:
             before = {**vars(self), "_changed_fields": set(self._changed_fields)}

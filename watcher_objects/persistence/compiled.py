@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written and compiled once per class, from its fields: the ways that run per object.
+"""Code that is generated once per class from its fields, and runs once per object.
 
-There is a slow way to each of these, which takes any field of any type; here are those that
-fields of this library's own types can take when their values are of the usual kind.
+Each of these functions has a slower equivalent that works for fields of any type; those here
+are for the field types of this library and values of the usual types.
 """
 
 import datetime
@@ -26,9 +26,9 @@ JSON = (fields.FlexibleDictField, fields.FlexibleListOfDictField)
 
 
 def compile_function(cls: Any, signature: str, lines: Iterable[str], /, **known: Any) -> Any:
-    """Return the function of a class that these lines are, and what they know.
+    """Return the function that these lines define; ``known`` are their global names.
 
-    Debuggers and tracebacks find its source by the name of its file.
+    Debuggers and tracebacks find the source by its file name.
     """
     source = "\n    ".join([f"def {signature}:", *lines])
     name = signature.partition("(")[0]
@@ -60,7 +60,7 @@ def _attributes(cls: Any) -> list[str]:
 def constructor(
     cls: Any, signature: str, lines: Iterable[str], **known: Any
 ) -> Callable[..., Any]:
-    """Return the function that these lines are, which makes an object of a class from a blank."""
+    """Return the function that these lines define, which creates an object from a blank one."""
     made_of = {"cls": cls, "blank": _blank(cls), "new": object.__new__, "fields": cls.fields}
     function: Callable[..., Any] = compile_function(cls, signature, lines, **made_of, **known)
     return function
@@ -68,9 +68,9 @@ def constructor(
 
 @functools.lru_cache(maxsize=SHAPES)
 def row_loader(cls: Any, backend: Backend) -> Callable[[Any, Any], Any]:
-    """Return what makes an object of a context and the cells of a row.
+    """Return a function that creates an object from a context and the cells of a row.
 
-    Where it can't, the class's ``_from_row_coerced`` does.
+    For unusual values it calls the class's ``_from_row_coerced``.
     """
     install_lazy_json(cls)
     cells = ", ".join(f"c{index}" for index in range(len(cls.table.columns)))
@@ -102,7 +102,7 @@ def row_loader(cls: Any, backend: Backend) -> Callable[[Any, Any], Any]:
 
 
 def _cells_read(cls: Any, backend: Backend) -> tuple[list[str], ...]:
-    """Return which cells must hold something, and the lines that read, store and coerce."""
+    """Return the cells that must not be NULL, and the lines that read, store and coerce."""
     needed: list[str] = []
     read: list[str] = []
     stores: list[str] = []
@@ -128,7 +128,7 @@ def _cells_read(cls: Any, backend: Backend) -> tuple[list[str], ...]:
 
 
 def _from_cell(field: Any, cell: str, backend: Backend) -> str | None:
-    """Return the expression for the value of a field; None: it has to be coerced."""
+    """Return the expression for the value of a field; None if it has to be coerced."""
     if type(field) in PLAIN:
         return cell
     if type(field) is fields.BooleanField:
@@ -149,9 +149,9 @@ def is_aware(field: Any) -> bool:
 
 @functools.lru_cache(maxsize=SHAPES)
 def fast_types(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]:
-    """Return of each field its attribute, and the type of the values that need no coercion.
+    """Return the attribute of each field, and the type of values that need no coercion.
 
-    The last of the three makes the value that is to be kept, where that is not the given one.
+    The third item converts such a value; None if it is kept as it is.
     """
     kinds: dict[type, tuple[type, Callable[[Any], Any] | None]] = {
         **{kind: (python, None) for kind, python in USUAL.items()},
@@ -167,7 +167,7 @@ def fast_types(cls: Any) -> Mapping[str, tuple[str, type | None, Callable[[Any],
 
 
 def install(cls: Any) -> None:
-    """Give a class what is read most often as properties that do no more than that."""
+    """Give a class fast properties for its fields."""
     for name in cls.fields:
         known: property = getattr(cls, name)
         lines = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an object is found in its table: by its uuid, by its name, or by what points at it."""
+"""Lookup of an object: by its uuid, by its name, or by a reference to it."""
 
 from typing import Any, Self
 
@@ -28,9 +28,9 @@ class Findable(RowMapped):
 
     @classmethod
     def _obj_related(cls, context: Any, ident: int) -> Any:
-        """Return the object that another points at, deleted or not; a server's, if there is one.
+        """Return the object that another refers to, deleted or not, from a server if there is one.
 
-        To be remotable would be in the class's fingerprint.
+        It is not remotable, which would change the fingerprint of the class.
         """
         if cls.indirection_api:
             ask = cls.indirection_api.object_class_action_versions
@@ -39,9 +39,9 @@ class Findable(RowMapped):
 
     @classmethod
     def _get_if_referenced(cls, context: Any, ident: int) -> Any:
-        """Return what :meth:`_obj_related` does, as far as the caller may see it.
+        """Return what :meth:`_obj_related` does, if the caller may see it.
 
-        What is deleted is seen where something that is not points at it, over whatever way.
+        A deleted object is visible if one that is not deleted refers to it, directly or not.
         """
         key = cls._id_key(ident)
         if shows_deleted(context):
@@ -53,7 +53,7 @@ class Findable(RowMapped):
 
     @classmethod
     def _get_by(cls, context: Any, column: str, value: Any, eager: bool = False) -> Any:
-        """Return the object that has this text in a column, a live one before others."""
+        """Return the object with this text in a column, preferably one that is not deleted."""
         if not isinstance(value, str):
             raise coercion.refuse(column, value, "takes text")
         key = {column: values.storable(cls.table.columns[column], value)}
@@ -87,7 +87,7 @@ class Named(Findable):
     @classmethod
     @remotable
     def get_by_name(cls, context: Any, name: str, eager: bool = False) -> Self:
-        """Return the object with this name, a live one before others; see :meth:`get`.
+        """Return the object with this name, preferably one that is not deleted; see :meth:`get`.
 
         :raises InvalidName: it is none
         :raises NotUnique: several that are not deleted have it, where names may be shared

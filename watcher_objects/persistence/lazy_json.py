@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an object has only once it is asked for."""
+"""Lazily decoded JSON fields, and lazily created change sets."""
 
 import json
 from collections.abc import Callable
@@ -19,19 +19,19 @@ _decode: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_
 
 
 class LazyChangeSet:
-    """The set of changed fields of an object that has none: it is made when it is asked for."""
+    """The set of changed fields, which an object gets on first access."""
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
-        """Return the set, which the object has from now on."""
+        """Return the set, and store it in the object."""
         if obj is None:
             return self
         return vars(obj).setdefault("_changed_fields", set())
 
 
 class LazyJson:
-    """A document that an object was given as text, or in a primitive, and nobody has asked for.
+    """A JSON field whose text, or value in a primitive, has not been decoded yet.
 
-    It stands in the class for the attribute that an object gets once it is read.
+    It is a descriptor in place of the attribute, which an object gets on first access.
     """
 
     def __init__(self, field: Any, name: str) -> None:
@@ -39,7 +39,7 @@ class LazyJson:
         self.kind: Any = DOCUMENTS.get(type(field))
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
-        """Return the value, which the object has from now on."""
+        """Return the value, and store it in the object."""
         if obj is None:
             return self
         known = obj.__dict__
@@ -54,7 +54,7 @@ class LazyJson:
         return value
 
     def read(self, obj: Any, source: Any) -> Any:
-        """Return a new value of what an object was given."""
+        """Return a newly decoded value."""
         if type(source) is str:
             try:
                 value, end = _decode(source, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three-way merge of values: what was read, what one writer made of it, and another."""
+"""The three-way merge of values: the one that was read, and those of two writers."""
 
 import enum
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MISSING = Missing.MISSING
 
 
 class Clash(Exception):
-    """Two writers have changed a value differently; ``path`` is where it is in the document."""
+    """Two writers have changed a value differently; ``path`` is its position in the document."""
 
     def __init__(self, path: Sequence[str], base: Any, mine: Any, theirs: Any) -> None:
         super().__init__("two writers have changed a value differently")

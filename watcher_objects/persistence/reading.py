@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs that read: get, list and refresh, and the loading of related objects."""
+"""The methods that read: get, list and refresh, and the loading of related objects."""
 
 import builtins
 import functools
@@ -59,7 +59,7 @@ class Readable(Findable):
 
     @classmethod
     def _find(cls, context: Any, identity: Any, eager: bool = False) -> Any:
-        """Do what :meth:`get` does, without asking again whether a server is to do it."""
+        """Do what :meth:`get` does, in this process."""
         key = cls._identity_key(identity)
         return cls._get(context, key, shows_deleted(context), eager)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows and primitives to objects, and objects to primitives."""
+"""The mapping of rows and primitives to objects, and of objects to primitives."""
 
 from collections.abc import Callable, Collection
 from typing import Any, Self
@@ -13,7 +13,7 @@ from watcher_objects.persistence.change_tracking import ChangeTracking
 
 
 class RowMapped(ChangeTracking):
-    """An object that is made of a row; what of that can be is compiled."""
+    """An object that is loaded from a row, by generated code where possible."""
 
     def _to_primitive(self, version: str | None, manifest: Any) -> dict[str, Any]:
         changed = self.obj_what_changed()
@@ -51,7 +51,7 @@ class RowMapped(ChangeTracking):
 
     @classmethod
     def _check_row(cls, cells: Cells) -> None:
-        """Load all that a row holds.
+        """Load a row with all its JSON fields.
 
         :raises DatabaseError: the row holds what a field can't
         """
@@ -61,7 +61,7 @@ class RowMapped(ChangeTracking):
 
     @classmethod
     def _row_loader(cls) -> Callable[[Any, Cells], Any]:
-        """Return what makes an object of a context and the cells of a row."""
+        """Return a function that creates an object from a context and the cells of a row."""
         made_of: Any = cls
         return compiled.row_loader(made_of, current().backend)
 
@@ -83,7 +83,7 @@ class RowMapped(ChangeTracking):
         return made
 
     def _load_row(self, cells: Cells) -> None:
-        """Be what the row says, and clean; related objects stay while they are the right ones.
+        """Take the values of a row; related objects are kept if their ids have not changed.
 
         :raises DatabaseError: the row holds what a field can't
         """
@@ -96,7 +96,7 @@ class RowMapped(ChangeTracking):
 
     @classmethod
     def _from_row_coerced(cls, context: Any, cells: Cells) -> Self:
-        """Return what the fields themselves make of a row.
+        """Return an object from a row, coerced by its fields.
 
         :raises DatabaseError: the row holds what a field can't
         """
@@ -117,7 +117,7 @@ class RowMapped(ChangeTracking):
         return exception.DatabaseError(reason=reason)
 
     def _decode_json(self, name: str, source: Any) -> Any:
-        """Return what a document's field makes of what the row, or a primitive, had."""
+        """Return a JSON value, decoded by its field from the text of a row or a primitive."""
         try:
             return self.fields[name].coerce(self, name, source)
         except ValueError as error:
@@ -125,6 +125,6 @@ class RowMapped(ChangeTracking):
 
 
 def missing_context() -> exception.InvalidParameter:
-    """Return the error for None where a caller's context is needed."""
+    """Return the error for a missing context."""
     allowed = "a context like oslo_context.context.RequestContext, not None"
     return exception.InvalidParameter(parameter="context", parameter_type=allowed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs that write: create, save, soft_delete and destroy."""
+"""The methods that write: create, save, soft_delete and destroy."""
 
 import functools
 import logging
@@ -34,7 +34,7 @@ class Writable(RowMapped):
 
     @classmethod
     def create_many(cls, context: Any, objects: Iterable[Self]) -> None:
-        """Store objects of this class, all or none, in few statements; else as :meth:`create`.
+        """Store objects of this class, all or none, with few statements; else as :meth:`create`.
 
         :param context: for the objects that have none of their own
         :param objects: what to store; each of them once
@@ -178,9 +178,9 @@ class Writable(RowMapped):
         return RowVersion(*map(vars(self).get, ("_row_state", "_obj_updated_at")))
 
     def _finish_update(self, done: WriteResult | None) -> None:
-        """Become what was written, and publish it.
+        """Take the values that were written, and publish the change.
 
-        :raises ResourceNotFound: there was no row to write
+        :raises ResourceNotFound: the row does not exist
         """
         if done is None:
             raise self._not_found(self._key())
@@ -198,7 +198,7 @@ class Writable(RowMapped):
         return _publish_changes(context, "update", bulk.update(cls.table, filters, given, context))
 
     def _refresh_from_write(self, row: Cells | None = None, old_state: str | None = None) -> None:
-        """Become what was written; after a rollback be what it was."""
+        """Take the values that were written; a rollback restores the previous ones."""
         self._register_rollback()
         if row is None:
             self.obj_reset_changes()

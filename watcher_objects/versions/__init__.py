@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Releases, the versions of the objects in each, and the one that is sent at.
+"""Releases, the versions of the objects in each, and the pinned release.
 
 A release is named as OpenStack names Watcher's, or, before there were names, by its number. The
 histories of the classes say which release brought a version.
@@ -86,13 +86,13 @@ def _manifests() -> Mapping[str, Manifest]:
 
 
 def clear_caches() -> None:
-    """Read the histories again; what registers a class calls this."""
+    """Discard the caches; called when a class is registered."""
     for function in (_introduced, _manifests, manifest_of):
         function.cache_clear()
 
 
 def manifest(release: str) -> Manifest:
-    """Return the versions of all objects that there were in a release.
+    """Return the versions of all objects in a release.
 
     :raises InvalidParameter: there is no such release
     """
@@ -104,9 +104,9 @@ def manifest(release: str) -> Manifest:
 
 @functools.lru_cache(maxsize=256)
 def manifest_of(objname: str, version: str) -> Manifest:
-    """Return the versions that went with a version of one object: those of its last release.
+    """Return the manifest for a version of one object: that of the last release with it.
 
-    Of a version that is in no release they are those of the release before.
+    For a version that is in no release, it is that of the release before.
     """
     wanted = versionutils.convert_version_to_tuple(version)
     fitting = NAMES[0]
@@ -118,7 +118,7 @@ def manifest_of(objname: str, version: str) -> Manifest:
 
 
 def pin(release: str | None) -> None:
-    """Set the release in whose versions the serializer sends objects; None for the newest.
+    """Set the release in whose versions objects are sent; None for the newest versions.
 
     :raises InvalidParameter: there is no such release
     """
@@ -129,14 +129,14 @@ def pin(release: str | None) -> None:
 
 
 def pinned() -> str | None:
-    """Return the release that objects are sent at; None: they are sent as they are."""
+    """Return the release in whose versions objects are sent; None for the newest versions."""
     return _pinned
 
 
 def negotiate(*known: Manifest) -> Manifest:
-    """Return the versions to send objects at: the oldest of those known, and of the pin's.
+    """Return the versions to send: the oldest of those in the manifests and in the pinned release.
 
-    :param known: what we know, and what others do who may know less
+    :param known: the manifests of this process and of its peers
     """
     if _pinned is not None:
         pinned = manifest(_pinned)

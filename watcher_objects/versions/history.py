@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each version of an object's class changed, and what follows from that.
+"""The history of a class: what each of its versions changed.
 
 A class's ``history`` has all its versions in their order, each with the release that brought it
 and its changes. The last of them is the class's ``VERSION``::
@@ -36,17 +36,17 @@ class Change(Protocol):
         """The field's name."""
 
     def to_older(self, data: Data) -> None:
-        """Undo it."""
+        """Convert data to the version before this change."""
 
     def to_newer(self, data: Data) -> None:
-        """Do it."""
+        """Convert data to the version with this change."""
 
 
 History = Mapping[str, Sequence[Change]]
 
 
 class Released(tuple[Change, ...]):
-    """The changes of a version, and the release that brought it."""
+    """The changes of a version, and the release that introduced it."""
 
     release: str
 
@@ -64,7 +64,7 @@ class Released(tuple[Change, ...]):
 
 @dataclass(frozen=True)
 class Added:
-    """A field came. Where an older version is read, it has the default.
+    """A field was added. Objects of older versions get its default.
 
     :ivar default: a primitive value, or a function of the other fields that returns it
     """
@@ -73,7 +73,7 @@ class Added:
     default: Any = None
 
     def to_older(self, data: Data) -> None:
-        """Leave the field out."""
+        """Remove the field."""
         data.pop(self.field, None)
 
     def to_newer(self, data: Data) -> None:
@@ -84,7 +84,7 @@ class Added:
 
 @dataclass(frozen=True)
 class AddedRelation(Added):
-    """A related object came. Where an older version is read, it is loaded when it is asked for."""
+    """A related object was added. In objects of older versions it is loaded lazily."""
 
     def to_newer(self, data: Data) -> None:
         """Leave the field unset."""
@@ -93,7 +93,7 @@ class AddedRelation(Added):
 
 @dataclass(frozen=True)
 class Removed:
-    """A field went. It is kept for those who still know it, and else is None to them."""
+    """A field was removed. Its value is kept for older versions, and else is None there."""
 
     field: str
 
@@ -102,7 +102,7 @@ class Removed:
         data.setdefault(self.field, None)
 
     def to_newer(self, data: Data) -> None:
-        """Leave it to the caller of :func:`to_newer` to keep what there is."""
+        """Leave the field: the caller of :func:`to_newer` keeps its value."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ class Changed:
     newer: Callable[[Any], Any]
 
     def to_older(self, data: Data) -> None:
-        """Give the field its older form."""
+        """Convert the field to its older form."""
         self._convert(data, self.older)
 
     def to_newer(self, data: Data) -> None:
-        """Give the field its newer form."""
+        """Convert the field to its newer form."""
         self._convert(data, self.newer)
 
     def _convert(self, data: Data, convert: Callable[[Any], Any]) -> None:
@@ -133,13 +133,13 @@ def since(history: History, version: str) -> Sequence[Change]:
 
 
 def removed(history: History) -> frozenset[str]:
-    """Return the fields that older versions have and the newest has not."""
+    """Return the fields that only older versions have."""
     steps = (change for changes in history.values() for change in changes)
     return frozenset(change.field for change in steps if isinstance(change, Removed))
 
 
 def to_older(objname: str, changes: Sequence[Change], data: Data, version: str) -> None:
-    """Make data of the newest version into data of another.
+    """Convert the data of the newest version to another version.
 
     :param changes: those since that version
     :raises NoOlderForm: that version cannot represent the value of a field
@@ -153,10 +153,10 @@ def to_older(objname: str, changes: Sequence[Change], data: Data, version: str) 
 
 
 def to_newer(changes: Sequence[Change], data: Data) -> None:
-    """Make data of a version into data of the newest.
+    """Convert the data of a version to the newest version.
 
     :param changes: those since the version
-    :raises InvalidValue: a value is none of that version
+    :raises InvalidValue: a value is invalid in that version
     """
     for change in changes:
         change.to_newer(data)

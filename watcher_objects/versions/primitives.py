@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects as they are sent, in any of their versions."""
+"""Serialization of objects to primitives of any version, and back."""
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
@@ -31,7 +31,7 @@ _NOTHING: list[str] = []
 
 
 class Versioned(ovo.VersionedObject):
-    """An object that speaks all versions in its class's history; without one, its newest."""
+    """An object that is serialized in all versions of its class's history, or in its only one."""
 
     #: The versions of the class, and what each changed; see
     #: :mod:`watcher_objects.versions.history`.
@@ -43,7 +43,7 @@ class Versioned(ovo.VersionedObject):
     def obj_to_primitive(
         self, target_version: str | None = None, version_manifest: Any = None
     ) -> dict[str, Any]:
-        """Return what is sent of the object.
+        """Return the primitive of the object.
 
         :param target_version: a version of the class; None is the newest
         :param version_manifest: the versions of related objects, by name; None are those of
@@ -61,7 +61,7 @@ class Versioned(ovo.VersionedObject):
         return super().obj_to_primitive(version, manifest)
 
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
-        """Make the fields of a primitive into those of another version.
+        """Convert the fields of a primitive to another version.
 
         :raises InvalidTargetVersion: there is no such version
         """
@@ -96,10 +96,10 @@ class Versioned(ovo.VersionedObject):
 
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> Any:
-        """Return the registered class that speaks a version.
+        """Return the registered class that supports a version.
 
         :raises UnsupportedObjectError: there is no class of that name
-        :raises IncompatibleObjectVersion: none speaks that version; it says which are spoken
+        :raises IncompatibleObjectVersion: none speaks that version; the error names those that are
         """
         known: Sequence[Any] = ovo.VersionedObjectRegistry.obj_classes().get(objname, ())
         for made in known:
@@ -114,7 +114,7 @@ class Versioned(ovo.VersionedObject):
 
     @classmethod
     def obj_from_primitive(cls, primitive: Any, context: Any = None) -> Any:
-        """Return the object that was sent, in whichever of its versions that was.
+        """Return the object of a primitive of any supported version.
 
         :raises InvalidPrimitive: the argument is not a primitive
         :raises InvalidValue: a field can't hold what it has

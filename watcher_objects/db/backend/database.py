@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database: its engine, the connections at hand, and what was configured for it.
+"""A database: its engine, its idle connections, and its options.
 
 :func:`configure` creates the default one. :meth:`Database.use` makes another one current for a
 block: that is kept in a context variable, so each thread and each task has its own.
@@ -112,9 +112,9 @@ class Database:
             return self.engine.connect()
 
     def acquire(self) -> Any:
-        """Return a connection at hand, or else one of the pool; :meth:`release` takes it back.
+        """Return an idle connection, or one of the pool; pass it to :meth:`release` afterwards.
 
-        To check out from the pool, and to check in, takes longer than many a statement.
+        Checking out from the pool, and checking in, takes longer than many statements do.
 
         :raises DatabaseUnavailable: there is none
         """
@@ -131,7 +131,7 @@ class Database:
             errors.raise_translated(self.engine, error, connecting=True)
 
     def _is_usable(self, connection: Any) -> bool:
-        """Return whether a connection that was released may be used at once."""
+        """Return whether an idle connection can be used without going through the pool."""
         if not connection.is_valid:
             return False
         if budget.now() - connection.info[sessions.RETURNED] > sessions.IDLE:
@@ -142,7 +142,7 @@ class Database:
         )
 
     def release(self, connection: Any) -> None:
-        """Keep a connection at hand, unless another thread may be waiting for it at the pool."""
+        """Keep a connection for the next call, unless a thread may be waiting at the pool."""
         shared: Any = self.engine.pool
         # A pool of another kind has its reasons, and one that was disposed of closes it.
         is_ours = connection.is_valid and connection._pool is shared

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schema's revisions, moved by alembic's own commands."""
+"""Upgrades and downgrades of the schema, by alembic's commands."""
 
 import io
 import logging
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def upgrade(revision: str = "head", progress: Progress | None = None) -> None:
-    """Bring the configured database's schema up to a revision.
+    """Upgrade the schema of the configured database to a revision.
 
     A warning is logged where the database itself is unfit, as by its encoding; see :func:`check`.
 
@@ -44,7 +44,7 @@ def upgrade(revision: str = "head", progress: Progress | None = None) -> None:
 
 
 def downgrade(revision: str) -> None:
-    """Take the configured database's schema down to a revision.
+    """Downgrade the schema of the configured database to a revision.
 
     A warning is logged about pickled objects, such as the jobs of Watcher's scheduler, that only
     this library can read.
@@ -58,7 +58,7 @@ def downgrade(revision: str) -> None:
 
 
 def stamp(revision: str) -> None:
-    """Say that the configured database's schema is at a revision, and change nothing of it.
+    """Record the revision of the configured database, without changing its schema.
 
     :param revision: a revision's id, ``head`` or ``base``
     :raises InvalidRevision: there is no such revision, its tables are missing, or the database
@@ -96,7 +96,7 @@ def _named(revision: Any) -> str:
 
 
 def plan(revision: str = "head", down: bool = False) -> list[Revision]:
-    """Return the revisions that :func:`upgrade` or :func:`downgrade` would run, in their order.
+    """Return the revisions that :func:`upgrade` or :func:`downgrade` would run, in order.
 
     :raises InvalidRevision: as they do
     """
@@ -123,7 +123,7 @@ def _start(down: bool) -> str:
 
 
 def sql(revision: str = "head", down: bool = False) -> str:
-    """Return the SQL of an upgrade or downgrade from where the database is, to be run elsewhere.
+    """Return the SQL of an upgrade or downgrade from the current revision, to be run elsewhere.
 
     On SQLite it is what a run says to a copy of the database. On PostgreSQL and MariaDB it is
     for a database that these revisions made, and has comments in place of what cannot be known
@@ -159,13 +159,13 @@ def _recorded(way: Callable[[Config, str], None], revision: str) -> str:
 
 
 def version() -> str | None:
-    """Return the revision of the configured database's schema; None: it has none."""
+    """Return the revision of the configured database; None if it has no tables."""
     with transactions.connected() as connection, translated():
         return revisions.current(connection)
 
 
 def check() -> list[diagnostics.Finding]:
-    """Return what is wrong with the configured database; the worst comes first.
+    """Return the problems of the configured database, the most severe first.
 
     Its revision; its schema compared with the models; what an upgrade meets in it; its encoding;
     on MariaDB text that can't be kept or compared exactly, and tables that are not rolled back;

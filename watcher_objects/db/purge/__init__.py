@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remove what was soft-deleted long ago: in batches, and rows before those that they point at.
+"""Removal of old soft-deleted rows, in batches, and of rows before those that they refer to.
 
 A batch is one DELETE, with the history of what it removes, in a transaction of its own, so that
 a purge that was interrupted, by whatever, is simply run again. The DELETE itself asks that nothing
@@ -42,7 +42,7 @@ from watcher_objects.db.transactions import retries
 
 
 def count(selection: Selection, progress: Progress = ignore) -> list[Count]:
-    """Return what :func:`remove` would if nobody else wrote; nothing is removed."""
+    """Return the counts of a :func:`remove` without concurrent writes; nothing is removed."""
     stuck: dict[sa.Table, set[Any]] = {table: set() for table in selection.leading}
     counts = []
     for table in selection.leading:
@@ -68,7 +68,7 @@ def remove(
     progress: Progress = ignore,
     stop: Stop = never,
 ) -> list[Count]:
-    """Remove rows, and return how many of each table.
+    """Remove rows, and return the counts of each table.
 
     :raises DatabaseError: this is inside a transaction, or the database failed; the batches
         before that stay removed
@@ -89,7 +89,7 @@ def remove(
 
 
 def _kept(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
-    """Remove rows, and return how many of them are still there."""
+    """Remove rows, and return the number of those that could not be removed."""
     if not ids:
         return 0
     try:
@@ -122,7 +122,7 @@ def _delete(table: sa.Table, wanted: Condition, ids: Sequence[Any]) -> int:
 
 
 def _pointing(key: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Return the key of one of the rows that point at a row, or NULL.
+    """Return the id of a row that refers to a row, or NULL.
 
     PostgreSQL would do NOT EXISTS by reading the whole of their table for each batch.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every purge needs: batches of rows, their pace, and what was done."""
+"""Batches of rows, their pace, and the counts of a purge."""
 
 import math
 import time
@@ -25,16 +25,16 @@ Stop = Callable[[], bool]
 
 
 def ignore(*progress: Any) -> None:
-    """Report nothing."""
+    """Ignore the progress."""
 
 
 def never() -> bool:
-    """Go on to the end."""
+    """Return False: the purge is never stopped."""
     return False
 
 
 class Count(NamedTuple):
-    """How many rows of a table were to go, are gone, and are kept since others point at them."""
+    """The numbers of rows of a table that were selected, removed, and kept for references."""
 
     table: str
     found: int
@@ -45,9 +45,9 @@ class Count(NamedTuple):
 class Pace:
     """How fast rows are removed.
 
-    :param batch: how many a transaction removes at most
-    :param rate: how many go in a second at most; by default as many as can
-    :raises InvalidValue: there is no such pace
+    :param batch: the maximum number of rows per transaction
+    :param rate: the maximum number of rows per second; unlimited by default
+    :raises InvalidValue: a number is out of range
     """
 
     def __init__(self, batch: int = BATCH, rate: float | None = None) -> None:
@@ -61,7 +61,7 @@ class Pace:
         self.batch = int(min(size, self.rate))
 
     def wait(self, begun: float, removed: int) -> None:
-        """Wait until so many rows may have been removed since a time of ``time.monotonic``."""
+        """Wait until the rate allows that many rows since a time of ``time.monotonic``."""
         time.sleep(max(begun + removed / self.rate - time.monotonic(), 0))
 
 
@@ -69,9 +69,9 @@ AS_FAST_AS_CAN_BE = Pace()
 
 
 def refuse_transaction() -> None:
-    """Refuse to remove anything inside a transaction.
+    """Reject a purge inside a transaction.
 
-    :raises DatabaseError: this is inside one
+    :raises DatabaseError: there is a transaction
     """
     if transactions.in_transaction():
         raise exception.DatabaseError(reason="nothing is purged inside a transaction")
@@ -105,7 +105,7 @@ def value(column: sa.ColumnElement[Any], *conditions: Condition) -> Any:
 def _read(
     table: sa.Table, last: Any, newest: Any, size: int, columns: Sequence[Any]
 ) -> Sequence[Any]:
-    """Return the next rows after an id; by the ids themselves, as no index has the times."""
+    """Return the next rows after an id, in the order of ids, as no index contains the times."""
     behind = [] if last is None else [table.c.id > last]
     rows = sa.select(table.c.id, *columns).where(*behind, table.c.id <= newest)
     return transactions.execute(rows.order_by(table.c.id).limit(size)).rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which transitions go from the journal, and their removal."""
+"""Removal of old transitions from the journal."""
 
 import datetime
 import time
@@ -28,10 +28,10 @@ from watcher_objects.fields import coercion
 
 
 class History(NamedTuple):
-    """Which transitions are to go from the journal: those that meet both conditions.
+    """The transitions to remove from the journal: those that meet both conditions.
 
-    :ivar before: they were made before that; None: whenever
-    :ivar keep: so many of the same object have been made since; 0: whether or not
+    :ivar before: they were made before this time; None: at any time
+    :ivar keep: the number of later transitions of the same object that remain, at least
     """
 
     before: datetime.datetime | None
@@ -39,11 +39,11 @@ class History(NamedTuple):
 
     @classmethod
     def of(cls, days: float | None = None, keep: int | None = None) -> "History":
-        """Return which go.
+        """Return the selection.
 
         :param days: the minimum number of days since they were made
-        :param keep: how many of each object stay
-        :raises InvalidValue: there is no such time or number
+        :param keep: the number of the newest transitions of each object that remain
+        :raises InvalidValue: a number is out of range
         """
         before = None if days is None else coercion.ago("days", days, "days")
         number = 0 if keep is None else coercion.to_integer("keep", keep)
@@ -52,7 +52,7 @@ class History(NamedTuple):
         return cls(before, number)
 
     def rows(self) -> Condition:
-        """Return the condition on the transitions that are to go."""
+        """Return the condition on the selected transitions."""
         table, later = models.transitions, models.transitions.alias()
         conditions: list[Condition] = [] if self.before is None else [table.c.at <= self.before]
         if self.keep:
@@ -64,7 +64,7 @@ class History(NamedTuple):
 
 
 def count_history(history: History, progress: Progress = ignore) -> Count:
-    """Return what :func:`remove_history` would if nobody else wrote; nothing is removed."""
+    """Return the count of :func:`remove_history` without concurrent writes; remove nothing."""
     found = 0
     for rows in in_batches(models.transitions, BATCH, [flag(history.rows())], progress):
         found += sum(is_wanted for _, is_wanted in rows)
@@ -77,7 +77,7 @@ def remove_history(
     progress: Progress = ignore,
     stop: Stop = never,
 ) -> Count:
-    """Remove transitions from the journal, and return how many.
+    """Remove transitions from the journal, and return their count.
 
     :raises DatabaseError: as for :func:`remove`
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which soft-deleted rows a purge is to remove."""
+"""The selection of soft-deleted rows for a purge."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -26,9 +26,9 @@ _RELATIONS = {
 
 
 class Selection:
-    """Which of the soft-deleted rows are to go.
+    """The soft-deleted rows to remove.
 
-    What is owned goes with its owner, if it was deleted as long ago.
+    Owned rows are removed with their owner, if they were deleted as long ago.
 
     :param days: the minimum number of days since the deletion
     :param types: those in the tables of these names; by default in all
@@ -68,7 +68,7 @@ class Selection:
         self.leading = [table for table in _TABLES.values() if self._leads(table)]
 
     def _narrowed(self, table: sa.Table) -> Sequence[Condition] | None:
-        """Return the conditions on rows that are asked for; None: none can meet them."""
+        """Return the conditions of the filters; None if no row can meet them."""
         conditions = []
         for name, values in self._wanted.items():
             column = _column(table, name)
@@ -86,7 +86,7 @@ class Selection:
         return self._may_go(table) or any(map(self._leads, targets))
 
     def rows(self, table: sa.Table) -> Condition:
-        """Return the condition on the rows of a table that are to go."""
+        """Return the condition on the selected rows of a table."""
         # Of a row without the time nobody knows how old it is.
         old = sa.and_(table.c.deleted != 0, table.c.deleted_at <= self.before)
         if table in self._asked and not self._wanted:
@@ -96,7 +96,7 @@ class Selection:
         return sa.and_(old, sa.or_(sa.false(), *ways))
 
     def target(self, key: sa.Column[Any]) -> sa.ColumnElement[Any]:
-        """Return the id of the row that a row's key points at, if that is to go; else NULL."""
+        """Return the id of the row that a foreign key refers to, if it is selected; else NULL."""
         target = filters.target(key)
         return _behind([key], target.c.id, self.rows(target))
 
@@ -104,9 +104,9 @@ class Selection:
 def _behind(
     path: Sequence[sa.Column[Any]], column: sa.ColumnElement[Any], *conditions: Condition
 ) -> sa.ColumnElement[Any]:
-    """Return a column of the row that keys lead to.
+    """Return a column of the row that a path of foreign keys leads to.
 
-    It is looked up for each row: what is gathered for all, as for IN, costs more in larger tables.
+    It is a subquery for each row: one for all rows, as for IN, costs more in large tables.
     """
     for key in reversed(path):
         target = filters.target(key)
@@ -149,7 +149,7 @@ def _listed(field: str, given: Any) -> list[str]:
 
 
 def _idents(relation: str, given: Any) -> list[int]:
-    """Return the ids of the rows that uuids and names mean; a name may mean several."""
+    """Return the ids of the rows with these uuids and names; several may share a name."""
     table, found = _RELATIONS[relation], []
     for one in _listed(relation, given):
         column = "uuid" if uuidutils.is_uuid_like(one) else "name"

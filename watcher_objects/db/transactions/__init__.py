@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statements, transactions, and what waits for their end."""
+"""Statements, transactions, and callbacks after their commit."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ def _run(
 
 
 def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
-    """Run a statement that was compiled before, where :func:`execute` would."""
+    """Run a compiled statement, in the current transaction if there is one."""
     current = levels.current()
     if current is not None:
         return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
@@ -57,7 +57,7 @@ def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
 
 @contextlib.contextmanager
 def transaction() -> Iterator[None]:
-    """Group writes: all of them happen, or none does and the objects are as before.
+    """Group writes: all of them take effect, or none does and the objects are restored.
 
     A transaction inside another is a savepoint of it. It belongs to the thread, green thread or
     asyncio task that began it: others that are started inside it are outside of it. An error of
@@ -90,7 +90,7 @@ def within(current: Transaction) -> Iterator[None]:
 
 
 def atomic(work: Callable[[], R]) -> R:
-    """Run something in a transaction, and return what it does.
+    """Run a function in a transaction, and return its result.
 
     :raises OutcomeUnknown: COMMIT was not answered; the error's ``answer`` is what was to be
         returned
@@ -106,7 +106,7 @@ def atomic(work: Callable[[], R]) -> R:
 
 
 def run_callbacks(callbacks: Collection[Callable[[], None]]) -> None:
-    """Run what has waited for a commit; each callback has a deadline of its own."""
+    """Run the callbacks of a commit, each within a deadline of its own."""
     if callbacks:
         with budget.no_deadline():
             for callback in callbacks:
@@ -114,7 +114,7 @@ def run_callbacks(callbacks: Collection[Callable[[], None]]) -> None:
 
 
 def _begin(level: Transaction) -> None:
-    """Begin a transaction, and retry that within the deadline of a call.
+    """Begin a transaction, retrying within the deadline of a call.
 
     :raises DatabaseUnavailable: it could not be begun
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The levels of a transaction: the outermost, and savepoints in it.
+"""The levels of a transaction: the outermost one, and savepoints.
 
 A transaction belongs to the thread, green thread or asyncio task that began it. Those that are
 started inside it are outside of it, although they inherit its context.
@@ -58,7 +58,7 @@ class Transaction:
         self.after_rollback: list[Callable[[], None]] = []
 
     def check(self) -> None:
-        """Refuse to go on where nothing could be said of the outcome."""
+        """Check that the transaction can continue."""
         reason = None
         if self.process != os.getpid():
             reason = "a child process can't go on with its parent's transaction"
@@ -76,7 +76,7 @@ class Transaction:
             raise exception.DatabaseError(reason=reason) from self.failure
 
     def run(self, work: Callable[[sa.Connection], Result], anyway: bool = False) -> Result:
-        """Run a statement in this transaction, which can't go on after an error of it."""
+        """Run a statement in this transaction, which can't continue if the statement fails."""
         if not anyway:
             self.check()
         try:
@@ -97,9 +97,9 @@ class Transaction:
             return Result(*statements.run_on(self.connection, statement, values))
 
     def begin(self) -> None:
-        """Begin it in the database.
+        """Begin the transaction in the database.
 
-        :raises DatabaseUnavailable: it has not begun
+        :raises DatabaseUnavailable: it could not be begun
         """
         try:
             if self.parent is None:
@@ -119,7 +119,7 @@ class Transaction:
         self._say("COMMIT", "RELEASE SAVEPOINT")
 
     def commit(self) -> None:
-        """Commit it, or make it part of the one around it.
+        """Commit the transaction, or release the savepoint.
 
         :raises OutcomeUnknown: COMMIT was not answered
         """
@@ -141,7 +141,7 @@ class Transaction:
         self.is_over, self.generator = True, None
 
     def rollback(self) -> None:
-        """Roll back, unless it is committed, and restore the objects."""
+        """Roll back, unless committed, and restore the objects."""
         if self.is_over:
             return
         self._end()
@@ -172,7 +172,7 @@ class Transaction:
             self.connection.close()
 
     def _give_up(self, error: BaseException) -> None:
-        """Let whatever is open go with its connection, and the outer levels with it."""
+        """Invalidate the connection, and with it the outer levels."""
         with contextlib.suppress(exc.SQLAlchemyError):
             self.connection.invalidate()
         outer = self.parent
@@ -219,7 +219,7 @@ def _is_closed(connection: sa.Connection | None) -> bool:
 
 
 def parent() -> Transaction | None:
-    """Return the transaction that a new one would be a savepoint of, if it can go on."""
+    """Return the transaction of which a new one would be a savepoint, if it can continue."""
     found = current()
     if found is not None:
         found.check()
@@ -227,12 +227,12 @@ def parent() -> Transaction | None:
 
 
 def enter(level: Transaction) -> None:
-    """Make a level the innermost."""
+    """Make a level the innermost one."""
     _innermost.set(level)
 
 
 def refuse_deadlock(reads_only: bool = False) -> None:
-    """Reject what another task of this thread keeps from ever being done on SQLite.
+    """Reject a call that would wait forever for another task of this thread, on SQLite.
 
     :param reads_only: it waits for no lock, but in memory for the only connection
     :raises DatabaseError: that task is in a transaction, and can't end it while this one waits

@@ -47,10 +47,10 @@ def retry_write(verify: OutcomeCheck) -> Callable[[Callable[P, R]], Callable[P, 
 
 
 def transactional(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function in a transaction of its own, again from its beginning if that was lost.
+    """Run a function in a transaction, and run it again if the transaction was lost.
 
-    Before it is run again its objects are as they were; what else it does should not mind to
-    be done twice. Inside another transaction it is a savepoint, and is not tried again.
+    Its objects are restored before it runs again; its other side effects must be idempotent.
+    Inside another transaction it is a savepoint, and is not retried.
 
     :raises OutcomeUnknown: COMMIT was not answered
     """
@@ -82,7 +82,7 @@ def _retried(function: Callable[P, R], verify: OutcomeCheck | None) -> Callable[
 
 
 def _harmless(function: Callable[P, R]) -> Callable[P, R]:
-    """Inform the call around this one that nothing is open if this one fails."""
+    """Mark the errors of a call inside another one: they leave no outcome open."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -103,7 +103,7 @@ class _RetriedCall:
         self.open: exception.DatabaseUnavailable | None = None
 
     def after(self, error: exception.DatabaseUnavailable) -> Any:
-        """Try again, and raise at last what went wrong, with what is known."""
+        """Retry, and raise the last error, or OutcomeUnknown if the outcome is still open."""
         self._note(error)
         try:
             return budget.retry_until(error, self._attempt, self._may_go_on)
