@@ -175,7 +175,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
 
     @base.remotable
     def refresh(self, eager: bool = False) -> None:
-        """Read the audit again; it is equal to its row then, and clean.
+        """Reload the audit, which is then equal to its row, and clean.
 
         :param eager: read goal and strategy again, too
         :raises AuditNotFound: it is gone, or deleted and the context does not show that
@@ -184,7 +184,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
 
     @base.remotable
     def create(self) -> None:
-        """Store the audit; it is equal to its row then, and clean.
+        """Store the audit, which is then equal to its row, and clean.
 
         It needs a name, an audit_type and a goal. What else was not set is filled in: a uuid,
         the time, the state PENDING, no auto_trigger.
@@ -199,7 +199,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
 
     @base.remotable
     def save(self) -> None:
-        """Write the fields that have changed; the audit is equal to its row then, and clean.
+        """Write the fields that have changed; the audit is then equal to its row, and clean.
 
         A change inside ``parameters`` or ``scope`` counts. Assigning a state requests a
         transition: it is written only if the row, whatever this object says, is in a state that
@@ -217,9 +217,9 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
 
     @base.remotable
     def soft_delete(self) -> None:
-        """Go to the state DELETED and out of sight, for good, in one statement.
+        """Mark the audit as deleted, in the state DELETED, in one statement.
 
-        Changes that were not saved are written with it. A PENDING or ONGOING audit is
+        Unsaved changes are written with it. A PENDING or ONGOING audit is
         refused: it has to be cancelled, or to end, first.
 
         :raises AuditNotFound: it is gone, or deleted already
@@ -229,7 +229,7 @@ class Audit(base.Identified, base.Named, base.WatcherPersistentObject):
 
     @base.remotable
     def destroy(self) -> None:
-        """Remove the audit's row for good, in whatever state it is.
+        """Remove the audit's row, in any state.
 
         :raises AuditNotFound: it is gone
         :raises AuditReferenced: an action plan, deleted or not, refers to it

@@ -48,7 +48,7 @@ _workers = models.workers
 
 
 class Claimant(NamedTuple):
-    """A worker as the rows that it claims name it."""
+    """The identity of a worker in the rows that it claims."""
 
     id: int
     host: str
@@ -145,7 +145,7 @@ class Request(NamedTuple):
     context: Any = None
 
     def entry(self, kind: str) -> journal.Entry | None:
-        """Return what the journal is to say of it."""
+        """Return the journal entry."""
         return journal.entry(self.table, self.context, kind)
 
     def wanted(self, kind: Kind) -> Wanted:
@@ -223,7 +223,7 @@ def _lost_claim(
 ) -> Sequence[Cells] | Outcome:
     """Return the rows that were claimed, although the answer to that was lost.
 
-    What is claimed after this look, the worker gives back with a heartbeat.
+    Rows that are claimed after this check are given back with a heartbeat.
     """
     rows = claims.written(request.table, "worker_id", request.claimant.id, bound, entry)
     return rows or Outcome.NOT_APPLIED
@@ -262,7 +262,7 @@ def _is_cluster_node() -> bool:
 
 
 def _end(table: sa.Table, attempts: int, state: str) -> dict[str, Any]:
-    """Return what is written to a row when no attempt is left."""
+    """Return the new values of a row without attempts left."""
     message = f"The workers of {attempts} attempts have died, or given it back"
     return {
         "updated_at": timeutils.utcnow(),
@@ -273,7 +273,7 @@ def _end(table: sa.Table, attempts: int, state: str) -> dict[str, Any]:
 
 
 def _bound(table: sa.Table, claimant: Claimant, attempts: int) -> dict[str, Any]:
-    """Return what a claim writes to a row."""
+    """Return the new values of a claimed row."""
     return {
         "updated_at": timeutils.utcnow(),
         "state": machine_of(table).RUNNING,

@@ -42,7 +42,7 @@ def _text(length: int) -> sa.types.TypeEngine[str]:
 
 
 def _message(name: str) -> sa.Column[str]:
-    """Declare a column for the text of an error, which is stored whatever characters it has."""
+    """Declare a column for the text of an error, with any characters."""
     return sa.Column(name, _text(255), info={"any_text": True})
 
 
@@ -86,7 +86,7 @@ def _internal(name: str, kind: Any) -> sa.Column[Any]:
 
 
 def _moves() -> sa.Column[int]:
-    """Declare the column that counts the writes of a row's state; NULL: there was none yet."""
+    """Declare the column that counts the writes of a row's state; NULL before the first one."""
     return _internal("moves", sa.BigInteger)
 
 
@@ -109,7 +109,7 @@ def _id() -> sa.Column[int]:
 
 
 def _index(table: str, column: str) -> sa.Index:
-    """Index a column for lists that are narrowed or sorted by it, and come in pages."""
+    """Index a column for lists that are filtered or sorted by it, and paginated."""
     return sa.Index(f"ix_{table}_{column}", column, "id")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Idempotency keys: what was requested with a key, and its answer, in one transaction.
+"""Idempotency keys: a request and its answer, stored in one transaction.
 
 A request inserts its key before its work, and the answer after it. A second request with the same
 key waits at the INSERT until the first commits, and reads its answer; if the first rolls back, the
@@ -136,7 +136,7 @@ class _Transaction(levels.Transaction):
 
 @contextlib.contextmanager
 def keyed(token: str, fingerprint: str | None = None, name: str | None = None) -> Iterator[Slot]:
-    """Yield the answer that is stored with a key, or else a slot for it, in a transaction.
+    """Yield the slot of a key, with its stored answer, or empty and in a transaction.
 
     :raises KeyReused: the key belongs to another request, or to a block around this one
     """

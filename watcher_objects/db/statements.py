@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statements as the driver takes them: each compiled once for all calls of one shape, and run.
+"""Statements for the driver: compiled once for all calls of one shape, and executed.
 
 Who builds a statement names its values instead of putting them in (``sa.bindparam``), caches
 what was built by the shape of the call, and gives the values with each call. To build and to
@@ -29,7 +29,7 @@ Run = Callable[..., tuple[Sequence[Cells], int]]
 
 
 class Statement:
-    """A text for the driver, and how the values that it names are bound."""
+    """A text for the driver, and the binding of its parameters."""
 
     #: Whether it is a transaction of its own, which an error leaves open.
     is_transaction = False
@@ -244,7 +244,7 @@ class ChainOfEach(Chain):
 
 @functools.lru_cache(maxsize=SHAPES)
 def binder_of(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
-    """Return what makes of a value of a type what the driver takes; None: nothing has to."""
+    """Return the bind processor of a type, or None if it needs none."""
     binder: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return binder
 
@@ -337,7 +337,7 @@ def _run(
 
 
 def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> None:
-    """Leave nothing of a statement that failed or was interrupted, and raise an error as ours."""
+    """Clean up after a statement that failed or was interrupted, and translate the error."""
     # Open, it would keep SQLite's lock; collected in another thread, it would wait for one.
     sessions.close(connection.info.pop("cursor", None))
     if isinstance(error, source.dialect.loaded_dbapi.Error):
@@ -354,7 +354,7 @@ def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement
 
 
 def _refused(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> NoReturn:
-    """Raise a driver's error as ours, and close its connection unless that can be used again."""
+    """Translate a driver's error, and close the connection unless it can be used again."""
     is_gone = source.dialect.is_disconnect(error, connection.dbapi_connection, None)
     wrapped, is_gone = errors.wrap_dbapi(source.dialect, error, statement.text, is_gone)
     if is_gone:
@@ -367,7 +367,7 @@ def _refused(connection: Any, source: sa.Engine, error: Any, statement: Statemen
 
 
 def _end(connection: Any) -> None:
-    """Roll back, and give up the connection where that can't be done."""
+    """Roll back, and invalidate the connection if that fails."""
     try:
         connection.dbapi_connection.rollback()
     except Exception as error:

@@ -55,7 +55,7 @@ def _encode_if_set(cls: Any, name: str) -> str:
 
 
 def _encode(cls: Any, name: str) -> str:
-    """Return the expression for what a primitive has of a field that is set."""
+    """Return the expression for the serialized value of a field that is set."""
     field, value = cls.fields[name], f"d['_obj_{name}']"
     if name in cls._json_fields():
         # Nobody has asked for it, and nobody shall see what becomes of the primitive.
@@ -72,9 +72,10 @@ def _encode(cls: Any, name: str) -> str:
 
 @functools.lru_cache(maxsize=SHAPES)
 def decoder(cls: Any) -> Callable[[Any, dict[str, Any]], Any]:
-    """Return what makes an object of a context and the data of a newest version's primitive.
+    """Return a function that creates an object from a context and the data of a primitive.
 
-    Documents wait to be asked for, like those of a row. None where it can't be is left out.
+    The data is of the newest version. JSON fields are decoded lazily, like those of a row. None is
+    omitted for fields that are not nullable.
     """
     install_lazy_json(cls)
     stores, coerced = _data_taken(cls)
@@ -90,7 +91,7 @@ def decoder(cls: Any) -> Callable[[Any, dict[str, Any]], Any]:
 
 
 def _data_taken(cls: Any) -> tuple[list[str], list[str]]:
-    """Return the lines that store what is of the usual types, and those that coerce the rest."""
+    """Return the lines that store values of the usual types, and those that coerce others."""
     stores: list[str] = []
     coerced: list[str] = []
     for name, field in cls.fields.items():
@@ -126,7 +127,7 @@ def _time(text: str, is_aware: bool) -> datetime.datetime | None:
 
 
 def _taken(field: Any) -> str:
-    """Return the beginning of an expression, for values ``v`` of the usual kind."""
+    """Return the beginning of an expression, for values ``v`` of the usual type."""
     kind = type(field)
     null = "None if v is None else " if field.nullable else ""
     if kind in USUAL:

@@ -26,7 +26,7 @@ class Readable(Findable):
     """An object that can be read from its table."""
 
     def obj_load_attr(self, attrname: str) -> None:
-        """Load a related object, with one statement; deleted or not, as the row has it.
+        """Load a related object, deleted or not, with one statement.
 
         :raises FieldNotSet: the field is not a relation, or its id is not set
         :raises OrphanedObjectError: this object has no context to load with
@@ -137,9 +137,9 @@ class Readable(Findable):
 
     @classmethod
     def _list_readable(cls, context: Any, read: Callable[..., RowSet], limit: Any) -> Any:
-        """Return the first objects of a list, without the rows that no object can hold.
+        """Return the first objects of a list, omitting rows that no object can hold.
 
-        A row is also left out for one that it leads to. Each is named in a warning.
+        A row is also omitted if that is true of a related row. A warning names each.
         """
         number = limit
         while True:
@@ -192,7 +192,7 @@ class Readable(Findable):
 
     @classmethod
     def _resolve_marker(cls, marker: Any, sort_key: str) -> Mapping[str, Any]:
-        """Return the id and the sort key's value of the row that a marker means."""
+        """Return the id and the sort key of the row that a marker denotes."""
         if isinstance(marker, cls):
             if "id" not in marker:
                 raise cls.not_found("The marker is an object that has not been created")
@@ -211,7 +211,7 @@ class Readable(Findable):
 
     @remotable
     def refresh(self, eager: bool = False) -> None:
-        """Read the row again: the object is equal to it then, and clean.
+        """Reload the row: the object is then equal to it, and clean.
 
         :param eager: read the related objects again, too
         :raises ResourceNotFound: the row is gone, or deleted
@@ -220,9 +220,9 @@ class Readable(Findable):
         self.obj_refresh(self._get(self._context, self._key(), shown, eager))
 
     def obj_refresh(self, loaded: Any) -> None:
-        """Be what another object of the same row is, clean where that is.
+        """Take the values and the clean fields of another object of the same row.
 
-        Related objects stay where the other has none and they are still the right ones.
+        Related objects that the other lacks are kept if their ids have not changed.
         """
         self._register_rollback()
         self._expire_json()

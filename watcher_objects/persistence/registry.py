@@ -26,13 +26,13 @@ RelatedClasses = dict[str, tuple[Any, str]]
 
 
 class Relations:
-    """The relations of a class: its fields of objects whose ids it has a field for, too.
+    """The relations of a class: the fields of objects that have a field for their id.
 
     They are declared by name, and resolved on first use, when all classes are registered.
     """
 
     def __get__(self, obj: Any, owner: Any) -> RelatedClasses:
-        """Return the related classes, which stand in the class from now on."""
+        """Return the related classes, and store them in the class."""
         owner.object_fields = found = {
             name: (class_named(field.objname), f"{name}_id")
             for name, field in owner.fields.items()
@@ -53,7 +53,7 @@ def class_named(name: str) -> Any:
 
 
 def class_of(table: sa.Table) -> Any:
-    """Return the registered class whose objects are the rows of a table; None: there is none."""
+    """Return the registered class whose objects are stored in a table, or None."""
     for versions in ovo.VersionedObjectRegistry.obj_classes().values():
         if getattr(versions[0], "table", None) is table:
             return versions[0]

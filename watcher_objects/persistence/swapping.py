@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes that respect what others have written: compare-and-swap, and merge.
+"""Writes that keep the changes of other writers: compare-and-swap, and merge.
 
 They are made in this process, and are not remotable.
 """
@@ -23,7 +23,7 @@ from watcher_objects.persistence.writing import Writable
 
 
 class Swappable(Readable, Writable):
-    """An object whose changes can be written without those of others being lost."""
+    """An object whose changes can be written without losing those of other writers."""
 
     def conditional_update(self, values: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
         """Write values if the row holds what is expected, in one UPDATE.
@@ -118,7 +118,7 @@ class Swappable(Readable, Writable):
             )
 
     def _columns_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the columns of values that were given by field, coerced unless computed."""
+        """Return the new values of columns, coerced except for expressions."""
         if not isinstance(values, Mapping) or not values:
             raise coercion.refuse("values", values, "must be a mapping of at least one field")
         given: dict[str, Any] = {}
@@ -193,7 +193,7 @@ class Swappable(Readable, Writable):
         }
 
     def _merge_base(self, given: Iterable[str]) -> dict[str, Any]:
-        """Return what changed fields held when this object was read; of documents, their text.
+        """Return the values of changed fields when this object was read; JSON as text.
 
         :raises NoMergeBase: it is not known of one of them
         """

@@ -84,9 +84,9 @@ class Writable(RowMapped):
 
     @remotable
     def create(self) -> None:
-        """Store the object; it is equal to its row then, and clean.
+        """Store the object, which is then equal to its row, and clean.
 
-        What was not set is filled in: a uuid, the time, the first state.
+        Fields that were not set are filled in: the uuid, the time, the initial state.
 
         :raises ObjectActionError: it is stored already
         :raises InvalidValue: a field can't be stored, or has no value and needs one
@@ -101,7 +101,7 @@ class Writable(RowMapped):
 
     @remotable
     def save(self) -> None:
-        """Write the fields that have changed; the object is equal to its row then, and clean.
+        """Write the fields that have changed; the object is then equal to its row, and clean.
 
         With nothing changed, nothing is written. An assigned state is written only if the row is
         in one that leads to it; writing the state DELETED is :meth:`soft_delete`.
@@ -117,10 +117,10 @@ class Writable(RowMapped):
 
     @remotable
     def soft_delete(self) -> None:
-        """Mark the row as deleted, with the changes not saved yet, in one UPDATE.
+        """Mark the row as deleted, together with unsaved changes, in one UPDATE.
 
-        A deleted row is found with ``show_deleted`` only, takes no write, and stays deleted.
-        What it owns goes with it, in the same transaction.
+        A deleted row is found with ``show_deleted`` only, rejects writes, and stays deleted.
+        Owned objects are deleted with it, in the same transaction.
 
         :raises ResourceNotFound: the row is gone, or deleted already
         :raises InvalidStateTransition: the row's state does not lead to DELETED
@@ -129,7 +129,7 @@ class Writable(RowMapped):
 
     @remotable
     def destroy(self) -> None:
-        """Remove the row for good, and what it owns.
+        """Remove the row, and those that it owns.
 
         :raises ResourceNotFound: the row is gone
         :raises Referenced: other rows refer to it; each class has its own error

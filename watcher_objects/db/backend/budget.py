@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time that a call may take, and trying again within it."""
+"""The deadline of a call, and retries within it."""
 
 import contextlib
 import functools
@@ -43,9 +43,9 @@ now: Callable[[], float] = functools.partial(time.clock_gettime, time.CLOCK_MONO
 
 
 def checked(retry_for: Any) -> float:
-    """Return the seconds for which calls are to be tried again; 0 for not at all.
+    """Return the seconds for which calls are retried; 0 if they are not.
 
-    :raises InvalidParameter: they are none
+    :raises InvalidParameter: the argument is out of range
     """
     # NaN is not within anything.
     is_number = isinstance(retry_for, int | float) and not isinstance(retry_for, bool)
@@ -56,19 +56,19 @@ def checked(retry_for: Any) -> float:
 
 
 def _deadline() -> float | None:
-    """Return when the current call has to end, by :func:`now`; None outside of calls."""
+    """Return the deadline of the current call, by :func:`now`; None outside of calls."""
     found = _call.get()
     return found[0] if found is not None and execution.is_running(found[1]) else None
 
 
 def in_call() -> bool:
-    """Return whether a call is going on, whose deadline holds for what it calls."""
+    """Return whether a call is running, whose deadline also applies to nested calls."""
     found = _call.get()
     return found is not None and execution.is_running(found[1])
 
 
 def begin(function: FrameType, seconds: float) -> bool:
-    """Set the deadline of a call, which :func:`end` takes back; False inside another call."""
+    """Set the deadline of a call, until :func:`end`; return False inside another call."""
     found = _call.get()
     if found is not None and execution.is_running(found[1]):
         return False
@@ -82,7 +82,7 @@ def end() -> None:
 
 
 def remaining() -> float | None:
-    """Return for how many seconds the current call may wait for an answer; None: no limit."""
+    """Return the seconds that the current call may wait for an answer; None: no limit."""
     deadline = _deadline()
     if deadline is None or deadline == math.inf:
         return None
@@ -90,7 +90,7 @@ def remaining() -> float | None:
 
 
 def shorter(own: Any, remaining: float | None) -> float | None:
-    """Return how long to wait: what the call has left, or a caller's own limit if that is less.
+    """Return the lesser of the remaining seconds and a limit of the caller's own.
 
     :param own: a number, or its text; None, 0 and less are no limit
     """
@@ -102,7 +102,7 @@ def shorter(own: Any, remaining: float | None) -> float | None:
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Make one call of what runs inside, unless it is in one.
+    """Set the deadline of the block, unless a call is running.
 
     :param seconds: what the call may take
     """
@@ -118,7 +118,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_deadline() -> Iterator[None]:
-    """Give calls inside a deadline of their own, also within another call."""
+    """Give the calls in the block deadlines of their own, also within another call."""
     outer = _call.get()
     _call.set(None)
     try:
@@ -137,7 +137,7 @@ def retry_until(
     attempt: Callable[[], R],
     may_go_on: Callable[[BaseException], bool],
 ) -> R:
-    """Try again what has failed once, with pauses, until it passes, must not, or time is up.
+    """Retry with pauses until the attempt succeeds, must not be repeated, or the deadline is near.
 
     :raises Exception: the last error
     """

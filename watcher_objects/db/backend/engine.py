@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an engine of SQLAlchemy is created for a database.
+"""The creation of SQLAlchemy engines.
 
 Connections are in autocommit: a read is one statement, a write that is one statement is its
 own transaction, and :mod:`watcher_objects.db.transactions` says BEGIN and COMMIT itself.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of drivers, SQLAlchemy and oslo.db, translated to this library's own."""
+"""Translation of the errors of drivers, SQLAlchemy and oslo.db to those of this library."""
 
 import logging
 import types
@@ -20,7 +20,7 @@ from watcher_objects.db.backend.dialects.error_codes import ErrorCodes
 def handle(context: Any) -> Any:
     """Translate an error inside SQLAlchemy as oslo.db does, which logs it, too.
 
-    What shows a stored value is cut off before.
+    Stored values are removed from the message first.
     """
     if context.sqlalchemy_exception is None:
         # Not the driver's, but an interrupt or a time limit, and raised as it is. A cursor that
@@ -88,7 +88,7 @@ def _cut(known: ErrorCodes, codes: Set[Any], args: tuple[Any, ...]) -> tuple[Any
 
 @contextmanager
 def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
-    """Raise one of :mod:`watcher_objects.exception` for whatever the database raises inside."""
+    """Translate database errors in the block to those of :mod:`watcher_objects.exception`."""
     try:
         yield
     except Exception as error:
@@ -96,7 +96,7 @@ def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
 
 
 def raise_translated(engine: sa.Engine, error: Exception, connecting: bool = False) -> NoReturn:
-    """Raise the error of :mod:`watcher_objects.exception` for one of the database's."""
+    """Raise the translation of a database's error."""
     # One of ours is wrapped if it was raised while a statement was prepared.
     if isinstance(ours := _origin(error), exception.WatcherException):
         raise ours
@@ -118,7 +118,7 @@ def raise_translated(engine: sa.Engine, error: Exception, connecting: bool = Fal
 
 
 def is_unmatched(engine: sa.Engine, error: BaseException) -> bool:
-    """Return whether an error of ours says that what was to be committed matched no row."""
+    """Return whether an error means that the statement before COMMIT matched no row."""
     known = dialects.of(engine).errors
     cause = error.__cause__
     return cause is not None and bool(known.of(_origin(cause)) & known.unmatched)
@@ -175,7 +175,7 @@ def _refusal(
 
 
 def _forbidden(known: ErrorCodes, codes: Set[Any], origin: Any) -> str | None:
-    """Return what of the account, the session, the database or a pooler is in the way."""
+    """Return the obstacle of the account, the session, the database or a pooler, if any."""
     if codes & known.forbidden:
         return "the account may not do this"
     for code in codes & known.unfit.keys():
@@ -184,7 +184,7 @@ def _forbidden(known: ErrorCodes, codes: Set[Any], origin: Any) -> str | None:
 
 
 def _lasting(known: ErrorCodes, codes: Set[Any], origin: Any) -> str | None:
-    """Return what is wrong with a new connection, if to try again is in vain."""
+    """Return the reason why connecting fails, if a retry would fail too."""
     if codes & known.no_tls or known.no_tls_words.search(str(origin)):
         return "TLS can't be had as the URL asks"
     if codes & known.no_entry or known.is_refused(origin):
@@ -193,7 +193,7 @@ def _lasting(known: ErrorCodes, codes: Set[Any], origin: Any) -> str | None:
 
 
 def _origin(error: Any) -> Any:
-    """Return the driver's own error, where there is one."""
+    """Return the driver's error, if there is one."""
     while inner := getattr(error, "inner_exception", None) or getattr(error, "orig", None):
         error = inner
     return error

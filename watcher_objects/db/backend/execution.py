@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs now: a thread, a green thread of eventlet or gevent, or a task of asyncio.
+"""The identity of the running thread, green thread of eventlet or gevent, or asyncio task.
 
 A context variable alone does not say that: a task, and a function in :func:`asyncio.to_thread`,
 starts with a copy of the context of its creator.
@@ -30,7 +30,7 @@ Execution = tuple[Hashable, Hashable]
 
 
 def current() -> Execution:
-    """Return an identity of what runs now; two that compare equal are one."""
+    """Return the identity of the running thread, green thread or task."""
     running = thread()
     try:
         task = asyncio.current_task()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forks: what a child process inherits of the database connections of its parent, and discards.
+"""Forks: the database connections that a child process inherits, and discards.
 
 SQLite keeps its locks in the memory of the process, which a fork copies, and in the kernel, which
 gives a child none of them. A child that kept its parent's connections would wait for locks that
@@ -31,7 +31,7 @@ S = TypeVar("S")
 
 
 class Fork(NamedTuple):
-    """What is known of the fork that a process is in."""
+    """The state of the fork that a process is in."""
 
     #: Whether no other thread is inside SQLite.
     is_quiet: bool
@@ -86,7 +86,7 @@ class Gate:
         self.fork = Fork(is_quiet, pipe, budget.now())
 
     def open_in_parent(self) -> None:
-        """Go on once the child has discarded the connections."""
+        """Continue once the child has discarded the connections."""
         fork, self.fork = self.fork, None
         try:
             if fork and fork.pipe:
@@ -96,7 +96,7 @@ class Gate:
                 self.closed_by.clear()
 
     def open_in_child(self, fork: Fork) -> None:
-        """Start anew, and answer the parent."""
+        """Reset the gate, and answer the parent."""
         self.fork = None
         self.calls.clear()
         self.closed_by.clear()
@@ -179,13 +179,13 @@ def register(connection: Any, discard: Discard, is_file: bool = False) -> None:
 
 
 def forget(connection: Any) -> None:
-    """Take back :func:`register` for a connection that has been closed."""
+    """Undo :func:`register` for a closed connection."""
     _inherited.pop(connection, None)
     _files.discard(connection)
 
 
 def check() -> None:
-    """Raise DatabaseError in a child that inherited from SQLite what it can't discard."""
+    """Raise DatabaseError in a child with inherited SQLite state that it can't discard."""
     if _obstacle is not None:
         raise exception.DatabaseError(reason=_obstacle)
 

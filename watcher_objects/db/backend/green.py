@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Green threads: whether eventlet or gevent has replaced what blocks in the standard library."""
+"""Green threads: whether eventlet or gevent has patched the standard library."""
 
 import socket
 import sys
@@ -25,7 +25,7 @@ def patched(module: str) -> str | None:
 
 
 def original(module: str, name: str) -> Any:
-    """Return what a module had under a name before it was patched."""
+    """Return an attribute of a module before it was patched."""
     by = patched(module)
     if by == "gevent":
         return sys.modules["gevent.monkey"].get_original(module, name)
@@ -38,7 +38,7 @@ _native_thread = original("_thread", "get_ident")
 
 
 class Patching:
-    """What has patched the process: the locks and sockets of a pool are of that kind.
+    """The library that has patched the process, and so the locks and sockets of a pool.
 
     :raises DatabaseError: some of the modules that block are patched and others are not
     """

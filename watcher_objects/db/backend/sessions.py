@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How new connections are set up, and how they are checked between two statements."""
+"""The setup of new connections, and their checks between two statements."""
 
 import contextlib
 import functools
@@ -27,9 +27,9 @@ _poll = green.original("select", "poll")
 
 
 def prepare(backend: Backend, lock_timeout: int, connection: Any, record: Any) -> None:
-    """Set up the session of a new connection, whatever its account or its server has set.
+    """Set up the session of a new connection, whatever the defaults of account and server.
 
-    :param lock_timeout: seconds for which to wait for a lock
+    :param lock_timeout: the maximum number of seconds to wait for a lock
     :raises DatabaseError: the session lacks what it can't set for itself
     """
     record.info.update({"process": os.getpid(), RETURNED: budget.now()})
@@ -39,7 +39,7 @@ def prepare(backend: Backend, lock_timeout: int, connection: Any, record: Any) -
 
 
 def _drop_socket(backend: Backend, connection: Any, fork: forks.Fork) -> bool:
-    """Close a child's copy of a socket, without a word to the server.
+    """Close a child's copy of a socket, without notifying the server.
 
     A copy would keep the session of its parent open, and its locks, after the parent's end.
     """
@@ -51,7 +51,7 @@ def _drop_socket(backend: Backend, connection: Any, fork: forks.Fork) -> bool:
 
 @contextlib.contextmanager
 def used(connection: sa.Connection) -> Iterator[None]:
-    """Mark a connection as used, until what runs inside ends or the database refuses it.
+    """Mark a connection as used until the block ends, or the database rejects a statement.
 
     Any other exception may have come between a statement and its answer: a signal handler's, an
     interrupt, a time limit. What is marked then is closed, not used again.
@@ -85,7 +85,7 @@ def is_pooled(lent: Any) -> bool:
 def on_checkin(backend: Backend, connection: Any, record: Any) -> None:
     """Close connections that come back to the pool interrupted or in a transaction.
 
-    A child process leaves its parent's alone: to close it would end it there.
+    A child process must not close its parent's connections: the sessions would end.
     """
     record.info[RETURNED] = budget.now()
     if connection is None or not is_own(record):
@@ -119,7 +119,7 @@ def check(backend: Backend, dialect: Any, connection: Any, record: Any, lent: An
 
 
 def has_hung_up(backend: Backend, dialect: Any, connection: Any) -> bool:
-    """Return whether a server has sent something unasked: that can only be that it hangs up."""
+    """Return whether a server has sent anything unasked, which means that it hangs up."""
     try:
         number, poll = backend.socket(connection), _poll()
         if number < 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The URLs of databases, and what of them is not to be seen."""
+"""The URLs of databases, and the passwords in them."""
 
 import contextlib
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a database, and what to do about it."""
+"""The problems of a database, and their remedies."""
 
 import collections
 import enum
@@ -28,7 +28,7 @@ LEFT = 3600
 
 
 class Need(enum.IntEnum):
-    """What a finding needs; the greatest is the exit code of ``db check``."""
+    """The remedy that a finding needs; the greatest is the exit code of ``db check``."""
 
     NOTHING = 0
     UPGRADE = 1
@@ -36,7 +36,7 @@ class Need(enum.IntEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that is not as it should be, and what to do."""
+    """A problem, and its remedy."""
 
     need: Need
     what: str
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 
 def of_server() -> Iterator[Finding]:
-    """Yield what the configured database can't do for its rows, whatever they are."""
+    """Yield the problems of the configured database that do not depend on its rows."""
     if (query := _catalog().encoding) is None:
         return
     encoding = transactions.execute(query).rows[0][0]
@@ -55,7 +55,7 @@ def of_server() -> Iterator[Finding]:
 
 
 def of_rows(repairs: Repairs) -> Iterator[Finding]:
-    """Yield what is wrong with the rows of the configured database, all of which are read.
+    """Yield the problems of the rows of the configured database, all of which are read.
 
     Unique keys that are missing, with the rows in the way; rows that refer to rows that are
     gone; rows that workers have left; rows that no object could hold; rows in a state that does
@@ -79,7 +79,7 @@ def of_rows(repairs: Repairs) -> Iterator[Finding]:
 
 
 class _Shape:
-    """What of a table is in the database."""
+    """The parts of a table that exist in the database."""
 
     def __init__(self, inspector: sa.Inspector, table: sa.Table) -> None:
         there = {column["name"] for column in inspector.get_columns(table.name)}
@@ -88,7 +88,7 @@ class _Shape:
 
 
 def of_schema() -> Iterator[Finding]:
-    """Yield what differs between the configured database's schema and the models."""
+    """Yield the differences between the schema of the configured database and the models."""
     with transactions.connected() as connection:
         options = {"compare_type": True, "include_name": lambda name, *_: name != cluster.TABLE}
         context = MigrationContext.configure(connection, opts=options)
@@ -223,7 +223,7 @@ def _orphans(table: sa.Table, shapes: Mapping[sa.Table, _Shape]) -> Iterator[Fin
 
 
 def _left(table: sa.Table, shapes: Mapping[sa.Table, _Shape]) -> Iterator[Finding]:
-    """Yield rows that workers have left, and that nobody has taken over."""
+    """Yield rows that dead workers hold, and that nobody has taken over."""
     is_known = shapes[table].columns == [*table.columns] and models.workers in shapes
     if table not in work.tables() or not is_known:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upgrade will meet in a database: what it changes, and what would stop it."""
+"""A forecast of an upgrade: what it changes in a database, and what would stop it."""
 
 import collections
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ def obstacles(connection: sa.Connection, steps: Sequence[Any]) -> Iterator[Findi
 def of_schema(
     connection: sa.Connection, at: str | None, steps: Sequence[Any]
 ) -> Iterator[Finding]:
-    """Yield what an upgrade from a revision, by the ones after it, meets in the schema."""
+    """Yield the parts of the schema that an upgrade from a revision repairs or rejects."""
     yield from obstacles(connection, steps)
     for name in sorted(revisions.missing(connection, at) if at else ()):
         yield Finding(

@@ -130,7 +130,7 @@ def _checked(connection: sa.Connection, holder: sa.Connection) -> Iterator[None]
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise an error of ours for what alembic or the database raises inside."""
+    """Translate the errors of alembic and the database in the block."""
     try:
         with errors.translated(database.get_engine()):
             yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain of revisions, and where on it a database stands."""
+"""The chain of revisions, and the position of a database in it."""
 
 from collections.abc import Iterable, Set
 from importlib import resources
@@ -54,14 +54,14 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def unknown_revision(revision: str) -> str | None:
-    """Return what is wrong with a revision that is not of this chain; None: it is of it."""
+    """Return the problem of a revision that is not in this chain, or None."""
     if revision in {step.revision for step in history()}:
         return None
     return f"revision {revision} is of a newer release, or of another program"
 
 
 def incompatibility(connection: sa.Connection, unfinished: bool = False) -> str | None:
-    """Return why a database can't be moved on this chain; None: it can.
+    """Return why a database can't be upgraded or downgraded by this chain, or None.
 
     :param unfinished: its own tables may be missing, as in a downgrade that was interrupted
     """

@@ -136,7 +136,7 @@ def claim_first(
     """Claim the first rows that others have not locked, and return them as they are now.
 
     :param bound: what is written to them
-    :param entry: what the journal is to say of it
+    :param entry: its journal entry
     """
     if not database.current().backend.skips_locked and not candidates(wanted, 1):
         # A transaction would exclude all other writers.
@@ -154,7 +154,7 @@ def write_leased(
 
     :param leases: the tokens by the uuids of the rows
     :param bound: what is written to them
-    :param entry: what the journal is to say of it
+    :param entry: its journal entry
     """
     running = table.info["state_machine"].RUNNING
     values = {"claimable_state": running, **_values(running, bound, entry)}
@@ -203,7 +203,7 @@ def _write_each(
 def claim_candidate(
     wanted: Wanted, candidate: Candidate, bound: Row, entry: journal.Entry | None
 ) -> Cells | None:
-    """Claim a row if it is as it was read, and may still be claimed; else return None."""
+    """Claim a row if it has not changed, and may still be claimed; else return None."""
     dialect = database.current().dialect
     write = _claim_candidate(
         dialect, wanted.shape, tuple(bound), entry is not None, candidate.moves is None
@@ -213,7 +213,7 @@ def claim_candidate(
 
 
 def shuffled(found: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
-    """Return so many of the candidates, chosen at random, in their order."""
+    """Return ``limit`` of the candidates, chosen at random, in their order."""
     return sorted(random.sample(found, min(limit, len(found))))
 
 

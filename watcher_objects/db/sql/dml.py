@@ -34,7 +34,7 @@ from watcher_objects.db.statements import cells as cells_of
 def insert(table: sa.Table, bound: Row, entry: journal.Entry | None = None) -> Cells:
     """Store a row, and return it.
 
-    :param entry: what the journal is to say of it
+    :param entry: its journal entry
     :raises WriteSuppressed: the database stored none
     """
     write = _insert(database.current().dialect, table, tuple(bound), entry is not None)
@@ -98,7 +98,7 @@ def recorded(
     key_names: Sequence[str],
     releases_id: bool = False,
 ) -> Statement:
-    """Return what writes a row and records that.
+    """Return the statement that writes a row, and records the transition.
 
     :param key_names: the columns of a key of the row
     :param releases_id: whether the row is new, and another one may have had its id
@@ -134,7 +134,7 @@ def followed(
     key_names: Sequence[str],
     others: Sequence[Statement] = (),
 ) -> Statement:
-    """Return what writes a row and returns it, and runs others in between."""
+    """Return the statement that writes and returns a row, and runs others in between."""
     if dialect.update_returning:
         first = Statement(write.returning(*table.columns), dialect)
         return Chain(first, others, dialect) if others else first
@@ -149,7 +149,7 @@ def write_row(write: Statement, values: Row) -> Cells | None:
 
 
 def new_values(table: sa.Table, names: Sequence[str]) -> dict[str, sa.BindParameter[Any]]:
-    """Return what is written to columns, bound by their names after ``new_``."""
+    """Return the new values of columns: parameters with their names after ``new_``."""
     return {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
 
 
@@ -170,7 +170,7 @@ def update(
     :param bound: the values, or expressions whose values the database computes
     :param guard: what the row's columns must hold
     :param expected: what else they must hold
-    :param entry: what the journal is to say of it
+    :param entry: its journal entry
     """
     conditions, values = [], {**expected.bound, **key}
     for name, value in {**(guard or {}), **key}.items():
@@ -281,10 +281,10 @@ def _delete(dialect: sa.Dialect, table: sa.Table, names: Sequence[str]) -> State
 
 @contextmanager
 def _advance_sequence(table: sa.Table, ident: int) -> Iterator[None]:
-    """Make PostgreSQL's sequence go on after an id that is given, as other databases do.
+    """Advance PostgreSQL's sequence beyond a given id, as other databases do.
 
-    Before the row is stored: a skipped number does no harm, an error afterwards would.
-    The lock keeps others from drawing numbers in between.
+    It happens before the row is stored: a skipped number does no harm.
+    A lock keeps others from drawing numbers in between.
     """
     statements = database.current().backend.advance_sequence(table, ident) if ident else ()
     if not statements:
@@ -304,7 +304,7 @@ def with_column_names(table: sa.Table, bound: Row, error: Any) -> exception.Watc
 
 
 def _taken(table: sa.Table, bound: Row, error: exception.DuplicateKey) -> Sequence[str]:
-    """Return the columns of the key that is taken; of several SQLite names the last."""
+    """Return the columns of the key that is taken; if there are several, SQLite names the last."""
     if bound.get("uuid") and database.current().backend.reports_last_key:
         there = sa.select(table.c.id).where(table.c.uuid == bound["uuid"])
         if transactions.execute(there, although_failed=True).rows:
@@ -318,7 +318,7 @@ def _taken(table: sa.Table, bound: Row, error: exception.DuplicateKey) -> Sequen
 def _missing_reference(
     table: sa.Table, bound: Row, error: exception.MissingReference
 ) -> exception.MissingReference:
-    """Return the error that names the relation that leads nowhere; SQLite does not."""
+    """Return the error with the broken relation, which SQLite does not name."""
     for _, reference in filters.relations(table):
         value = bound.get(reference.name)
         if value is None or error.column not in ("", reference.name):

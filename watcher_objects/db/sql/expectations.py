@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row must hold for an UPDATE to write it: the expectations of a compare-and-swap.
+"""The expectations of a compare-and-swap: values that a row must hold for the UPDATE.
 
 They are conditions in the UPDATE's WHERE clause. If it matches no row, the row is read, and
 compared here, so that an unmet expectation differs from a row that is gone.
@@ -23,7 +23,7 @@ _ALLOWED = "must be a mapping of at least one field to what the row must hold"
 
 
 class Not:
-    """Stands for every value but this one, or but these: ``Not("a")``, ``Not(("a", None))``.
+    """Any value except this one, or these: ``Not("a")``, ``Not(("a", None))``.
 
     NULL counts as a value: ``Not("a")`` includes it, and ``Not(None)`` is any value at all.
     """

@@ -38,7 +38,7 @@ class Filter(NamedTuple):
 
 
 class _Predicate(NamedTuple):
-    """What a column must satisfy, and whether NULL does."""
+    """A condition on a column, and whether NULL meets it."""
 
     apply: Callable[[sa.ColumnElement[Any]], Condition]
     takes_null: bool
@@ -68,7 +68,7 @@ def parse_filters(
 def filter_conditions(
     table: sa.Table, parsed: Sequence[Filter], bound: Mapping[str, Any] | None = None
 ) -> list[Condition]:
-    """Return the conditions that rows must meet; values that are not given come later."""
+    """Return the conditions on rows; values that are not given are parameters."""
     return [_condition(table, number, one, bound or {}) for number, one in enumerate(parsed)]
 
 
@@ -91,21 +91,21 @@ def range_of(column: sa.Column[Any]) -> tuple[sa.BindParameter[Any], Sequence[Co
 
 
 def relations(table: sa.Table) -> Iterator[tuple[str, sa.Column[Any]]]:
-    """Yield the name of each relation and the column that points at the other row."""
+    """Yield the name of each relation and its foreign key column."""
     for column in table.columns:
         if column.foreign_keys:
             yield column.name.removesuffix("_id"), column
 
 
 def target(column: sa.Column[Any]) -> sa.Table:
-    """Return the table that a foreign key column points into."""
+    """Return the table that a foreign key column refers to."""
     (key,) = column.foreign_keys
     return key.column.table
 
 
 @functools.cache
 def referring(table: sa.Table) -> Sequence[sa.Column[Any]]:
-    """Return the foreign keys that point into a table."""
+    """Return the foreign keys that refer to a table."""
     keys = (key for other in table.metadata.sorted_tables for _, key in relations(other))
     return tuple(key for key in keys if target(key) is table)
 
@@ -129,7 +129,7 @@ def _parse_filter(table: sa.Table, name: Any, value: Any) -> tuple[Filter, Seque
 
 @functools.lru_cache(maxsize=SHAPES)
 def _parse_name(table: sa.Table, name: str) -> tuple[str, str, sa.Column[Any]]:
-    """Return the field and the operator that the name of a filter means, and the column."""
+    """Return the field and the operator in the name of a filter, and the column."""
     field, _, operator = name.partition("__")
     operator = operator or "eq"
     if operator not in _OPERATORS:
@@ -155,7 +155,7 @@ def _given(column: sa.Column[Any], operator: str, value: Any) -> Collection[Any]
 
 
 def _normalize_uuid(column: sa.Column[Any], value: Any) -> Any:
-    """Return a uuid as it is stored, whatever its spelling; all else as it is."""
+    """Return a uuid in the stored form, and other values unchanged."""
     if column.name == "uuid":
         with suppress(exception.InvalidValue):
             return coercion.to_uuid(column.name, value)
@@ -174,9 +174,9 @@ def _condition(table: sa.Table, number: int, one: Filter, bound: Mapping[str, An
 def resolve(
     table: sa.Table, field: str, with_internal: bool = False
 ) -> tuple[list[sa.Column[Any]], sa.Column[Any]]:
-    """Return the foreign keys on the way to the column that a field means, and the column.
+    """Return the foreign keys on the path to the column of a field, and the column.
 
-    :param with_internal: whether an internal column is meant, too
+    :param with_internal: allow internal columns
     :raises InvalidFilter: there is no such field
     """
     paths: list[tuple[list[str], sa.Table, list[sa.Column[Any]]]] = [([""], table, [])]

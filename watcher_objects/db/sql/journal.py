@@ -26,7 +26,7 @@ _table = models.transitions
 
 
 class Entry(NamedTuple):
-    """What the journal says of a call, whatever rows it writes: who, from where, how and why."""
+    """The journal entry of a call for all rows that it writes: who, from where, how and why."""
 
     #: How a state was written: ``create``, ``save``, ``delete`` or ``destroy``.
     kind: str
@@ -64,7 +64,7 @@ def current_reason() -> str | None:
 
 
 def entry(table: sa.Table, context: Any, kind: str) -> Entry | None:
-    """Return what the journal is to say of a call; None where it says nothing.
+    """Return the journal entry of a call; None if nothing is recorded.
 
     :param context: the caller's; None is nobody
     """
@@ -92,12 +92,12 @@ def _uuid() -> str:
 
 @functools.lru_cache(maxsize=1024, typed=True)
 def _fitted(text: Any) -> str | None:
-    """Return a text as its column can hold it: the journal makes no transition fail."""
+    """Return a text that its column can hold: the journal makes no transition fail."""
     return None if text is None else exception.storable_text(text)
 
 
 def counted(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
-    """Return what an UPDATE of these columns writes to count it; nothing if none is the state."""
+    """Return the counter that an UPDATE increments; nothing if it does not write the state."""
     if "state" not in names or "moves" not in table.columns:
         return {}
     before = sa.func.coalesce(table.c.moves, sa.literal_column("0"))
@@ -131,7 +131,7 @@ def record(
 
 
 def record_of(table: sa.Table, names: Sequence[str], prefix: str = "") -> sa.Insert:
-    """Return the same for the row that a key of these columns means, named as in a SELECT.
+    """Return the same for the row with a key of these columns, bound as in a SELECT.
 
     :param prefix: what follows the word INSERT
     """
@@ -139,7 +139,7 @@ def record_of(table: sa.Table, names: Sequence[str], prefix: str = "") -> sa.Ins
 
 
 def _of_row(table: sa.Table, names: Sequence[str]) -> Sequence[sa.ColumnElement[bool]]:
-    """Return the conditions on the row that a key of these columns means, bound by their names."""
+    """Return the conditions on the row with a key of these columns."""
     key = {name: sa.bindparam(name, type_=table.columns[name].type) for name in names}
     return identity_conditions(table, key, show_deleted=True)
 
@@ -189,7 +189,7 @@ def _release_others(table: sa.Table, rows: Sequence[Row]) -> None:
 
 
 def forget(table: sa.Table, idents: Sequence[int]) -> None:
-    """Remove the history of those rows, of some, that are no longer there."""
+    """Remove the history of the rows that no longer exist."""
     there = sa.select(table.c.id).where(table.c.id.in_(idents))
     gone = _table.c.object_id.not_in(there)
     transactions.execute(sa.delete(_table).where(*_of_ids(table, idents), gone))
@@ -236,7 +236,7 @@ def is_last(table: sa.Table, entry: Entry) -> sa.ColumnElement[bool]:
 
 
 def find(table: sa.Table, entry: Entry, key: Key) -> Mapping[str, Any] | None:
-    """Return the transition that a call has made of a row; None: it has made none.
+    """Return the transition of a row by a call, or None.
 
     :param key: the key of the row; by its uuid it is found also if it has been destroyed
     """

@@ -114,7 +114,7 @@ class Order(NamedTuple):
 
 
 def order_by(table: sa.Table, sort_key: str | None, sort_dir: str | None) -> Order:
-    """Return the order that is asked for.
+    """Return the order of a list.
 
     :param sort_key: a column's name; None is ``id``
     :param sort_dir: ``asc`` or ``desc``; None is ``asc``
@@ -131,7 +131,7 @@ def order_by(table: sa.Table, sort_key: str | None, sort_dir: str | None) -> Ord
 
 
 def checked_limit(limit: Any) -> int | None:
-    """Return the number of rows asked for, None for all.
+    """Return the limit after checking it; None for all rows.
 
     :raises NegativeLimitError: it is below 0
     :raises InvalidParameter: it is not a whole number

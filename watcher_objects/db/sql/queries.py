@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows as they are read: those of a table, and with each those that its relations lead to."""
+"""The queries that read rows, alone or with the rows of their relations."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
 
 
 def identity_conditions(table: sa.Table, key: Key, show_deleted: bool) -> Sequence[Condition]:
-    """Return the conditions on the row that a key means, deleted ones among them or not."""
+    """Return the conditions on the row with a key."""
     conditions: list[Condition] = [column(table, name) == value for name, value in key.items()]
     if show_deleted or "deleted" not in table.columns:
         return conditions
@@ -66,7 +66,7 @@ def identity_conditions(table: sa.Table, key: Key, show_deleted: bool) -> Sequen
 
 
 def identity(table: sa.Table) -> Sequence[sa.Column[Any]]:
-    """Return what identifies a new row: its uuid, or else its unique key."""
+    """Return the columns that identify a new row: its uuid, or else its unique key."""
     if "uuid" in table.columns:
         return (table.c.uuid,)
     (key,) = (k for k in table.constraints if isinstance(k, sa.UniqueConstraint))
@@ -74,7 +74,7 @@ def identity(table: sa.Table) -> Sequence[sa.Column[Any]]:
 
 
 def referenced_by_live_row(table: sa.Table) -> Condition:
-    """Return the condition on rows that are not deleted, and those that such rows lead to."""
+    """Return the condition on rows that are not deleted, or that such rows refer to."""
     ways = (
         sa.exists().where(key == table.c.id, referenced_by_live_row(key.table))
         for key in referring(table)
@@ -89,7 +89,7 @@ def first(
     eager: Sequence[str] = (),
     or_pointed_at: bool = False,
 ) -> Cells | None:
-    """Return the row that a key means; of several with one name the one that is not deleted.
+    """Return the row with a key; of several with one name, the one that is not deleted.
 
     :param eager: relations whose rows' cells are to follow; see :func:`split_joined_row`
     :param or_pointed_at: if it is not deleted, or what is not leads to it
@@ -134,7 +134,7 @@ class Shape(NamedTuple):
 
 
 class ListQuery:
-    """A list of the rows of a table: which ones, in which order, from where on.
+    """A list of the rows of a table: its filters, its order, and where it begins.
 
     :param filters: see :mod:`watcher_objects.db.sql.filters`
     :param marker: the row to begin after: its id and the value of its sort key
@@ -243,7 +243,7 @@ def split_joined_row(table: sa.Table, eager: Sequence[str], row: Cells) -> RowSe
 
 @functools.lru_cache(maxsize=SHAPES)
 def _offsets(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, int, int]]:
-    """Return for each relation where its row's cells begin and end, and where its id is."""
+    """Return the name of each relation, and the indexes of its row's first, last and id cell."""
     found = []
     begin = len(table.columns)
     for name, key in _joined(table, eager).items():
@@ -255,7 +255,7 @@ def _offsets(table: sa.Table, eager: Sequence[str]) -> Sequence[tuple[str, int, 
 
 
 def _load_relations(table: sa.Table, eager: Sequence[str], rows: Sequence[Cells]) -> RowSet:
-    """Return the rows with those that relations lead to, each of which is read once."""
+    """Return rows with their related rows, each of which is read once."""
     related: dict[str, dict[int, Cells]] = {}
     for name, key in _joined(table, eager).items():
         where, other = column_index(table, key.name), target(key)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be written: judged from the tables, before and while a row is written."""
+"""The rules for writing a row: values, and transitions of its state."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ Rules = type[StateTransitionManager] | None
 
 
 def rules_of(table: sa.Table) -> Rules:
-    """Return the rules of a table's states, under the profile of this database."""
+    """Return the rules of a table's states, in the profile of the current database."""
     rules: Rules = table.info["state_machine"]
     return rules and rules.under(database.get_profile())
 
 
 def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
-    """Return what is bound in a statement for the columns given, and for copies of them.
+    """Return the values of columns, and of copies of them, as they are bound.
 
     :raises InvalidValue, UnknownField, InvalidState: it can't be written
     """
@@ -53,7 +53,7 @@ def storable(table: sa.Table, given: Mapping[str, Any]) -> Row:
 
 
 def ended_claim(table: sa.Table, new: str) -> Row:
-    """Return what a write of a state binds to end the claim of a worker.
+    """Return the columns by which a write of a state ends the claim of a worker.
 
     A row that is paused is given back without counting the attempt, so that a worker takes it
     over after it has been resumed. A row that is resumed stays given back.
@@ -77,7 +77,7 @@ def _copies(table: sa.Table) -> Sequence[tuple[str, str]]:
 
 
 def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
-    """Return what is bound for a new row; see :func:`storable`."""
+    """Return the values of a new row as they are bound; see :func:`storable`."""
     bound = {"deleted": 0, **storable(table, given)}
     bound["created_at"] = bound.get("created_at") or timeutils.utcnow()
     if "moves" in table.columns:
@@ -91,7 +91,7 @@ def insertable(table: sa.Table, given: Mapping[str, Any]) -> Row:
 
 
 def marks_of_deletion(table: sa.Table) -> Row:
-    """Return what is bound for a row to be soft-deleted."""
+    """Return the columns that mark a row as soft-deleted."""
     now = timeutils.utcnow()
     marks = {"deleted": table.c.id, "deleted_at": now, "updated_at": now}
     if not table.info["state_machine"]:
@@ -102,7 +102,7 @@ def marks_of_deletion(table: sa.Table) -> Row:
 def check_move(
     table: sa.Table, row: Row, new: str, with_owner: bool = False, rules: Rules = None
 ) -> None:
-    """Refuse what a row may not become.
+    """Check that a row may change to a state.
 
     :param rules: those of the table, unless others are given
     :raises InvalidStateTransition: its state does not lead to the new one

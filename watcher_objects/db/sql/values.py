@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a column can hold: every value is judged here, alike for every database.
+"""Validation of the values of columns, alike for every database.
 
 SQLite checks no lengths, PostgreSQL takes no NUL, MariaDB cuts or refuses by its mode; so
-none of them is asked.
+this is not left to them.
 """
 
 import functools
@@ -137,10 +137,10 @@ def _document(column: sa.Column[Any], value: Any) -> str:
 
 
 def beyond_bounds(value: Any) -> str | None:
-    """Return what is wrong with a document that is too deep or too long to be written at all.
+    """Return the problem of a document that is too deep or too long to be encoded, or None.
 
-    Depth first, so that one that contains itself ends soon; and what stands in two places
-    counts twice, as it would be written.
+    The search is depth first, so that it ends soon if the document contains itself. A value that
+    occurs twice counts twice, as it would be written.
     """
     waiting, length = [(value, 1)], 0
     while waiting:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a write has done, and how that is found where the database's answer got lost.
+"""The result of a write, and how it is found if the database's answer was lost.
 
 A transition is in the journal, with the uuid of the call that made it. Without a journal, and for
 all other writes, the time of a row's last write, or of its creation, shows whose that was: it is
@@ -24,7 +24,7 @@ from watcher_objects.exception import DatabaseUnavailable, OutcomeUnknown, Write
 
 
 class RowVersion(NamedTuple):
-    """What a caller last knew of a row: its state, and when it was written.
+    """The version of a row that a caller has read: its state, and when it was written.
 
     It may be out of date. A right state saves a statement; the time decides what can be said of
     a write whose answer was lost. ``moves`` is the token of a lease: the row is written only if
@@ -85,7 +85,7 @@ class WriteResult(NamedTuple):
 
 
 def suppressed(table: sa.Table, ident: Any, observed: str) -> WriteSuppressed:
-    """Return the error for a write that the database has undone silently.
+    """Return the error for a write that the database has silently undone.
 
     :param ident: what was not written: a key, or words for several rows
     """
@@ -119,7 +119,7 @@ def check(table: sa.Table, key: Key, bound: Row, row: Cells) -> None:
 def inserted(
     lost: DatabaseUnavailable, table: sa.Table, bound: Row, entry: journal.Entry | None
 ) -> Cells | Outcome:
-    """Find the row that was to be stored, whatever has become of it since."""
+    """Find out whether the row was stored, even if it has been changed since."""
     if entry is not None:
         created = journal.find(table, entry, {"uuid": bound["uuid"]})
         if created is None:
@@ -146,7 +146,7 @@ def inserted_all(
     bound: Sequence[Row],
     entry: journal.Entry | None,
 ) -> Sequence[Cells] | Outcome:
-    """Find the rows that were to be stored, all or none."""
+    """Find out whether the rows were stored, all or none."""
     if inserted(lost, table, bound[0], entry) is Outcome.NOT_APPLIED:
         return Outcome.NOT_APPLIED
     answer: Sequence[Cells] = _answer(lost)
@@ -182,7 +182,7 @@ def written(lost: DatabaseUnavailable, write: Write) -> WriteResult | Outcome:
 def _transition(
     lost: DatabaseUnavailable, write: Write, row: Cells | None, recorded: Mapping[str, Any]
 ) -> WriteResult:
-    """Return a transition that is in the journal, with the row as the write has left it."""
+    """Return the result of a transition in the journal, with the row as it was written."""
     table, bound, old_state = write.table, write.bound, recorded["from_state"]
     if row is not None and row[column_index(table, "moves")] != recorded["seq"]:
         # Others have made transitions since.
@@ -202,7 +202,7 @@ def _transition(
 def destroyed(
     lost: DatabaseUnavailable, table: sa.Table, key: Key, context: Any = None
 ) -> Sequence[ChangedRow] | Outcome:
-    """Find out whether the row is gone, no matter which call removed it."""
+    """Find out whether the row was removed, by any call."""
     if queries.first(table, key, show_deleted=True) is None:
         return _answer(lost) or ()
     return Outcome.NOT_APPLIED
@@ -215,7 +215,7 @@ def changed_all(
     bound: Row,
     entry: journal.Entry | None,
 ) -> Sequence[ChangedRow] | Outcome:
-    """Find out whether rows were changed that met some filters, all or none."""
+    """Find out whether the rows that matched the filters were changed, all or none."""
     changes: Sequence[ChangedRow] = _answer(lost)
     for change in changes:
         if entry is not None:

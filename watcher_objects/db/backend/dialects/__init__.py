@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between databases, and nothing else: one class for each.
+"""The differences between databases: one class for each database and driver.
 
 :class:`~watcher_objects.db.backend.dialects.base.Backend` documents each difference. ``sqlite``,
 ``postgresql`` and ``mariadb`` override them; ``pysqlite``, ``psycopg``, ``pymysql`` and

@@ -19,7 +19,7 @@ Connector = Callable[..., Any]
 
 
 class Backend:
-    """All that differs between databases and between their drivers.
+    """The differences between databases and between their drivers.
 
     A subclass overrides what its database or driver does otherwise; no other code asks which
     database it is. The defaults are those of a server with standard SQL. The object has no state:
@@ -53,11 +53,11 @@ class Backend:
         return urls.secrets(url)
 
     def file(self, url: sa.URL) -> str | None:
-        """Return the path of the file that the database is; None if it is not a file."""
+        """Return the path of the database file; None if the database is not a file."""
         return None
 
     def connect(self, dialect: Any, record: Any, args: Any, options: dict[str, Any]) -> Any:
-        """Connect as SQLAlchemy would, by a connection that keeps to the deadline of a call.
+        """Connect as SQLAlchemy does, with a connection that respects the deadline of a call.
 
         Without that a server that is frozen, or that a network has lost, would not be noticed.
         While one waits, other green threads run, and signals are handled.
@@ -70,17 +70,17 @@ class Backend:
         return self.connector()(*args, **options)
 
     def connector(self) -> Connector:
-        """Return what opens a connection; it is called once the driver is needed."""
+        """Return the function that opens a connection; it imports the driver."""
         raise NotImplementedError
 
     def connect_timeout(self, seconds: float) -> float:
-        """Return a limit of connecting as the driver takes it."""
+        """Return the time limit for connecting, as the driver expects it."""
         return max(math.floor(seconds), 1)
 
     def socket(self, connection: Any) -> int:
-        """Return the number of the socket of a connection to a server; -1: it is closed.
+        """Return the file descriptor of a connection to a server; -1 if it is closed.
 
-        On it a server that hangs up is heard. A forked child closes its copy.
+        It shows that a server has hung up. A forked child closes its copy.
         """
         raise NotImplementedError
 
@@ -95,9 +95,9 @@ class Backend:
     session_requirements: Mapping[str, str] = {}
 
     def prepare_session(self, connection: Any, lock_timeout: int) -> None:
-        """Set up the session of a new connection, whatever its account or its server has set.
+        """Set up the session of a new connection, whatever the defaults of account and server.
 
-        :param lock_timeout: seconds for which to wait for a lock
+        :param lock_timeout: the maximum number of seconds to wait for a lock
         :raises DatabaseError: the session lacks what it can't set for itself
         """
         for name, value in self.session_attributes.items():
@@ -120,7 +120,7 @@ class Backend:
         raise NotImplementedError
 
     def clear_result(self, connection: Any) -> None:
-        """Release the rows that a driver's connection keeps of its last statement."""
+        """Release the rows of the last statement that a driver's connection keeps."""
 
     # Transactions.
 
@@ -132,7 +132,7 @@ class Backend:
     survives_interrupts = False
 
     def write_and_read(self, write: str, others: Sequence[str], is_transaction: bool) -> str:
-        """Return one statement for one that writes and, if it matched, others; the last reads.
+        """Return one statement that runs a write and, if it matched, others; the last one reads.
 
         Only databases without UPDATE ... RETURNING need it.
 
@@ -161,7 +161,7 @@ class Backend:
     def bound(
         self, connection: Any, text: str, values: Sequence[Any]
     ) -> tuple[str, Sequence[Any]]:
-        """Return several statements in one text as the driver takes them with their values."""
+        """Return a text of several statements and its values, as the driver accepts them."""
         return text, values
 
     # Statements.
@@ -194,22 +194,22 @@ class Backend:
     has_row_security = False
 
     def longest_time(self, text: str) -> str:
-        """Return SQL for a stored time in the spelling in which times are bound."""
+        """Return SQL for a stored time in the format in which times are bound."""
         return text
 
     def shortest_time(self, text: str) -> str:
-        """Return SQL for a bound time in the least of its spellings."""
+        """Return SQL for a bound time in the format that sorts first."""
         return text
 
     def advance_sequence(self, table: sa.Table, ident: int) -> Sequence[sa.Executable]:
-        """Return statements after which the next id that is drawn is above ``ident``.
+        """Return statements after which the next generated id is greater than ``ident``.
 
         They run before the row with this id is stored, in the same transaction.
         """
         return ()
 
     def drop_database(self, name: str) -> str:
-        """Return the statement that drops a database although it has connections."""
+        """Return the statement that drops a database, even with open connections."""
         return f"DROP DATABASE {name}"
 
     # Notifications.
@@ -223,7 +223,7 @@ class Backend:
         return False
 
     def was_notified(self, connection: Any, seconds: float) -> bool:
-        """Wait for a notification for so long, and return whether there was one."""
+        """Wait for a notification, and return whether one arrived within the time limit."""
         raise NotImplementedError
 
     # Migrations.
@@ -245,7 +245,7 @@ class Backend:
     def migration_transaction(
         self, connection: sa.Connection
     ) -> AbstractContextManager[None] | None:
-        """Return the transaction that a whole migration is; None: a lock is taken instead."""
+        """Return the transaction of a whole migration; None if a lock is taken instead."""
         return None
 
     def is_cluster_node(self, connection: sa.Connection) -> bool:
@@ -258,5 +258,5 @@ class Backend:
     def record_migration(
         self, connection: sa.Connection, migrate: Callable[[sa.Connection], None]
     ) -> str:
-        """Return what a migration says to a copy of the database."""
+        """Return the statements of a migration, run on a copy of the database."""
         raise NotImplementedError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a database's own tables say about a schema."""
+"""Queries of a database's system catalog."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,14 +40,14 @@ class Catalog:
         return None
 
     def is_inexact(self, kind: Any) -> bool:
-        """Return whether a column's type, as it was reflected, does not compare by code point."""
+        """Return whether a reflected column does not compare by code point."""
         return False
 
     def uses(
         self, connection: sa.Connection, columns: Mapping[str, Iterable[str]]
     ) -> Iterable[Use]:
-        """Return what depends on columns, by their tables, so that their type can't be changed.
+        """Return the objects that depend on columns, and so prevent changes of type, by table.
 
-        A dialect may also return what depends on other columns.
+        A dialect may also return objects that depend on other columns.
         """
         return ()

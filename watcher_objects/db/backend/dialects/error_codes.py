@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the errors of a driver mean."""
+"""The meanings of drivers' errors."""
 
 import re
 from collections.abc import Mapping, Set
@@ -61,11 +61,11 @@ class ErrorCodes:
         return bool(codes & self.lost)
 
     def is_refused(self, origin: Any) -> bool:
-        """Return whether a server refuses the account, as an error without a code says."""
+        """Return whether an error without a code means that the server rejects the account."""
         return False
 
     def obstacle(self, origin: Any) -> str | None:
-        """Return what else is in the way, as an error without a code says; None: unknown."""
+        """Return the reason that an error without a code means, or None if it is unknown."""
         return None
 
     def columns(self, origin: Any) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ _LIMITS = ("connect_timeout", "read_timeout", "write_timeout")
 
 
 def _or_text(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return what leaves a time that Python has no name for as text."""
+    """Return a converter that leaves times that Python cannot represent as text."""
 
     def converted(text: str) -> Any:
         value = convert(text)
@@ -55,7 +55,7 @@ _REQUIRED: dict[str, Any] = {
 
 
 class Connection(_Connection):
-    """A connection that waits for its server no longer than the current call may take."""
+    """A connection that waits for its server until the deadline of the current call."""
 
     _most: int | None = None
 
@@ -102,7 +102,7 @@ class Connection(_Connection):
             raise MySQLdb.OperationalError(2013, "the server did not answer in time")
 
     def _check_size(self, query: Any) -> None:
-        """Reject what the server would hang up on, as if the connection had been lost."""
+        """Reject statements that are too long, for which the server would close the connection."""
         if self._most is None:
             self._most = int(self.value(b"SELECT @@max_allowed_packet"))
         if len(query.encode() if isinstance(query, str) else query) >= self._most:

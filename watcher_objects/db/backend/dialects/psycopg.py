@@ -33,7 +33,7 @@ _SET = re.compile(r"SET (?:SESSION )?(\w+) (?:=|TO) (.+)", re.IGNORECASE | re.DO
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that waits for its server no longer than the current call may take."""
+    """A connection that waits for its server until the deadline of the current call."""
 
     #: The pooler's mode as the URL has it; None: to be detected.
     pool_mode: str | None = None
@@ -70,7 +70,7 @@ class Connection(psycopg.Connection[Any]):
             raise
 
     def share_sessions(self) -> None:
-        """Keep nothing in a session from now on that must outlive a transaction."""
+        """Stop relying on session state that outlives a transaction."""
         self.is_pooled, self.prepare_threshold = True, None
         self.cursor_factory = PooledCursor
         self.local_settings: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _green_wait(by: str | None) -> Callable[..., Any] | None:
 
 
 class _Reading:
-    """Part of a cursor that reads what other programs stored.
+    """The part of a cursor that reads values stored by other programs.
 
     A time that Python has no name for, like ``infinity``, is returned as text, which the fields of
     objects reject by the name of the row. The driver's error would name no row, and end a list.

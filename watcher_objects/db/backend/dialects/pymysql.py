@@ -26,7 +26,7 @@ _REQUIRED: dict[str, Any] = {
 
 
 class Connection(pymysql.connections.Connection):
-    """A connection that waits for its server no longer than the current call may take."""
+    """A connection that waits for its server until the deadline of the current call."""
 
     _tls_if_offered: Any = None
     _most: int | None = None
@@ -71,7 +71,7 @@ class Connection(pymysql.connections.Connection):
             raise lost from error
 
     def _check_size(self, sql: Any) -> None:
-        """Reject what the server would hang up on, as if the connection had been lost."""
+        """Reject statements that are too long, for which the server would close the connection."""
         if self._most is None:
             super().query("SELECT @@max_allowed_packet")
             self._most = int(self._result.rows[0][0])  # type: ignore[attr-defined]
