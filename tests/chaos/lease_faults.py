@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watcher_objects import claims as public
 from watcher_objects.claims.heartbeat import Heartbeat
-from watcher_objects.db import api, claims, models, transactions
+from watcher_objects.db import api, claims, leases, models, transactions, workers
 from watcher_objects.db.sql import claims as statements
 from watcher_objects.db.sql import dml, expectations, times
 
@@ -18,7 +18,7 @@ from watcher_objects.db.sql import dml, expectations, times
 SLOW = 0.4
 
 _numbered = expectations.numbered
-_claimed, _register, _write = claims._claimed, claims.register, claims.write
+_claimed, _register, _write = claims._claimed, workers.register, leases.write
 
 
 def finish_by_state() -> None:
@@ -42,7 +42,7 @@ def fence_by_a_live_worker() -> None:
         finally:
             expectations.numbered = _numbered
 
-    claims.write = write
+    leases.write = write
 
 
 def takeover_by_id() -> None:
@@ -64,11 +64,11 @@ def host_name_as_identity() -> None:
 
     def register(given: Any) -> Any:
         ident = str(uuid.uuid5(uuid.NAMESPACE_DNS, given["host"]))
-        if claims.beat(ident, given["ttl"]):
+        if workers.beat(ident, given["ttl"]):
             return api.get(models.workers, {"uuid": ident})
         return _register({**given, "uuid": ident})
 
-    claims.register = register
+    workers.register = register
 
 
 def lost_claim_is_repeated() -> None:

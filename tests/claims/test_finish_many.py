@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from tests.claims.test_claims import CLAIMABLE, expire, other, rolled_back, row, waiting, worker
 from tests.test_journal import steps
 from watcher_objects import Audit, claims, db, exception
-from watcher_objects.db import claims as rows
+from watcher_objects.db import leases as rows
 from watcher_objects.db import models, statements
 
 __all__ = ["other", "worker"]

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from watcher_objects import base, exception, fields
-from watcher_objects.db import claims, models, work
-from watcher_objects.db.claims import Claimant, Held, Kind, Request
+from watcher_objects.db import claims, models, work, workers
+from watcher_objects.db import leases as db_leases
+from watcher_objects.db.claims import Claimant, Kind, Request
+from watcher_objects.db.leases import Held
 from watcher_objects.db.sql.queries import Key
 from watcher_objects.db.sql.write_outcome import WriteResult
 from watcher_objects.db.statements import column_index
@@ -49,14 +51,14 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         :raises InvalidValue: a field can't be stored
         """
         check_ttl(self.ttl)
-        claims.forget_dead()
+        workers.forget_dead()
         given = {name: getattr(self, name) for name in ("uuid", "host", "program", "ttl")}
-        self.obj_refresh(self._row_loader()(self._context, claims.register(given)))
+        self.obj_refresh(self._row_loader()(self._context, workers.register(given)))
 
     @base.remotable
     def unregister(self) -> None:
         """Remove the worker: what it still holds, others may take over at once."""
-        claims.unregister(self.uuid)
+        workers.unregister(self.uuid)
 
     @base.remotable
     def beat(self, names: Sequence[str]) -> list[list[Any]]:
@@ -66,11 +68,11 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         :returns: the class, the uuid and the token of all that it holds
         :raises WorkerNotFound: it has been removed
         """
-        if not claims.beat(self.uuid, self.ttl):
+        if not workers.beat(self.uuid, self.ttl):
             raise self._not_found({"id": self.id})
         found = []
         for name in names:
-            rows = claims.held(_claimable(name).table, self.id)
+            rows = workers.held(_claimable(name).table, self.id)
             found += [[name, uuid, token] for uuid, token in rows]
         return found
 
@@ -137,7 +139,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         """
         cls, key = _claimable(name), {"uuid": uuid}
         with self._lease_errors(cls, key):
-            done = claims.write(cls.table, key, token, given, self._context)
+            done = db_leases.write(cls.table, key, token, given, self._context)
         return self._written(cls, key, done)
 
     @base.remotable
@@ -152,7 +154,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
             state that the object was found in
         """
         cls, held = _claimable(name), _held(leases)
-        done = claims.finish_many(cls.table, held, given, self._context)
+        done = db_leases.finish_many(cls.table, held, given, self._context)
         return [self._ended(cls, {"uuid": h.uuid}, d) for h, d in zip(held, done, strict=True)]
 
     @base.remotable
@@ -166,7 +168,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         """
         cls, key = _claimable(name), {"uuid": uuid}
         with self._lease_errors(cls, key):
-            done = claims.give_back(cls.table, key, token, after, counts, self._context)
+            done = db_leases.give_back(cls.table, key, token, after, counts, self._context)
         return self._written(cls, key, done)
 
     @base.remotable
@@ -178,7 +180,7 @@ class Operations(base.Identified, Readable, base.WatcherObject, base.WatcherObje
         """
         cls, key = _claimable(name), {"uuid": uuid}
         with self._lease_errors(cls, key):
-            done = claims.reschedule(cls.table, key, token, given, self._context)
+            done = db_leases.reschedule(cls.table, key, token, given, self._context)
         return self._written(cls, key, done)
 
     @classmethod
