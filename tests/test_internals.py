@@ -14,6 +14,7 @@ from tests.documents import block, page
 from watcher_objects import Audit, claims
 from watcher_objects.db import claims as rows
 from watcher_objects.db import models
+from watcher_objects.db.sql import claimable
 from watcher_objects.db.sql import claims as sql
 
 _STEP = re.compile(r"``([\w.<>]+)``\s+in\s+``([\w/]+\.py)``")
@@ -79,8 +80,8 @@ def squeezed(text):
 def test_the_page_shows_the_statements_of_claims():
     table = models.audits
     names = tuple(rows._bound(table, rows.Claimant(1, "host-1"), 1))
-    waiting = sql.Wanted(table, sql.Kind.WAITING, {"audit_type": "ONESHOT"}, 5).shape
-    abandoned = sql.Wanted(table, sql.Kind.ABANDONED, None).shape
+    waiting = sql.Wanted(table, claimable.Kind.WAITING, {"audit_type": "ONESHOT"}, 5).shape
+    abandoned = sql.Wanted(table, claimable.Kind.ABANDONED, None).shape
     postgresql, mariadb = of("postgresql+psycopg://"), of("mariadb+pymysql://")
     sqlite = sa.create_engine("sqlite://").dialect
     alone = excerpt("sqlite").split(";")[1]
@@ -88,7 +89,7 @@ def test_the_page_shows_the_statements_of_claims():
         excerpt("postgresql"): sql._write_in_with(postgresql, waiting, names, True),
         excerpt("mariadb"): sql._write_in_loop(mariadb, waiting, names, True),
         alone.replace("OFFSET 0", "OFFSET ..."): sql._write_in_chain(sqlite, waiting, names, True),
-        excerpt("finish"): sql._locked(postgresql, sql.LeaseShape(table, 2)),
+        excerpt("finish"): sql._locked(postgresql, claimable.LeaseShape(table, 2)),
         excerpt("takeover"): sql._claim_candidate(sqlite, abandoned, names, True, False),
     }
     checker = doctest.OutputChecker()

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from watcher_objects import claims as public
 from watcher_objects.claims.heartbeat import Heartbeat
 from watcher_objects.db import api, claims, leases, models, transactions, workers
+from watcher_objects.db.sql import claimable, dml, expectations, times
 from watcher_objects.db.sql import claims as statements
-from watcher_objects.db.sql import dml, expectations, times
 
 #: Seconds between what a takeover reads and what it writes.
 SLOW = 0.4
@@ -52,7 +52,7 @@ def takeover_by_id() -> None:
         time.sleep(SLOW)
         table = shape.table
         ident = table.c.id == sa.bindparam("id", type_=table.c.id.type)
-        write = sa.update(table).where(ident, *statements._in_state(table))
+        write = sa.update(table).where(ident, *claimable.in_state(table))
         write = write.values(statements._new(table, names))
         return dml.recorded(dialect, table, write, ("id",))
 

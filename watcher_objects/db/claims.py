@@ -17,7 +17,7 @@ from watcher_objects import exception
 from watcher_objects.db import api, transactions
 from watcher_objects.db.backend import database, errors
 from watcher_objects.db.sql import claims, expectations, journal, state_guard, values
-from watcher_objects.db.sql.claims import Kind as Kind
+from watcher_objects.db.sql.claimable import Kind as Kind
 from watcher_objects.db.sql.claims import Wanted
 from watcher_objects.db.sql.expectations import Not
 from watcher_objects.db.sql.queries import Key, Row

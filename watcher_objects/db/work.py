@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from watcher_objects.db import models, transactions
-from watcher_objects.db.sql import claims, times
-from watcher_objects.db.sql.claims import Kind
+from watcher_objects.db.sql import claimable, times
+from watcher_objects.db.sql.claimable import Kind
 from watcher_objects.db.sql.filters import filter_conditions, parse_filters
 from watcher_objects.db.sql.queries import identity_conditions
 from watcher_objects.db.transactions import retries
@@ -105,9 +105,9 @@ def _of_waiting(table: sa.Table) -> Iterator[sa.ColumnElement[Any]]:
 
 def _of_running(table: sa.Table) -> Iterator[sa.ColumnElement[Any]]:
     is_continuous = "next_run_time" in table.columns
-    yield _number(claims.is_held(table, times.now()))
-    yield _number(*claims.conditions(table, Kind.DUE) if is_continuous else [sa.false()])
-    yield _number(*claims.conditions(table, Kind.ABANDONED))
+    yield _number(claimable.is_held(table, times.now()))
+    yield _number(*claimable.conditions(table, Kind.DUE) if is_continuous else [sa.false()])
+    yield _number(*claimable.conditions(table, Kind.ABANDONED))
 
 
 def _number(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -160,7 +160,7 @@ def stuck(table: sa.Table) -> Sequence[int]:
     conditions = (
         _is_in(table, "RUNNING"),
         *identity_conditions(table, {}, show_deleted=False),
-        *claims.conditions(table, Kind.ABANDONED),
+        *claimable.conditions(table, Kind.ABANDONED),
     )
     select = sa.select(table.c.id).where(*conditions).order_by(table.c.id).limit(MOST)
     return [row[0] for row in transactions.execute(select).rows]
@@ -174,7 +174,7 @@ def left(table: sa.Table, seconds: float, limit: int) -> tuple[int, Sequence[int
         _is_in(table, "RUNNING"),
         *identity_conditions(table, {}, show_deleted=False),
         sa.func.coalesce(table.c.updated_at, table.c.created_at) <= moment,
-        *claims.left_since(table, moment),
+        *claimable.left_since(table, moment),
     )
     number = sa.select(sa.func.count()).select_from(table).where(*conditions)
     first = sa.select(table.c.id).where(*conditions).order_by(table.c.id).limit(limit)
