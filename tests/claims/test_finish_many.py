@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from tests.claims.test_claims import CLAIMABLE, expire, other, rolled_back, row, waiting, worker
 from tests.test_journal import steps
 from watcher_objects import Audit, claims, db, exception
+from watcher_objects.db import cursors, models
 from watcher_objects.db import leases as rows
-from watcher_objects.db import models, statements
 
 __all__ = ["other", "worker"]
 
@@ -165,13 +165,13 @@ def test_a_rollback_restores_leases(worker, context):
 @pytest.mark.parametrize("number", [2, 20])
 def test_one_statement_finishes_all(number, worker, context, monkeypatch):
     leases = claimed(context, number=number)
-    sent, run = [], statements._run
+    sent, run = [], cursors._run
 
     def counted(connection, source, statement, values):
         sent.append(statement)
         return run(connection, source, statement, values)
 
-    monkeypatch.setattr(statements, "_run", counted)
+    monkeypatch.setattr(cursors, "_run", counted)
     assert claims.finish_many(leases, "SUCCEEDED") == {}
     assert len(sent) == 1
 

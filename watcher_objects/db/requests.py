@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 
 from watcher_objects import exception
-from watcher_objects.db import models, statements, transactions
+from watcher_objects.db import cursors, models, transactions
 from watcher_objects.db.backend import database, errors
+from watcher_objects.db.cursors import is_listened_to
 from watcher_objects.db.sql import write_outcome
-from watcher_objects.db.statements import Joined, Statement, bind_value, is_listened_to
+from watcher_objects.db.statements import Joined, Statement, bind_value
 from watcher_objects.db.transactions import levels, retries
 from watcher_objects.db.transactions.retries import Outcome
 
@@ -95,7 +96,7 @@ class _Transaction(levels.Transaction):
                     raise _suppressed(slot.token, "the UPDATE matched no row") from error
                 raise
             return
-        if self.run(lambda on: levels.Result(*statements.run_on(on, update, values))).matched != 1:
+        if self.run(lambda on: levels.Result(*cursors.run_on(on, update, values))).matched != 1:
             raise _suppressed(slot.token, "the UPDATE matched no row")
         super()._finish()
 

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statements for the driver: compiled once for all calls of one shape, and executed.
+"""Statements for the driver, compiled once for all calls of one shape.
 
-Who builds a statement names its values instead of putting them in (``sa.bindparam``), caches
-what was built by the shape of the call, and gives the values with each call. To build and to
-compile it anew would cost several times what the database needs for it.
+A builder names the values (``sa.bindparam``) instead of including them, caches the statement by
+the shape of the call, and passes the values with each call. To build and compile a statement takes
+several times as long as to execute it.
 """
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import sqlalchemy as sa
 
-from watcher_objects.db.backend import database, dialects, errors, sessions
+from watcher_objects.db.backend import database, dialects
 from watcher_objects.db.backend.dialects.base import Backend
 
 #: Shapes of which each builder keeps the statements.
 SHAPES = 512
-
-#: Rows up to which what they were fetched with is used again.
-FEW = 100
 
 #: The values of a row in the order of its table's columns, as the driver gives them.
 Cells = Sequence[Any]
@@ -270,105 +267,3 @@ def row_to_dict(table: sa.Table, row: Cells) -> dict[str, Any]:
 def column_index(table: sa.Table, name: str) -> int:
     """Return where in the cells of a row a column stands."""
     return [column.name for column in table.columns].index(name)
-
-
-def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Sequence[Cells], int]:
-    """Run a statement in autocommit, and return its rows and how many rows it matched.
-
-    SQLAlchemy's way from a connection to the driver takes longer than a statement itself. It
-    is gone where somebody listens to the engine's statements.
-    """
-    source = database.current()
-    if is_listened_to(source.engine):
-        with source.checkout() as connection:
-            return run_on(connection, statement, values)
-    acquired = source.acquire()
-    try:
-        return _run(acquired, source.engine, statement, values)
-    finally:
-        source.release(acquired)
-
-
-def run_on(
-    connection: sa.Connection, statement: Statement, values: Mapping[str, Any]
-) -> tuple[Sequence[Cells], int]:
-    """Run a statement on a connection, in a transaction if it has begun one; return as above."""
-    is_silent = not is_listened_to(connection.engine)
-    if isinstance(statement, Steps):
-        if statement.part is None or not is_silent:
-            return statement.run_each(functools.partial(run_on, connection), values)
-        statement = statement.part
-    if is_silent:
-        return _run(connection.connection, connection.engine, statement, values)
-    with errors.translated(connection.engine), sessions.used(connection):
-        result = connection.exec_driver_sql(statement.text, tuple(statement.bound(values)))
-        return result.fetchall() if statement.returns_rows else (), result.rowcount
-
-
-def is_listened_to(source: sa.Engine) -> bool:
-    """Return whether the engine has listeners for statements, such as a tracer."""
-    return source._has_events
-
-
-def _run(
-    connection: Any, source: sa.Engine, statement: Statement, values: Mapping[str, Any]
-) -> tuple[Sequence[Cells], int]:
-    """Run a statement at the driver's cursor.
-
-    A cursor is good for many statements, and a new one of psycopg's costs. It stays in the
-    connection's ``info``, where whatever closes the connection finds it.
-    """
-    info = connection.info
-    info[sessions.USED] = True
-    try:
-        cursor = info.get("cursor")
-        if cursor is None:
-            cursor = info["cursor"] = connection.cursor()
-        rows, matched = statement.execute(cursor, values)
-        if len(rows) > FEW:
-            # It would keep them.
-            sessions.close(info.pop("cursor"))
-            dialects.of(source).clear_result(connection.dbapi_connection)
-    except BaseException as error:
-        _failed(connection, source, error, statement)
-        raise
-    info[sessions.USED] = False
-    return rows, matched
-
-
-def _failed(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> None:
-    """Clean up after a statement that failed or was interrupted, and translate the error."""
-    # Open, it would keep SQLite's lock; collected in another thread, it would wait for one.
-    sessions.close(connection.info.pop("cursor", None))
-    if isinstance(error, source.dialect.loaded_dbapi.Error):
-        _refused(connection, source, error, statement)
-    if dialects.of(source).survives_interrupts:
-        if statement.is_transaction:
-            _end(connection)
-        # Without a cursor nothing is left of the statement; in memory it is the database.
-        connection.info[sessions.USED] = False
-    else:
-        connection.invalidate()
-    if isinstance(error, Exception):
-        errors.raise_translated(source, error)
-
-
-def _refused(connection: Any, source: sa.Engine, error: Any, statement: Statement) -> NoReturn:
-    """Translate a driver's error, and close the connection unless it can be used again."""
-    is_gone = source.dialect.is_disconnect(error, connection.dbapi_connection, None)
-    wrapped, is_gone = errors.wrap_dbapi(source.dialect, error, statement.text, is_gone)
-    if is_gone:
-        connection.invalidate(error)
-    elif statement.is_transaction:
-        _end(connection)
-    if connection.is_valid:
-        connection.info[sessions.USED] = False
-    errors.raise_translated(source, wrapped)
-
-
-def _end(connection: Any) -> None:
-    """Roll back, and invalidate the connection if that fails."""
-    try:
-        connection.dbapi_connection.rollback()
-    except Exception as error:
-        connection.invalidate(error)

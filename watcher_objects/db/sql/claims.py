@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database
+from watcher_objects.db.cursors import is_listened_to
 from watcher_objects.db.sql import dml, journal
 from watcher_objects.db.sql.claimable import (
     Kind,
@@ -36,7 +37,6 @@ from watcher_objects.db.statements import (
     Loop,
     Statement,
     column_index,
-    is_listened_to,
 )
 
 #: Candidates of which one is chosen at random, so that workers seldom choose the same.

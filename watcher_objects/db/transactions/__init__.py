@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from watcher_objects import exception
-from watcher_objects.db import statements
+from watcher_objects.db import cursors, statements
 from watcher_objects.db.backend import budget, database, errors, sessions
 from watcher_objects.db.transactions import levels
 from watcher_objects.db.transactions.levels import Result, Transaction
@@ -46,13 +46,13 @@ def run(statement: statements.Statement, values: Mapping[str, Any]) -> Result:
     """Run a compiled statement, in the current transaction if there is one."""
     current = levels.current()
     if current is not None:
-        return current.run(lambda on: Result(*statements.run_on(on, statement, values)))
+        return current.run(lambda on: Result(*cursors.run_on(on, statement, values)))
     levels.refuse_deadlock(statement.reads_only)
-    if statement.is_transaction and statements.is_listened_to(database.get_engine()):
+    if statement.is_transaction and cursors.is_listened_to(database.get_engine()):
         # A listener is to see each of its statements.
         with transaction():
             return run(statement, values)
-    return Result(*statements.run(statement, values))
+    return Result(*cursors.run(statement, values))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from watcher_objects import exception
-from watcher_objects.db import statements
+from watcher_objects.db import cursors, statements
 from watcher_objects.db.backend import budget, database, errors, execution, sessions
 
 
@@ -94,7 +94,7 @@ class Transaction:
     def send(self, statement: statements.Statement, **values: Any) -> Result:
         """Run a statement that begins or ends this transaction, within a deadline of its own."""
         with budget.deadline(self.database.timeout), errors.translated(self.connection.engine):
-            return Result(*statements.run_on(self.connection, statement, values))
+            return Result(*cursors.run_on(self.connection, statement, values))
 
     def begin(self) -> None:
         """Begin the transaction in the database.
