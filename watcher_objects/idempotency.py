@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Idempotency keys: work that is done once, whatever number of times it is requested.
+"""Idempotency keys: work that is done once, however often it is requested.
 
 ::
 

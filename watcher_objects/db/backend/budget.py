@@ -21,9 +21,9 @@ LOG = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-#: Seconds for which a call is tried again where nothing else is said.
+#: Seconds for which a call is retried by default.
 SECONDS = 30.0
-#: What else may be said; drivers take neither less nor weeks.
+#: The limits of that; drivers take neither less nor weeks.
 LEAST, MOST = 2, 24 * 60 * 60
 # Seconds by which the last try begins before the end: PostgreSQL's driver connects for no less
 # than two.

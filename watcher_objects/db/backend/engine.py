@@ -142,7 +142,7 @@ def _options(url: sa.URL, lock_timeout: int, given: Mapping[str, Any]) -> dict[s
     if unknown := given.keys() - _OPTIONS:
         allowed = f"one of {', '.join(sorted(_OPTIONS))}"
         raise _bad_parameter(f"engine option {min(unknown)}", allowed)
-    # For more, the call waits by being tried again.
+    # For more, the call waits by being retried.
     wait = {} if "poolclass" in given else {"pool_timeout": 1}
     options: dict[str, Any] = {
         **wait,
