@@ -17,12 +17,14 @@ from watcher_objects import (
     Audit,
     Goal,
     Transition,
+    Worker,
+    claims,
     db,
     exception,
     idempotency,
     journal,
 )
-from watcher_objects.db import migration, models, purge, requests
+from watcher_objects.db import migration, models, purge, requests, transactions
 from watcher_objects.db.sql import journal as entries
 
 LONG = "ü" * 300
@@ -315,3 +317,57 @@ def test_a_schema_that_is_too_old_is_reported(no_schema, operator, caplog):
 def keyed(call):
     with idempotency.once("key"):
         call()
+
+
+def restored(obj, **given):
+    """Have another program store the row of an object again, as it once was."""
+    table = obj.table
+    transactions.execute(sa.update(table).where(table.c.id == obj.id).values(**given))
+    return type(obj).get(obj.obj_context, obj.id)
+
+
+def saved(plan):
+    plan.state = "PENDING"
+    plan.save()
+
+
+WRITES = {
+    "save": saved,
+    "soft_delete": ActionPlan.soft_delete,
+    "destroy": ActionPlan.destroy,
+    "claim": lambda plan: claims.claim(plan.obj_context, ActionPlan, plan.id),
+    "supersede": lambda plan: ActionPlan.supersede_expired(plan.obj_context, 0),
+    "transactional": db.transactional(saved),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_restored_row_begins_another_history(database, operator, name):
+    """The journal has the numbers of its next transitions already."""
+    plan = factory.stored(ActionPlan, operator)
+    factory.stored(Action, operator, action_plan_id=plan.id)
+    for state in ("PENDING", "ONGOING", "SUCCEEDED"):
+        plan.state = state
+        plan.save()
+    before = {"claim": "PENDING", "soft_delete": "CANCELLED"}.get(name, "RECOMMENDED")
+    again = restored(plan, state=before, moves=1)
+    with Worker(operator):
+        WRITES[name](again)
+    found = Transition.list(operator, filters={"object_uuid": plan.uuid})
+    numbers = [(step.seq, step.object_id) for step in found[:5]]
+    assert numbers == [(1, plan.id), (2, None), (3, None), (4, None), (2, plan.id)]
+    assert found[4].from_state == before
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
+def test_in_a_transaction_a_restored_row_is_an_error(database, operator):
+    audit = factory.stored(Audit, operator)
+    audit.state = "ONGOING"
+    audit.save()
+    again = restored(audit, state="PENDING", moves=1)
+    again.state = "ONGOING"
+    with pytest.raises(exception.DatabaseUnavailable, match="later transitions"), db.transaction():
+        again.save()
+    assert Audit.get(operator, audit.id).state == "PENDING"
+    again.save()
+    assert Transition.latest(operator, again).seq == 2

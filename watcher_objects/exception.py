@@ -553,6 +553,8 @@ class DatabaseUnavailable(DatabaseError):
         self.is_lost: bool = kwargs.get("is_lost", False)
         #: The version of the row that a lost UPDATE expected.
         self.expected: Any = None
+        #: Whether the journal already has the number of the transition.
+        self.is_history_ahead: bool = kwargs.get("is_history_ahead", False)
 
     def nothing_happened(self) -> None:
         """Mark the call as repeatable, because it had not changed anything."""

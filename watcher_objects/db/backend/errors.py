@@ -3,7 +3,7 @@
 
 import logging
 import types
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -15,6 +15,9 @@ from sqlalchemy import exc
 from watcher_objects import exception
 from watcher_objects.db.backend import dialects
 from watcher_objects.db.backend.dialects.error_codes import ErrorCodes
+
+#: The columns of the number of a transition.
+_NUMBER = ("resource", "object_id", "seq")
 
 
 def handle(context: Any) -> Any:
@@ -86,6 +89,13 @@ def _cut(known: ErrorCodes, codes: Set[Any], args: tuple[Any, ...]) -> tuple[Any
     return tuple(arg.partition("\n")[0] if isinstance(arg, str) else arg for arg in args)
 
 
+def _duplicate(columns: Sequence[str]) -> exception.WatcherException:
+    if columns != _NUMBER:
+        return exception.DuplicateKey(columns=columns)
+    reason = "the journal has later transitions of a row that another program has stored again"
+    return exception.DatabaseUnavailable(reason=reason, may_retry=True, is_history_ahead=True)
+
+
 @contextmanager
 def translated(engine: sa.Engine, connecting: bool = False) -> Iterator[None]:
     """Translate database errors in the block to those of :mod:`watcher_objects.exception`."""
@@ -136,7 +146,7 @@ def _translate(
     origin, known = _origin(error), dialects.of(engine).errors
     codes = known.of(origin)
     if codes & known.duplicate:
-        return exception.DuplicateKey(columns=known.columns(origin))
+        return _duplicate(known.columns(origin))
     if codes & known.reference:
         columns = known.columns(origin)
         return exception.MissingReference(column=columns[0] if columns else "", value="")

@@ -157,11 +157,12 @@ def release_taken(table: sa.Table, names: Sequence[str]) -> sa.Update:
     """Return the statement that does so for a row whose next number is taken.
 
     It is taken only if an earlier row had the id, which the database has given again to a row
-    that another program has stored. The parameters are those of :func:`release`.
+    that another program has stored, or if the row was restored. The parameters are those of
+    :func:`release`.
     """
     row = sa.select(table.c.id).where(*_of_row(table, names))
     is_other = table.c.uuid.is_distinct_from(_table.c.object_uuid)
-    is_taken = table.c.moves == _table.c.seq
+    is_taken = table.c.moves <= _table.c.seq
     of_earlier = row.where(sa.or_(is_other, is_taken)).correlate(_table)
     return _released(table, row.scalar_subquery()).where(of_earlier.exists())
 

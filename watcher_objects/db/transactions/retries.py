@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import budget, database
+from watcher_objects.db.transactions import histories
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,6 +102,7 @@ class _RetriedCall:
         self.again, self.verify = again, verify
         #: The error that left open whether the write took effect.
         self.open: exception.DatabaseUnavailable | None = None
+        self.is_history_ahead = False
 
     def after(self, error: exception.DatabaseUnavailable) -> Any:
         """Retry, and raise the last error, or OutcomeUnknown if the outcome is still open."""
@@ -116,6 +118,8 @@ class _RetriedCall:
         if self.open and (found := self._outcome()) is not Outcome.NOT_APPLIED:
             return found
         try:
+            if self.is_history_ahead:
+                histories.release()
             done = self.again()
         except exception.DatabaseUnavailable as error:
             self._note(error)
@@ -130,6 +134,7 @@ class _RetriedCall:
         return done
 
     def _note(self, error: exception.DatabaseUnavailable) -> None:
+        self.is_history_ahead = error.is_history_ahead
         if self.verify and error.is_lost:
             self.open = error
 
