@@ -18,7 +18,7 @@ def release() -> None:
     These remain in the history of the object's uuid.
     """
     for table in models.metadata.sorted_tables:
-        if table.info.get("state_machine") is None:
+        if "moves" not in table.columns:
             continue
         number = sa.func.coalesce(table.c.moves, 0)
         is_later = (table.c.id == _transitions.c.object_id, number < _transitions.c.seq)
