@@ -65,8 +65,9 @@ class Operations:
             self.clear()
 
     def clear(self) -> None:
-        """Remove the rows that there were not at first."""
+        """Remove the rows that there were not at first, and their history."""
         self.database.run("DELETE FROM audits WHERE id > %s", self.last)
+        self.database.run("DELETE FROM transitions WHERE object_id > %s", self.last)
 
     def _call(self, op: str) -> Callable[[Any], Any]:
         implementation = self.implementation
