@@ -360,6 +360,20 @@ def test_a_restored_row_begins_another_history(database, operator, name):
 
 
 @pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
+def test_without_retries_the_next_write_succeeds(database, url, operator):
+    db.configure(url, retry_for=0)
+    audit = factory.stored(Audit, operator)
+    audit.state = "ONGOING"
+    audit.save()
+    again = restored(audit, state="PENDING", moves=1)
+    again.state = "ONGOING"
+    with pytest.raises(exception.DatabaseUnavailable, match="later transitions"):
+        again.save()
+    again.save()
+    assert Transition.latest(operator, again).seq == 2
+
+
+@pytest.mark.parametrize("shared_url", ["postgresql", "mariadb"], indirect=True)
 def test_in_a_transaction_a_restored_row_is_an_error(database, operator):
     audit = factory.stored(Audit, operator)
     audit.state = "ONGOING"

@@ -102,7 +102,6 @@ class _RetriedCall:
         self.again, self.verify = again, verify
         #: The error that left open whether the write took effect.
         self.open: exception.DatabaseUnavailable | None = None
-        self.is_history_ahead = False
 
     def after(self, error: exception.DatabaseUnavailable) -> Any:
         """Retry, and raise the last error, or OutcomeUnknown if the outcome is still open."""
@@ -118,8 +117,6 @@ class _RetriedCall:
         if self.open and (found := self._outcome()) is not Outcome.NOT_APPLIED:
             return found
         try:
-            if self.is_history_ahead:
-                histories.release()
             done = self.again()
         except exception.DatabaseUnavailable as error:
             self._note(error)
@@ -134,7 +131,8 @@ class _RetriedCall:
         return done
 
     def _note(self, error: exception.DatabaseUnavailable) -> None:
-        self.is_history_ahead = error.is_history_ahead
+        if error.is_history_ahead:
+            histories.release()
         if self.verify and error.is_lost:
             self.open = error
 
