@@ -13,9 +13,9 @@ _transitions = models.transitions
 
 
 def release() -> None:
-    """Take the ids of rows from their transitions with higher numbers than the rows have.
+    """Set ``object_id`` to NULL in all transitions with higher numbers than their rows.
 
-    These remain in the history of the object's uuid.
+    They remain in the history of the object's uuid.
     """
     for table in models.metadata.sorted_tables:
         if "moves" not in table.columns:
