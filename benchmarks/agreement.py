@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.processes import Process
 
 #: The maximum number of differences to print; there can be thousands.
-TOLD = 10
+SHOWN = 10
 
 
 class Disagreement(Exception):
@@ -39,5 +39,5 @@ def check(workers: dict[str, Process]) -> int:
             where = f"{first} and {other}, {op}"
             found += differences(answers[first][op], answers[other][op], where)
     if found:
-        raise Disagreement("\n".join([*found[:TOLD], f"{len(found)} differences"]))
+        raise Disagreement("\n".join([*found[:SHOWN], f"{len(found)} differences"]))
     return max((len(answer) for answer in answers.values()), default=0)
