@@ -66,6 +66,11 @@ def names(columns: Iterable[str], table: str = "") -> str:
     return ", ".join(f'{table}"{name}"' for name in columns)
 
 
+def places(number: int) -> str:
+    """Return parameters as a list in a statement."""
+    return ", ".join(["%s"] * number)
+
+
 class Database:
     """A connection that speaks one SQL to all."""
 
@@ -95,8 +100,7 @@ class Database:
                 for row in batch:
                     copy.write_row(list(row.values()))
             return
-        places = ", ".join(["%s"] * len(columns))
-        statement = f"INSERT INTO {table} ({names(columns)}) VALUES ({places})"
+        statement = f"INSERT INTO {table} ({names(columns)}) VALUES ({places(len(columns))})"
         cursor.executemany(translated(self.url, statement), [list(r.values()) for r in batch])
 
     def settle(self) -> None:

@@ -2,7 +2,6 @@
 """The loop that a program has without a library: two UPDATE statements, by the driver."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from benchmarks import rows, sql, worker
@@ -27,11 +26,10 @@ class Jobs:
 
     def __init__(self, url: str, _: str) -> None:
         self.database = sql.Database(url)
-        statement = CLAIM.get(sql.kind(url))
-        if statement is None:
+        self._statement = CLAIM.get(sql.kind(url))
+        if self._statement is None:
             # Without it, locks of gaps between rows make claims deadlock.
             self.database.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        self._claim = self._claim_in_steps if statement is None else self._claim_with(statement)
         self._finishes = False
 
     def reset(self, number: int) -> None:
@@ -44,19 +42,18 @@ class Jobs:
         """Say whether jobs are done, or audits only claimed."""
         self._finishes = finish
 
-    def _claim_with(self, statement: str) -> Callable[[int], list[tuple[Any, ...]]]:
-        return lambda limit: self.database.run(statement, "host", limit)
-
-    def _claim_in_steps(self, limit: int) -> list[tuple[Any, ...]]:
-        """Claim as MariaDB has to, which has no UPDATE ... RETURNING."""
-        run = self.database.run
+    def _claim(self, limit: int) -> list[tuple[Any, ...]]:
+        if self._statement is not None:
+            return self.database.run(self._statement, "host", limit)
+        # MariaDB has no UPDATE ... RETURNING.
+        run, claimed = self.database.run, []
         run("BEGIN")
         if idents := [row[0] for row in run(f"{FIRST} FOR UPDATE SKIP LOCKED", limit)]:
-            places = ", ".join(["%s"] * len(idents))
-            run(f"{WRITE} id IN ({places})", "host", *idents)
-            claimed = run(f"SELECT {COLUMNS} FROM audits WHERE id IN ({places})", *idents)
+            is_chosen = f"id IN ({sql.places(len(idents))})"
+            run(f"{WRITE} {is_chosen}", "host", *idents)
+            claimed = run(f"SELECT {COLUMNS} FROM audits WHERE {is_chosen}", *idents)
         run("COMMIT")
-        return claimed if idents else []
+        return claimed
 
     def work(self, how: str) -> dict[str, Any]:
         """Work until nothing waits, and return how much that was, and when."""
@@ -64,8 +61,8 @@ class Jobs:
         ended = begun
         while found := self._claim(LIMITS[how]):
             if self._finishes:
-                places = ", ".join(["%s"] * len(found))
-                self.database.run(FINISH.format(places), *(row[ID] for row in found))
+                finish = FINISH.format(sql.places(len(found)))
+                self.database.run(finish, *(row[ID] for row in found))
             done, ended = done + len(found), time.monotonic()
         return {"done": done, "rejected": 1, "begun": begun, "ended": ended}
 

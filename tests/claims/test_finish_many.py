@@ -8,7 +8,7 @@ from tests.claims.test_claims import CLAIMABLE, expire, other, rolled_back, row,
 from tests.test_journal import steps
 from watcher_objects import Audit, claims, db, exception
 from watcher_objects.db import cursors, models
-from watcher_objects.db import leases as rows
+from watcher_objects.db import leases as db_leases
 
 __all__ = ["other", "worker"]
 
@@ -139,7 +139,7 @@ def test_leases_that_are_paused_are_given_back(worker, context):
 
 
 def test_many_leases_are_finished_in_one_transaction(worker, context, monkeypatch):
-    monkeypatch.setattr(rows, "TOGETHER", 2)
+    monkeypatch.setattr(db_leases, "TOGETHER", 2)
     leases = claimed(context, number=5)
     leases[4].object.goal_id = 10**6
     with pytest.raises(exception.GoalNotFound):

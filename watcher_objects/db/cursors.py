@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from watcher_objects.db.backend import database, dialects, errors, sessions
 from watcher_objects.db.statements import Cells, Statement, Steps
 
-#: Rows up to which what they were fetched with is used again.
+#: The number of rows up to which a cursor is reused.
 FEW = 100
 
 
@@ -68,7 +68,7 @@ def _run(
             cursor = info["cursor"] = connection.cursor()
         rows, matched = statement.execute(cursor, values)
         if len(rows) > FEW:
-            # It would keep them.
+            # It would keep the rows.
             sessions.close(info.pop("cursor"))
             dialects.of(source).clear_result(connection.dbapi_connection)
     except BaseException as error:

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from watcher_objects import exception
 from watcher_objects.db import transactions
 from watcher_objects.db.backend import database, dialects
-from watcher_objects.db.sql import filters, journal, write_outcome
+from watcher_objects.db.sql import journal, write_outcome
 from watcher_objects.db.sql.expectations import NOTHING, Expected
+from watcher_objects.db.sql.filters import Filter, filter_conditions, relations, target
 from watcher_objects.db.sql.queries import (
     Key,
     Row,
@@ -204,7 +205,7 @@ def _update(
     conditions: Sequence[tuple[str, bool]],
     names: Sequence[str],
     copied: Sequence[tuple[str, sa.ColumnElement[Any]]],
-    expected: Sequence[filters.Filter],
+    expected: Sequence[Filter],
     key_names: Sequence[str],
     is_recorded: bool,
 ) -> Statement:
@@ -214,9 +215,7 @@ def _update(
     new = {**new_values(table, names), **journal.counted(table, names)}
     write = (
         sa.update(table)
-        .where(
-            *identity_conditions(table, key, False), *filters.filter_conditions(table, expected)
-        )
+        .where(*identity_conditions(table, key, False), *filter_conditions(table, expected))
         .ordered_values(*computed, *new.items())
     )
     if not is_recorded:
@@ -319,11 +318,11 @@ def _missing_reference(
     table: sa.Table, bound: Row, error: exception.MissingReference
 ) -> exception.MissingReference:
     """Return the error with the broken relation, which SQLite does not name."""
-    for _, reference in filters.relations(table):
+    for _, reference in relations(table):
         value = bound.get(reference.name)
         if value is None or error.column not in ("", reference.name):
             continue
-        ident = filters.target(reference).c.id
+        ident = target(reference).c.id
         there = sa.select(ident).where(ident == value)
         if error.column or not transactions.execute(there, although_failed=True).rows:
             return exception.MissingReference(column=reference.name, value=value)
